@@ -1,0 +1,45 @@
+/**
+ * Time as an argument, and the hybrid logical clock that dates every edit.
+ *
+ * A clock value has 64 bits: 48 of milliseconds since 1970, 16 of a counter. It is near the wall clock and
+ * greater than every value its writer has seen.
+ *
+ * Source: Kulkarni and others, Logical Physical Clocks (OPODIS 2014).
+ */
+import { OuroError } from "./errors.ts";
+
+/** Where the time comes from. Below `app`, nothing else may tell the time. */
+export interface Clock {
+  /** Milliseconds since 1970-01-01 UTC. */
+  nowMs(): number;
+}
+
+export const systemClock: Clock = { nowMs: () => Date.now() };
+
+const counterBits = 16n;
+/** The greatest clock value there is. */
+export const clockMax = 0xffff_ffff_ffff_ffffn;
+
+/** The milliseconds of a clock value. */
+export function clockMs(clock: bigint): number {
+  return Number(clock >> counterBits);
+}
+
+/** The smallest clock value of a millisecond. */
+export function clockAt(ms: number): bigint {
+  return BigInt(Math.max(0, Math.floor(ms))) << counterBits;
+}
+
+/**
+ * The next clock value: the present, or one more than the greatest seen when that is ahead.
+ * @throws OuroError "invalid" when the clocks have run out, which only a forged value can bring about.
+ */
+export function nextClock(nowMs: number, greatestSeen: bigint): bigint {
+  if (greatestSeen >= clockMax) {
+    throw new OuroError("invalid", "Cannot date a commit: a clock in this box's history is at its end", {
+      hint: "A peer has written a forged date; remove its head.",
+    });
+  }
+  const present = clockAt(nowMs);
+  return present > greatestSeen ? present : greatestSeen + 1n;
+}

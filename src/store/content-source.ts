@@ -1,0 +1,30 @@
+/**
+ * Where content comes from when it is not here: the store knows that a chunk is missing, `app` knows which
+ * remotes and peers may have it.
+ */
+import type { Hash } from "../format/mod.ts";
+
+export interface MissingChunk {
+  readonly hash: Hash;
+  readonly length: number;
+}
+
+export interface ContentSource {
+  /**
+   * Brings chunks into the store: when it resolves, the store has each of them, verified by hash.
+   * Frames are fetched whole, so neighbours come along. Calls for the same frame at one time are one fetch.
+   * @throws OuroError "not-found" (no place has it), "offline" (no place that may have it answers), "corrupt" (every
+   * place that answers gives wrong bytes), "no-space", "aborted".
+   */
+  fetch(chunks: readonly MissingChunk[], options?: { readonly signal?: AbortSignal }): Promise<void>;
+}
+
+/** For a box all of whose content should be here: everything missing is an error. */
+export const noContentSource: ContentSource = {
+  async fetch(chunks) {
+    const { OuroError } = await import("../base/errors.ts");
+    throw new OuroError("not-found", `Cannot read ${chunks.length} chunks: they are not on this machine`, {
+      hint: "Run `ourobox check` to see what is damaged, and `ourobox fetch` to bring what a remote has.",
+    });
+  },
+};
