@@ -42,7 +42,10 @@ export function toHex(bytes: Uint8Array): string {
 /** @throws OuroError "invalid" unless `text` is lower-case hex of exactly `length` bytes. */
 export function fromHex(text: string, length: number): Uint8Array {
   if (text.length !== length * 2 || !/^[0-9a-f]*$/.test(text)) {
-    throw new OuroError("invalid", `Cannot read ${JSON.stringify(text.slice(0, 80))}: must be ${length * 2} hex digits`);
+    throw new OuroError(
+      "invalid",
+      `Cannot read ${JSON.stringify(text.slice(0, 80))}: must be ${length * 2} hex digits`,
+    );
   }
   return Buffer.from(text, "hex");
 }

@@ -5,7 +5,24 @@
  * Paths are strings or bytes (names need not be UTF-8). Failures are Node's own errors with `code`; callers turn them
  * into OuroErrors with `ioError`. Reads for user data in bulk (scan, ingest) go through posix.ts instead.
  */
-import { closeSync, constants, fdatasyncSync, fstatSync, fsyncSync, ftruncateSync, linkSync, lstatSync, mkdirSync, openSync, readdirSync, readSync, renameSync, rmdirSync, unlinkSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmdirSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 
 export type DiskPath = string | Uint8Array;
 

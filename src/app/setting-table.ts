@@ -1,0 +1,66 @@
+/** The settings there are: what each does, what it may be, and what it is when nobody says. */
+
+export interface Setting {
+  /** One sentence without a full stop, for `ourobox config list` and the docs. */
+  readonly help: string;
+  /** As it would be written. */
+  readonly default?: string;
+  /** The variable, where it is not `OUROBOX_<KEY>`. */
+  readonly env?: string;
+  /** Why a value does not fit: "it is one of …". */
+  readonly check?: (value: string) => string | undefined;
+}
+
+const oneOf =
+  (...choices: readonly string[]) =>
+  (value: string): string | undefined =>
+    choices.includes(value) ? undefined : `it is one of ${choices.join(", ")}`;
+const trueOrFalse = (value: string): string | undefined =>
+  /^(1|true|yes|on|0|false|no|off)$/i.test(value) ? undefined : "it is true or false";
+const notEmpty = (value: string): string | undefined => (value.trim() === "" ? "it is empty" : undefined);
+
+const table = {
+  "files.ownership": {
+    help: "Whether files come back with their owner: auto (when run by root), keep (always try), skip (never)",
+    default: "auto",
+    check: oneOf("auto", "keep", "skip"),
+  },
+  "init.chunk-size": {
+    help: "Average size of a chunk in new boxes, a power of two from 1K to 4M",
+    default: "64K",
+    check: (value) => (/^\d+\s*[kKmM]?(i?[bB])?$/.test(value) ? undefined : "it is a size such as 64K"),
+  },
+  "init.hash": {
+    help: "What names content in new boxes: blake3 (faster) or sha256",
+    default: "blake3",
+    check: oneOf("blake3", "sha256"),
+  },
+  "ui.color": {
+    help: "Colour: auto (on a terminal), always, never",
+    default: "auto",
+    env: "OUROBOX_COLOR",
+    check: oneOf("auto", "always", "never"),
+  },
+  "ui.progress": {
+    help: "Whether long work shows how far it is",
+    default: "true",
+    env: "OUROBOX_PROGRESS",
+    check: trueOrFalse,
+  },
+  "user.name": {
+    help: "Who commits are by (default: the login name and the machine's)",
+    check: notEmpty,
+  },
+} as const satisfies Readonly<Record<string, Setting>>;
+
+export type SettingKey = keyof typeof table;
+export const settingTable: Readonly<Record<SettingKey, Setting>> = table;
+
+/** Settings of each remote: `remote.<name>.<field>`. */
+const remoteSetting = /^remote\.[A-Za-z0-9_-]+\.url$/;
+
+/** The setting of a key, also of keys with a remote's name in them. */
+export function findSetting(key: string): Setting | undefined {
+  if (Object.hasOwn(table, key)) return settingTable[key as SettingKey];
+  return remoteSetting.test(key) ? { help: "Where the remote is", check: notEmpty } : undefined;
+}

@@ -1,0 +1,8 @@
+import { nodeDisk } from "../base/disk.ts";
+import { MemoryPlace, MemoryRemote } from "./memory-remote.ts";
+import { testRemote } from "./remote.suite.ts";
+
+testRemote("memory", () => {
+  const place = new MemoryPlace();
+  return { open: () => new MemoryRemote(nodeDisk, place), [Symbol.dispose]() {} };
+});

@@ -1,0 +1,16 @@
+/** Remotes: named blobs on dumb storage. */
+export { DirRemote, type DirRemoteOptions } from "./dir-remote.ts";
+export { type FileCopier, nodeCopier } from "./file-copier.ts";
+export { MemoryPlace, MemoryRemote } from "./memory-remote.ts";
+export { normalizeUrl, type OpenRemoteOptions, openRemote } from "./open-remote.ts";
+export {
+  type BlobInfo,
+  type BlobSource,
+  type ByteRange,
+  type DownloadOptions,
+  type GetOptions,
+  getBytesMax,
+  type PutCondition,
+  type Remote,
+  type RemoteOptions,
+} from "./remote.ts";

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { utf8 } from "../base/bytes.ts";
+import { nodeDisk } from "../base/disk.ts";
+import { isKind } from "../base/errors.ts";
+import { normalizeUrl, openRemote } from "./open-remote.ts";
+
+const random = (length: number): Uint8Array => randomBytes(length);
+
+test("open remote: a path and a file URL with percent signs are the same folder", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "ouro-open-"));
+  try {
+    const options = { disk: nodeDisk, random, cwd: folder };
+    await using byPath = openRemote("a b/ü%", { ...options, create: true });
+    await byPath.put("packs/a", utf8("a"));
+    assert.ok(existsSync(join(folder, "a b/ü%/packs/a")));
+    await using byUrl = openRemote(`file://${folder}/a%20b/%C3%BC%25`, options);
+    assert.ok(await byUrl.stat("packs/a"));
+    await using byLocalhost = openRemote(`FILE://localhost${folder}/a%20b/%c3%bc%25/`, options);
+    assert.ok(await byLocalhost.stat("packs/a"));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("open remote: relative paths are kept as absolute ones, URLs as written", () => {
+  assert.equal(normalizeUrl("../backup", "/home/a"), "/home/backup");
+  assert.equal(normalizeUrl("/x/../y", "/home/a"), "/y");
+  assert.equal(normalizeUrl("file:///a%20b", "/home/a"), "file:///a%20b");
+});
+
+const refusals = [
+  { url: "sftp://me@host/box", kind: "unsupported", says: /not available in this version/ },
+  { url: "s3://bucket/prefix", kind: "unsupported", says: /not available in this version/ },
+  { url: "https://host/box", kind: "unsupported", says: /not available in this version/ },
+  { url: "rclone:name:path", kind: "unsupported", says: /not available in this version/ },
+  { url: "gopher://host", kind: "usage", says: /gopher/ },
+  { url: "file://host/box", kind: "usage", says: /another machine/ },
+  { url: "file://", kind: "usage", says: /absolute/ },
+  { url: "file:///a?b", kind: "usage", says: /%3F/ },
+  { url: "file:///a%zz", kind: "usage", says: /hex digits/ },
+  { url: "file:///a%00b", kind: "usage", says: /NUL/ },
+  { url: "file:///a%2fb", kind: "usage", says: /slash/ },
+  { url: "file:///a%ff", kind: "usage", says: /UTF-8/ },
+  { url: "", kind: "usage", says: /empty/ },
+] as const;
+for (const { url, kind, says } of refusals) {
+  test(`open remote: "${url}" is refused as ${kind}`, () => {
+    assert.throws(() => normalizeUrl(url, "/"), (thrown) => isKind(thrown, kind) && says.test(thrown.message));
+  });
+}
+
+test("open remote: a refusal does not show a password", () => {
+  assert.throws(
+    () => normalizeUrl("sftp://me:secret@host/box", "/"),
+    (thrown) => isKind(thrown) && !thrown.message.includes("secret") && thrown.message.includes("me@host"),
+  );
+});

@@ -1,0 +1,89 @@
+/** From a remote's URL to a Remote. This version has folders: a path, or a `file://` URL. */
+import { dirname, isAbsolute, resolve } from "node:path";
+import type { Disk } from "../base/disk.ts";
+import { errnoOf, ioError, OuroError } from "../base/errors.ts";
+import { DirRemote, type DirRemoteOptions } from "./dir-remote.ts";
+import type { Remote } from "./remote.ts";
+
+export interface OpenRemoteOptions extends DirRemoteOptions {
+  /** What a relative path is relative to. */
+  readonly cwd: string;
+  /** Make the folder, and those above it, when there is none: for `remote add` and a first push, never for a fetch. */
+  readonly create?: boolean;
+}
+
+/** Kinds of URL that a later version will open, so that the message can say so. */
+const laterSchemes: ReadonlySet<string> = new Set(["sftp", "ssh", "s3", "http", "https", "rclone", "webdav", "ftp"]);
+
+/**
+ * The URL as it is kept in a box's settings: a relative path made absolute, everything else as it is.
+ * @throws OuroError "usage" for what no version could open, "unsupported" for what this one cannot.
+ */
+export function normalizeUrl(url: string, cwd: string): string {
+  const folder = folderOf(url, cwd);
+  return schemeOf(url) === undefined ? folder : url;
+}
+
+/**
+ * Opens a remote. Nothing is read: a folder that is not there shows with the first use.
+ * @throws OuroError as `normalizeUrl`, and with `create` what making the folder may throw.
+ */
+export function openRemote(url: string, options: OpenRemoteOptions): Remote {
+  const folder = folderOf(url, options.cwd);
+  if (options.create === true) makeFolder(options.disk, folder);
+  return new DirRemote(folder, url, options);
+}
+
+function schemeOf(url: string): string | undefined {
+  return /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(url)?.[1]?.toLowerCase() ?? /^(rclone):/.exec(url)?.[1];
+}
+
+/** The absolute path that a path or a file URL means. */
+function folderOf(url: string, cwd: string): string {
+  if (url === "" || url.includes("\0")) throw new OuroError("usage", "Cannot open a remote: its URL is empty or has a NUL");
+  const scheme = schemeOf(url);
+  if (scheme === "file") return fileUrlPath(url);
+  if (scheme === undefined) return resolve(cwd, url);
+  if (laterSchemes.has(scheme)) {
+    throw new OuroError("unsupported", `Cannot open ${withoutSecrets(url)}: ${scheme} remotes are not available in this version`, {
+      subject: withoutSecrets(url),
+      hint: "Use a folder: a path, or file:///path.",
+    });
+  }
+  throw new OuroError("usage", `Cannot open ${withoutSecrets(url)}: nothing is known of "${scheme}:" (must be a path or file://)`, {
+    subject: withoutSecrets(url),
+  });
+}
+
+/** RFC 8089: an empty or local host, an absolute path, percent-encoded. */
+function fileUrlPath(url: string): string {
+  const refuse = (why: string): OuroError =>
+    new OuroError("usage", `Cannot open ${url}: ${why}`, { subject: url, hint: "Write it as file:///absolute/path." });
+  const [, host = "", path = ""] = /^file:\/\/([^/?#]*)([^?#]*)$/i.exec(url) ?? [];
+  if (host !== "" && host.toLowerCase() !== "localhost") throw refuse(`"${host}" is another machine`);
+  if (!isAbsolute(path)) throw refuse("it has no absolute path, or a ? or # that is not written as %3F or %23");
+  if (/%(?![0-9A-Fa-f]{2})/.test(path)) throw refuse("a % is not followed by two hex digits");
+  if (/%(00|2f)/i.test(path)) throw refuse("it has an encoded NUL or slash");
+  try {
+    return resolve(decodeURIComponent(path));
+  } catch {
+    throw refuse("its path is not UTF-8");
+  }
+}
+
+/** For messages: without the password of `scheme://user:password@host`. */
+function withoutSecrets(url: string): string {
+  return url.replace(/^([^:/]+:\/\/[^:/@]*):[^@/]*@/, "$1@");
+}
+
+function makeFolder(disk: Disk, folder: string): void {
+  try {
+    if (disk.stat(`${folder}/.`)?.kind === "directory") return;
+    if (dirname(folder) !== folder) makeFolder(disk, dirname(folder));
+    disk.makeDirectory(folder, 0o777);
+    disk.syncDirectory(dirname(folder));
+  } catch (thrown) {
+    if (errnoOf(thrown) === "EEXIST" && disk.stat(`${folder}/.`)?.kind === "directory") return;
+    throw ioError(`Cannot make ${folder}`, thrown, folder);
+  }
+}
