@@ -5,7 +5,17 @@
  * the same everywhere); choices come from the seeded Prng.
  */
 import { createCipheriv, createHash } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { Prng } from "../../src/base/prng.ts";
 import { makeRelease } from "./edit.ts";
@@ -147,7 +157,9 @@ async function make(directory: string, name: string, fill: (path: string) => Pro
     rmSync(path, { recursive: true, force: true });
     mkdirSync(path, { recursive: true });
     const about = await fill(path);
-    const count = await run(shell('find "$1" -type f -printf "%s\\n" | awk \'{n++; b+=$1} END {printf "%d %.0f", n, b}\'', [path]));
+    const count = await run(
+      shell('find "$1" -type f -printf "%s\\n" | awk \'{n++; b+=$1} END {printf "%d %.0f", n, b}\'', [path]),
+    );
     const [files, bytes] = count.split(" ").map(Number);
     await run({ argv: ["sync", "-f", path] });
     writeFileSync(label, JSON.stringify({ about, files, bytes }));

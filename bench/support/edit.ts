@@ -2,7 +2,22 @@
  * Edits of datasets: deterministic, and undone afterwards from the dataset itself, so that every tool sees the same bytes
  * before and after. Lines are edited as people do: a few replaced, put in or taken out, in some places of a file.
  */
-import { chmodSync, closeSync, copyFileSync, existsSync, lstatSync, mkdirSync, openSync, readFileSync, readSync, renameSync, rmSync, utimesSync, writeFileSync, writeSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { Prng } from "../../src/base/prng.ts";
 import type { keyStream } from "./dataset.ts";
@@ -44,7 +59,13 @@ export function editShare(tree: string, pristine: string, share: number, seed = 
 }
 
 /** Writes `count` blocks of random bytes at block boundaries of a file, only where it holds data. */
-export function editBlocks(file: string, pristine: string, count: number, blockBytes: number, random: ReturnType<typeof keyStream>): Edit {
+export function editBlocks(
+  file: string,
+  pristine: string,
+  count: number,
+  blockBytes: number,
+  random: ReturnType<typeof keyStream>,
+): Edit {
   const prng = new Prng(0xb10c);
   const blocks = Math.floor(lstatSync(pristine).size / blockBytes);
   const offsets = new Set<number>();
@@ -52,9 +73,20 @@ export function editBlocks(file: string, pristine: string, count: number, blockB
     const at = prng.int(0, blocks - 1) * blockBytes;
     if (readAt(pristine, at, blockBytes).some((byte) => byte !== 0)) offsets.add(at);
   }
-  writeBlocks(file, [...offsets].map((at) => [at, random(blockBytes)]));
-  const undoBlocks = (): void => writeBlocks(file, [...offsets].map((at) => [at, readAt(pristine, at, blockBytes)]));
-  return { about: `${count} blocks of ${blockBytes} bytes overwritten, where there was data`, paths: [file], undo: undoBlocks };
+  writeBlocks(
+    file,
+    [...offsets].map((at) => [at, random(blockBytes)]),
+  );
+  const undoBlocks = (): void =>
+    writeBlocks(
+      file,
+      [...offsets].map((at) => [at, readAt(pristine, at, blockBytes)]),
+    );
+  return {
+    about: `${count} blocks of ${blockBytes} bytes overwritten, where there was data`,
+    paths: [file],
+    undo: undoBlocks,
+  };
 }
 
 /** Puts one byte into the middle of a file, by writing a new file and renaming it over the old. */
@@ -84,14 +116,19 @@ export function makeRelease(tree: string, prng: Prng): void {
       writeFileSync(full, editLines(bytes, prng, Math.ceil(prng.int(1, 20) / 4 + bytes.length / 20_000)));
     }
     utimesSync(full, releaseDate, releaseDate);
-    if (prng.chance(renamedShareOfRelease)) renameSync(full, join(tree, dirname(path), `moved-${path.split("/").at(-1)}`));
+    if (prng.chance(renamedShareOfRelease))
+      renameSync(full, join(tree, dirname(path), `moved-${path.split("/").at(-1)}`));
   }
 }
 
 /** The bytes with lines replaced, inserted or removed in `places` places. New lines are made of the file's own words. */
 function editLines(bytes: Buffer, prng: Prng, places: number): Buffer {
   const lines = bytes.toString("latin1").split("\n");
-  const vocabulary = lines.slice(0, 200).join(" ").split(/\s+/).filter((word) => word !== "");
+  const vocabulary = lines
+    .slice(0, 200)
+    .join(" ")
+    .split(/\s+/)
+    .filter((word) => word !== "");
   const words = vocabulary.length === 0 ? ["empty"] : vocabulary;
   for (let place = 0; place < places; place += 1) {
     const at = prng.int(0, Math.max(0, lines.length - 1));

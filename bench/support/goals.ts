@@ -22,7 +22,10 @@ export function compare(results: Results, text: string, comparison: Comparison):
   const best = results.best(step, peers, figure);
   if (own === undefined || best === undefined) return { text, measured: "not measured", reached: undefined };
   const ratio = own / best.value;
-  const said = atMost < 1 ? `${(1 / ratio).toFixed(2)} times as fast as ${best.tool}` : `${ratio.toFixed(2)} times ${best.tool}`;
+  const said =
+    figure === "wallS" && atMost < 1
+      ? `${(1 / ratio).toFixed(2)} times as fast as ${best.tool}`
+      : `${ratio.toFixed(2)} times ${best.tool}`;
   return { text, measured: said, reached: ratio <= atMost };
 }
 
@@ -30,7 +33,11 @@ export function compare(results: Results, text: string, comparison: Comparison):
 export function limit(results: Results, text: string, step: string, figure: Figure, most: number, ours = "ours"): Goal {
   const own = results.median(step, ours)?.[figure];
   if (own === undefined) return { text, measured: "not measured", reached: undefined };
-  const shown = figure.endsWith("Bytes") ? `${(own / 1e6).toFixed(3)} MB` : figure.endsWith("S") ? `${own.toFixed(3)} s` : own.toPrecision(4);
+  const shown = figure.endsWith("Bytes")
+    ? `${(own / 1e6).toFixed(3)} MB`
+    : figure.endsWith("S")
+      ? `${own.toFixed(3)} s`
+      : own.toPrecision(4);
   return { text, measured: shown, reached: own <= most };
 }
 

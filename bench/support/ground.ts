@@ -11,7 +11,7 @@
  */
 import { execFileSync } from "node:child_process";
 import { closeSync, ftruncateSync, mkdirSync, openSync, readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { run, tryRun } from "./measure.ts";
 
 export type GroundKind = "loop" | "loop-direct" | "directory";
@@ -19,9 +19,8 @@ export const groundKinds: readonly GroundKind[] = ["loop", "loop-direct", "direc
 
 const groundBytes = 40 * 2 ** 30; // Sparse: only what is written takes room.
 const bytesPerInode = 8192;
-const groundName = /^ground-(\d+)-\d+(\.img)?$/;
+const groundName = /^ground-(\d+)-\d+$/;
 
-const live = new Set<Ground>();
 let nextNumber = 0;
 
 export class Ground implements AsyncDisposable {
@@ -35,7 +34,6 @@ export class Ground implements AsyncDisposable {
     this.path = path;
     this.#image = image;
     this.#device = device;
-    live.add(this);
   }
 
   /** Makes a ground below `directory`. Falls back to a plain folder where mounting is not possible. */
@@ -77,40 +75,47 @@ export class Ground implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.remove();
-    await tryRun({ argv: ["sync", "-f", join(this.path, "..")] });
-  }
-
-  /** Takes it away, at once. Also for a process about to die. */
-  remove(): void {
-    if (!live.delete(this)) return;
     if (this.#device !== undefined && this.#image !== undefined) {
-      execFileSync("umount", [this.path]);
-      execFileSync("losetup", ["--detach", this.#device]);
+      await run({ argv: ["umount", this.path] });
+      await run({ argv: ["losetup", "--detach", this.#device] });
       rmSync(this.#image);
     }
     rmSync(this.path, { recursive: true, force: true });
+    await tryRun({ argv: ["sync", "-f", dirname(this.path)] });
   }
 }
 
-/** Removes every ground of this process: for signals. */
-export function removeGrounds(): void {
-  for (const ground of live) ground.remove();
+/**
+ * Removes the grounds of processes that are gone, or of this one (for signals): also those half made.
+ * What cannot be removed now, the next run removes.
+ */
+export function removeGrounds(directory: string, whose: "gone" | "own"): void {
+  const names = new Set(readdirSync(directory).map((name) => name.replace(/\.img$/, "")));
+  for (const name of names) {
+    const owner = Number(groundName.exec(name)?.[1] ?? Number.NaN);
+    if (Number.isNaN(owner) || (whose === "own" ? owner !== process.pid : isAlive(owner))) continue;
+    const path = join(directory, name);
+    tryNow("umount", path);
+    for (const device of tryNow("losetup", "--noheadings", "--output", "NAME", "--associated", `${path}.img`).split(
+      "\n",
+    )) {
+      if (device !== "") tryNow("losetup", "--detach", device.trim());
+    }
+    try {
+      rmSync(path, { recursive: true, force: true });
+      rmSync(`${path}.img`, { force: true });
+    } catch (error) {
+      process.stderr.write(`Cannot remove ${path}: ${String(error)}\n`);
+    }
+  }
 }
 
-/** Removes grounds left by runs that were killed. */
-export function removeStaleGrounds(directory: string): void {
-  for (const name of readdirSync(directory)) {
-    const owner = groundName.exec(name)?.[1];
-    if (owner === undefined || name.endsWith(".img") || isAlive(Number(owner))) continue;
-    const path = join(directory, name);
-    try {
-      execFileSync("umount", ["--detach-loop", path], { stdio: "ignore" });
-    } catch {
-      // Not mounted.
-    }
-    rmSync(path, { recursive: true, force: true });
-    rmSync(`${path}.img`, { force: true });
+/** Runs a command at once. @returns What it printed; nothing if it failed. */
+function tryNow(program: string, ...args: string[]): string {
+  try {
+    return execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  } catch {
+    return "";
   }
 }
 

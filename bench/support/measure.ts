@@ -54,7 +54,13 @@ export function shell(script: string, args: readonly string[] = [], options: Omi
   return { ...options, argv: ["bash", "-euo", "pipefail", "-c", script, "bash", ...args] };
 }
 
+const running = new Set<number>();
 let nextReport = 0;
+
+/** Ends what runs now, with all it started: for signals. */
+export function killRunning(): void {
+  for (const pid of running) process.kill(-pid, "SIGKILL");
+}
 
 /** Runs a command and measures it. @throws CommandFailed when its status is not accepted. */
 export async function measure(command: Command): Promise<Sample & { readonly output: string }> {
@@ -99,7 +105,9 @@ async function runSampled(argv: readonly string[], command: Command, { sampled =
     cwd: command.cwd,
     env: { ...process.env, ...command.environment },
     stdio: ["ignore", "pipe", "pipe"],
+    detached: true, // A process group of its own, to be killed as one.
   });
+  if (child.pid !== undefined) running.add(child.pid);
   let treeBytes = 0;
   const look = (): void => {
     if (child.pid !== undefined) treeBytes = Math.max(treeBytes, sumTree(child.pid));
@@ -120,6 +128,7 @@ async function runSampled(argv: readonly string[], command: Command, { sampled =
     return { wallS: Number(ended - started) / 1e9, treeBytes, output: output() };
   } finally {
     clearInterval(timer);
+    if (child.pid !== undefined) running.delete(child.pid);
   }
 }
 

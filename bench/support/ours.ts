@@ -1,10 +1,11 @@
 /** Ourobox as a tool of the benchmarks: in the folder (sealed, and plain), and as a bare box that folders are saved into. */
 import { join } from "node:path";
-import { type Command, run, shell, tryRun } from "./measure.ts";
+import { type Command, run, tryRun } from "./measure.ts";
 import type { Place, Tool } from "./tool.ts";
 
 /** The program, from this checkout, or another one to compare with. */
-export const ourobox: string = process.env["OUROBOX_BENCH_PROGRAM"] ?? join(import.meta.dirname, "../../bin/ourobox.mjs");
+export const ourobox: string =
+  process.env["OUROBOX_BENCH_PROGRAM"] ?? join(import.meta.dirname, "../../bin/ourobox.mjs");
 
 /** What makes up the box and is not derived or local: SQLite databases, the last scan and temporary files are. */
 const notStored = /\.sqlite(-wal|-shm|-journal)?$|^tmp$|^lock/;
@@ -12,7 +13,7 @@ const notStored = /\.sqlite(-wal|-shm|-journal)?$|^tmp$|^lock/;
 async function findVersion(): Promise<string | undefined> {
   const version = await tryRun({ argv: [ourobox, "--version"] });
   const usable = await tryRun({ argv: [ourobox, "init", "--help"] });
-  return usable === undefined ? undefined : version;
+  return usable?.includes("--plain") === true ? version : undefined;
 }
 
 /**
@@ -25,10 +26,10 @@ export function ourEnvironment(home: string): Record<string, string> {
     HOME: home,
     XDG_CONFIG_HOME: join(home, ".config"),
     XDG_DATA_HOME: join(home, ".local/share"),
-    NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? join(XDG_CACHE_HOME ?? join(HOME, ".cache"), "ourobox/node"),
+    NODE_COMPILE_CACHE:
+      process.env["NODE_COMPILE_CACHE"] ?? join(XDG_CACHE_HOME ?? join(HOME, ".cache"), "ourobox/node"),
     OUROBOX_PASSPHRASE: "a passphrase for benchmarks",
     OUROBOX_YES: "1",
-    OUROBOX_NO_PROGRESS: "1",
   };
 }
 
@@ -69,7 +70,7 @@ function bare(name: string, ...initOptions: string[]): Tool {
     findVersion,
     notStored,
     environment: (place) => ourEnvironment(place.home),
-    init: (place) => shell('mkdir -p "$2" && exec "$1" init --bare "${@:3}" "$2"', [ourobox, place.repository, ...initOptions]),
+    init: (place) => ({ argv: [ourobox, "init", "--bare", ...initOptions, place.repository] }),
     commit: (place, label) => ours(place.repository, "commit", "-q", "-m", label, "--from", place.tree),
     restore: (place, target) => ours(place.repository, "restore", "-q", "--source", "HEAD", "--target", target),
     repositoryOf: (place) => place.repository,

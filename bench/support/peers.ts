@@ -25,7 +25,7 @@ const restic: Tool = {
   environment: (place) => ({ ...homeOnly(place), RESTIC_PASSWORD: "benchmark", RESTIC_REPOSITORY: place.repository }),
   init: () => ({ argv: ["restic", "init", "-q", "--repository-version", "2"] }),
   commit: (place) => ({ argv: ["restic", "backup", "-q", "--compression", "auto", "."], cwd: place.tree }),
-  restore: (place, target) => ({ argv: ["restic", "restore", "-q", `latest:${place.tree}`, "--target", target] }),
+  restore: (_place, target) => ({ argv: ["restic", "restore", "-q", "latest", "--target", target] }),
   repositoryOf: (place) => place.repository,
 };
 
@@ -54,11 +54,13 @@ const casync: Tool = {
   environment: homeOnly,
   init: (place) => ({ argv: ["mkdir", "-p", place.repository] }),
   commit: (place) =>
-    shell('exec casync make --store="$1/store" "$1/tree.caidx" "$2" > "$1/../casync.log"', [place.repository, place.tree]),
+    shell('exec casync make --store="$1/store" "$1/tree.caidx" "$2" > "$1/../casync.log"', [
+      place.repository,
+      place.tree,
+    ]),
   restore: (place, target) =>
     shell('exec casync extract --store="$1/store" "$1/tree.caidx" "$2"', [place.repository, target]),
   repositoryOf: (place) => place.repository,
-  forgetful: true,
   image: {
     commit: (place, file) =>
       shell('exec casync make --store="$1/store" "$1/image.caibx" "$2" > "$1/../casync.log"', [place.repository, file]),
@@ -68,16 +70,17 @@ const casync: Tool = {
 const desync: Tool = {
   name: "desync",
   findVersion: async () => {
-    const help = await tryRun(shell('desync --help 2>&1; dpkg-query -W -f \'${Version}\' desync 2>/dev/null || true'));
-    return help === undefined ? undefined : (/^\d\S*$/m.exec(help)?.[0] ?? "installed");
+    const found = await tryRun(
+      shell('desync --help > /dev/null && cat "$(dirname "$(command -v desync)")/desync.version"'),
+    );
+    return found ?? (await tryRun(shell("desync --help > /dev/null && echo installed")));
   },
   environment: homeOnly,
   init: (place) => ({ argv: ["mkdir", "-p", join(place.repository, "store")] }),
-  commit: (place) =>
-    shell('exec desync tar -i -s "$1/store" "$1/tree.caidx" "$2"', [place.repository, place.tree]),
-  restore: (place, target) => shell('exec desync untar -i -s "$1/store" "$1/tree.caidx" "$2"', [place.repository, target]),
+  commit: (place) => shell('exec desync tar -i -s "$1/store" "$1/tree.caidx" "$2"', [place.repository, place.tree]),
+  restore: (place, target) =>
+    shell('exec desync untar -i -s "$1/store" "$1/tree.caidx" "$2"', [place.repository, target]),
   repositoryOf: (place) => place.repository,
-  forgetful: true,
   image: {
     commit: (place, file) => shell('exec desync make -s "$1/store" "$1/image.caibx" "$2"', [place.repository, file]),
   },
@@ -105,15 +108,24 @@ const git: Tool = {
     GIT_COMMITTER_NAME: "bench",
     GIT_COMMITTER_EMAIL: "bench@localhost",
   }),
-  init: () => shell("git init -q && git config core.bare false && git config gc.auto 0 && git config core.autocrlf false"),
+  init: () =>
+    shell("git init -q && git config core.bare false && git config gc.auto 0 && git config core.autocrlf false"),
   commit: (place, label) =>
-    shell('git --work-tree="$1" add -A -f . && exec git --work-tree="$1" commit -q --allow-empty -m "$2"', [place.tree, label], {
-      cwd: place.tree,
-    }),
+    shell(
+      'git --work-tree="$1" add -A -f . && exec git --work-tree="$1" commit -q --allow-empty -m "$2"',
+      [place.tree, label],
+      {
+        cwd: place.tree,
+      },
+    ),
   restore: (place, target) =>
-    shell('GIT_INDEX_FILE="$1/index.restored" exec git --work-tree="$2" checkout -q -f HEAD -- .', [place.scratch, target], {
-      cwd: target,
-    }),
+    shell(
+      'GIT_INDEX_FILE="$1/index.restored" exec git --work-tree="$2" checkout -q -f HEAD -- .',
+      [place.scratch, target],
+      {
+        cwd: target,
+      },
+    ),
   repositoryOf: (place) => place.repository,
   notStored: /^index$/,
 };
@@ -159,10 +171,10 @@ const dd: Tool = {
   environment: homeOnly,
   init: (place) => ({ argv: ["mkdir", "-p", place.repository] }),
   commit: (place) =>
-    shell(
-      'for each in "$2"/*; do dd if="$each" of="$1/${each##*/}" bs=1M conv=fsync status=none; done',
-      [place.repository, place.tree],
-    ),
+    shell('for each in "$2"/*; do dd if="$each" of="$1/$(basename "$each")" bs=1M conv=fsync status=none; done', [
+      place.repository,
+      place.tree,
+    ]),
   repositoryOf: (place) => place.repository,
   forgetful: true,
 };

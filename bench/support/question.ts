@@ -87,16 +87,23 @@ export class Bench implements AsyncDisposable {
 
   /** A tool's place on a fresh ground, its repository made, its tree ready and in the page cache. */
   async openPlace(tool: Tool): Promise<Place & { readonly ground: Ground } & AsyncDisposable> {
-    if (this.dataset === undefined || this.#source === undefined) throw new Error("Cannot open a place: no dataset is in use");
+    if (this.dataset === undefined || this.#source === undefined)
+      throw new Error("Cannot open a place: no dataset is in use");
     const ground = await this.makeGround();
-    const shared = join(this.#source.path, "tree");
-    const tree = tool.inTree === true ? join(ground.path, "tree") : shared;
-    if (tree !== shared) await copyTree(this.dataset.path, tree, ground);
-    const place = { ground, tree, repository: join(ground.path, "repository"), home: ground.folder("home"), scratch: ground.folder("scratch") };
-    if (tool.init !== undefined) await run(withEnvironment(tool, place, tool.init(place)));
-    await run(shell('tar -C "$1" -cf - . | cat > /dev/null', [tree]));
-    await ground.flush();
-    return { ...place, [Symbol.asyncDispose]: () => ground[Symbol.asyncDispose]() };
+    try {
+      const shared = join(this.#source.path, "tree");
+      const tree = tool.inTree === true ? join(ground.path, "tree") : shared;
+      if (tree !== shared) await copyTree(this.dataset.path, tree, ground);
+      const [home, scratch] = [ground.folder("home"), ground.folder("scratch")];
+      const place = { ground, tree, repository: join(ground.path, "repository"), home, scratch };
+      if (tool.init !== undefined) await run(withEnvironment(tool, place, tool.init(place)));
+      await run(shell('tar -C "$1" -cf - . | cat > /dev/null', [tree]));
+      await ground.flush();
+      return { ...place, [Symbol.asyncDispose]: () => ground[Symbol.asyncDispose]() };
+    } catch (error) {
+      await ground[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   /** Runs a tool's command as one step, measured and recorded. Returns what it printed. */
@@ -110,7 +117,9 @@ export class Bench implements AsyncDisposable {
     this.record(name, tool.name, {
       ...sample,
       ...(flushS === undefined ? {} : { flushS }),
-      ...(sizes === undefined ? {} : { storedBytes: sizes.stored, localBytes: sizes.local, addedBytes: sizes.stored - before }),
+      ...(sizes === undefined
+        ? {}
+        : { storedBytes: sizes.stored, localBytes: sizes.local, addedBytes: sizes.stored - before }),
     });
     return output;
   }

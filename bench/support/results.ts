@@ -40,7 +40,11 @@ export class Results {
   }
 
   /** The least median of a figure among some tools, with its tool. */
-  best(step: string, tools: readonly string[], key: Key = "wallS"): { readonly tool: string; readonly value: number } | undefined {
+  best(
+    step: string,
+    tools: readonly string[],
+    key: Key = "wallS",
+  ): { readonly tool: string; readonly value: number } | undefined {
     const found = tools.flatMap((tool) => {
       const value = this.median(step, tool)?.[key];
       return value === undefined ? [] : [{ tool, value }];
@@ -88,7 +92,11 @@ export class Results {
       ...shown.map((key) => show(key, medians[index]?.[key])),
       ...(shown.includes("wallS") ? [this.#spread(step, tool)] : []),
     ]);
-    const heading = ["tool", ...shown.map((key) => headings[key]), ...(shown.includes("wallS") ? ["wall, least - most"] : [])];
+    const heading = [
+      "tool",
+      ...shown.map((key) => headings[key]),
+      ...(shown.includes("wallS") ? ["wall, least - most"] : []),
+    ];
     return `### ${step}\n\nMedians of ${runs} run${runs === 1 ? "" : "s"}.\n\n${markdownTable([heading, ...rows])}`;
   }
 

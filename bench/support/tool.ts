@@ -30,7 +30,7 @@ export interface Tool {
   commit(place: Place, label: string): Command;
   /** Gets the newest state back into `target`, an empty folder. */
   restore?(place: Place, target: string): Command;
-  /** Without a memory of the last run, so "unchanged" is the same work again. */
+  /** Keeps nothing of the last run and stores all again, so that "unchanged" says nothing new. */
   readonly forgetful?: boolean;
   /** The repository's files, for counting; a path below which everything is its own. */
   repositoryOf(place: Place): string;

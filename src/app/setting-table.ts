@@ -19,7 +19,12 @@ const trueOrFalse = (value: string): string | undefined =>
   /^(1|true|yes|on|0|false|no|off)$/i.test(value) ? undefined : "it is true or false";
 const notEmpty = (value: string): string | undefined => (value.trim() === "" ? "it is empty" : undefined);
 
-const table = {
+export const settingTable: Readonly<Record<string, Setting>> = {
+  "box.bare": {
+    help: "The box has no folder of its own (written by init --bare)",
+    default: "false",
+    check: trueOrFalse,
+  },
   "files.ownership": {
     help: "Whether files come back with their owner: auto (when run by root), keep (always try), skip (never)",
     default: "auto",
@@ -51,16 +56,13 @@ const table = {
     help: "Who commits are by (default: the login name and the machine's)",
     check: notEmpty,
   },
-} as const satisfies Readonly<Record<string, Setting>>;
-
-export type SettingKey = keyof typeof table;
-export const settingTable: Readonly<Record<SettingKey, Setting>> = table;
+};
 
 /** Settings of each remote: `remote.<name>.<field>`. */
 const remoteSetting = /^remote\.[A-Za-z0-9_-]+\.url$/;
 
 /** The setting of a key, also of keys with a remote's name in them. */
 export function findSetting(key: string): Setting | undefined {
-  if (Object.hasOwn(table, key)) return settingTable[key as SettingKey];
+  if (Object.hasOwn(settingTable, key)) return settingTable[key];
   return remoteSetting.test(key) ? { help: "Where the remote is", check: notEmpty } : undefined;
 }

@@ -98,7 +98,7 @@ export class Settings {
   }
 
   /** As `find`, for a setting of the table that is true or false. */
-  isOn(key: keyof typeof settingTable): boolean {
+  isOn(key: string): boolean {
     return /^(1|true|yes|on)$/i.test(this.findRow(key)?.value ?? "");
   }
 

@@ -9,8 +9,8 @@
 import { OuroError } from "./errors.ts";
 
 const utf8Encoder = new TextEncoder();
-const utf8Decoder = new TextDecoder();
-const utf8Strict = new TextDecoder("utf-8", { fatal: true });
+const utf8Decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const utf8Strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** A new array of the same bytes, sharing no memory with `bytes`. */
 export function copyBytes(bytes: Uint8Array): Uint8Array {

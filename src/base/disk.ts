@@ -1,29 +1,10 @@
 /**
  * The disk as an argument: the few synchronous calls with which a box's own files, a directory remote and a folder are
- * written, so that a test can fail, end or lose any one of them. `nodeDisk` is the real one; test/support/faulty-disk.ts the other.
+ * written, so that a test can fail, end or lose any one of them. node-disk.ts is the real one; test/support/faulty-disk.ts the other.
  *
  * Paths are strings or bytes (names need not be UTF-8). Failures are Node's own errors with `code`; callers turn them
  * into OuroErrors with `ioError`. Reads for user data in bulk (scan, ingest) go through posix.ts instead.
  */
-import {
-  closeSync,
-  constants,
-  fdatasyncSync,
-  fstatSync,
-  fsyncSync,
-  ftruncateSync,
-  linkSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readSync,
-  renameSync,
-  rmdirSync,
-  unlinkSync,
-  writeSync,
-} from "node:fs";
-
 export type DiskPath = string | Uint8Array;
 
 export interface DiskStat {

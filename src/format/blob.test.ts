@@ -11,7 +11,8 @@ import type { BoxSecrets } from "./seal.ts";
 const made = new Prng(99);
 const sealed: BoxSecrets = { box: made.bytes(16), suite: "aes-256-gcm", hash: "blake3", key: made.bytes(32) };
 const plain: BoxSecrets = { box: made.bytes(16), suite: "plain", hash: "sha256" };
-const isRefused = (thrown: unknown): boolean => isKind(thrown, "corrupt") || isKind(thrown, "newer-format") || isKind(thrown, "wrong-key");
+const isRefused = (thrown: unknown): boolean =>
+  isKind(thrown, "corrupt") || isKind(thrown, "newer-format") || isKind(thrown, "wrong-key");
 
 testSeeds("blob: what is sealed opens, and equal payloads look different in a sealed box", 5, (prng) => {
   const random = (length: number): Uint8Array => prng.bytes(length);
@@ -21,7 +22,8 @@ testSeeds("blob: what is sealed opens, and equal payloads look different in a se
     assert.ok(equalBytes(openBlob(secrets, "head", blob, "head"), payload));
     assert.equal(equalBytes(blob, sealBlob(secrets, "head", payload, random)), secrets === plain);
   }
-  if (payload.length > 16) assert.equal(Buffer.from(sealBlob(sealed, "head", payload, random)).includes(payload.subarray(0, 16)), false);
+  if (payload.length > 16)
+    assert.equal(Buffer.from(sealBlob(sealed, "head", payload, random)).includes(payload.subarray(0, 16)), false);
 });
 
 testSeeds("blob: in a sealed box every flipped bit and every cut is refused", 2, (prng) => {
@@ -38,8 +40,14 @@ testSeeds("blob: in a sealed box every flipped bit and every cut is refused", 2,
 
 testSeeds("blob: a blob of another kind, box or key does not open", 2, (prng) => {
   const blob = sealBlob(sealed, "index", prng.bytes(10), (length) => prng.bytes(length));
-  assert.throws(() => openBlob(sealed, "head", blob, "head"), (thrown) => isKind(thrown, "corrupt"));
-  assert.throws(() => openBlob({ ...sealed, box: prng.bytes(16) }, "index", blob, "index"), (thrown) => isKind(thrown, "wrong-key"));
+  assert.throws(
+    () => openBlob(sealed, "head", blob, "head"),
+    (thrown) => isKind(thrown, "corrupt"),
+  );
+  assert.throws(
+    () => openBlob({ ...sealed, box: prng.bytes(16) }, "index", blob, "index"),
+    (thrown) => isKind(thrown, "wrong-key"),
+  );
   assert.throws(() => openBlob({ ...sealed, key: prng.bytes(32) }, "index", blob, "index"), isRefused);
 });
 
@@ -47,7 +55,15 @@ test("condemned: names come back; counts that the bytes cannot hold are refused"
   const names = [made.bytes(32), made.bytes(32)];
   const bytes = encodeCondemned(names);
   assert.deepEqual(decodeCondemned(bytes, "condemned").map(toHex), names.map(toHex));
-  for (const damaged of [bytes.subarray(1), concatBytes([bytes, Uint8Array.of(0)]), Uint8Array.of(0xff, 0xff, 0x3f), new Uint8Array()]) {
-    assert.throws(() => decodeCondemned(damaged, "condemned"), (thrown) => isKind(thrown, "corrupt"));
+  for (const damaged of [
+    bytes.subarray(1),
+    concatBytes([bytes, Uint8Array.of(0)]),
+    Uint8Array.of(0xff, 0xff, 0x3f),
+    new Uint8Array(),
+  ]) {
+    assert.throws(
+      () => decodeCondemned(damaged, "condemned"),
+      (thrown) => isKind(thrown, "corrupt"),
+    );
   }
 });

@@ -33,9 +33,13 @@ export function sealBlob(
 export function openBlob(secrets: BoxSecrets, kind: BlobKind, bytes: Uint8Array, what: string): Uint8Array {
   const seal = Seal.open(secrets, "blob", bytes, what);
   if (seal.type !== blobKindCodes[kind]) {
-    throw new OuroError("corrupt", `Cannot read ${what}: it is a blob of type ${seal.type} (must be ${blobKindCodes[kind]})`, {
-      subject: what,
-    });
+    throw new OuroError(
+      "corrupt",
+      `Cannot read ${what}: it is a blob of type ${seal.type} (must be ${blobKindCodes[kind]})`,
+      {
+        subject: what,
+      },
+    );
   }
   return seal.openPiece(sealHeaderBytes, bytes.subarray(sealHeaderBytes), what);
 }

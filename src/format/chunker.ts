@@ -19,8 +19,12 @@ export interface ChunkSizes {
 export const defaultChunkSizes: ChunkSizes = { min: 16_384, avg: 65_536, max: 262_144 };
 
 /** What `checkChunkSizes` allows. */
-export const chunkSizeLimits: { readonly min: 256; readonly avgMin: 1024; readonly avgMax: number; readonly max: number } =
-  { min: 256, avgMin: 1024, avgMax: 4 * 1024 * 1024, max: 8 * 1024 * 1024 };
+export const chunkSizeLimits: {
+  readonly min: 256;
+  readonly avgMin: 1024;
+  readonly avgMax: number;
+  readonly max: number;
+} = { min: 256, avgMin: 1024, avgMax: 4 * 1024 * 1024, max: 8 * 1024 * 1024 };
 
 /** @throws OuroError "invalid" unless the sizes are within the format's bounds. */
 export function checkChunkSizes({ min, avg, max }: ChunkSizes): void {

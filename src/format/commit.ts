@@ -22,8 +22,8 @@ const noHash = new Uint8Array(hashLength);
 /** How many bytes of an event's id a vector holds. */
 export const eventBytes = 8;
 /** The length of an ed25519 signature and of a public key. */
-export const signatureBytes = 64;
-export const publicKeyBytes = 32;
+const signatureBytes = 64;
+const publicKeyBytes = 32;
 
 /** What a version vector says of one writer: its greatest event seen, and the first 8 bytes of that commit's id. */
 export interface VectorEntry extends EventName {
@@ -204,7 +204,7 @@ function eventProblem({
   if (previous !== undefined && (previous.clock === 0n || previous.clock >= clock))
     return "its previous event is not before it";
   if (peer.length !== publicKeyBytes) return "its peer's key has a wrong length";
-  if (!Number.isSafeInteger(timeMs * 2)) return "its time is out of range";
+  if (!Number.isInteger(timeMs) || !Number.isSafeInteger(timeMs * 2)) return "its time is out of range";
   if (flags < 0 || flags > flagsMax) return `its flags are ${flags} (at most ${flagsMax})`;
   if (utf8(author).length > authorBytes) return `its author has over ${authorBytes} bytes`;
   return utf8(message).length > messageBytes ? `its message has over ${messageBytes} bytes` : undefined;

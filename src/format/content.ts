@@ -293,8 +293,3 @@ function* itemsWithin(
     at += item.length;
   }
 }
-
-/** The names of the list nodes directly below one: of a level 0 node none. */
-export function listChildren(node: ListNode): readonly Hash[] {
-  return "items" in node ? [] : node.references.map(({ hash }) => hash);
-}

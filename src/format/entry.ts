@@ -117,7 +117,7 @@ export const limits: {
   readonly inlineItems: 8;
   readonly nodeItems: 1024;
   readonly nodeLevel: 8;
-  readonly values: 64;
+  readonly values: 1024;
   readonly inlineXattrBytes: 512;
   readonly xattrBlockBytes: number;
   readonly holeBytes: number;
@@ -128,7 +128,7 @@ export const limits: {
   inlineItems: 8,
   nodeItems: 1024,
   nodeLevel: 8,
-  values: 64,
+  values: 1024,
   inlineXattrBytes: 512,
   xattrBlockBytes: 1024 * 1024,
   holeBytes: 2 ** 48,

@@ -6,6 +6,7 @@
  */
 import { createHash, hash as hashOnce } from "node:crypto";
 import { Blake3Hasher, blake3 } from "@napi-rs/blake-hash";
+import { asBuffer } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
 import type { Hash } from "./entry.ts";
 
@@ -34,12 +35,12 @@ export interface Hasher {
 const blake3Box: Hasher = {
   name: "blake3",
   code: 1,
-  hash: (bytes) => blake3(bytes),
+  hash: (bytes) => blake3(asBuffer(bytes)),
   stream() {
     const inner = new Blake3Hasher();
     return {
       update(bytes) {
-        inner.update(bytes);
+        inner.update(asBuffer(bytes));
       },
       digest: () => inner.digestBuffer(),
     };
@@ -68,12 +69,15 @@ export function getHasher(name: HashName): Hasher {
 /** @throws OuroError "invalid" when `text` is not the name of a hash. */
 export function parseHashName(text: string): HashName {
   if (text !== "blake3" && text !== "sha256") {
-    throw new OuroError("invalid", `Cannot use the hash ${JSON.stringify(text.slice(0, 40))} (must be blake3 or sha256)`);
+    throw new OuroError(
+      "invalid",
+      `Cannot use the hash ${JSON.stringify(text.slice(0, 40))} (must be blake3 or sha256)`,
+    );
   }
   return text;
 }
 
 /** A hash as a key of a Map or Set: one character a byte, far cheaper than hex. Not for people. */
 export function hashKey(hash: Hash): string {
-  return (Buffer.isBuffer(hash) ? hash : Buffer.from(hash.buffer, hash.byteOffset, hash.byteLength)).toString("latin1");
+  return asBuffer(hash).toString("latin1");
 }

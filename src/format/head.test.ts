@@ -11,7 +11,8 @@ import { decodeHead, encodeHead, type Head, headName } from "./head.ts";
 function sign(peer: Uint8Array, message: Uint8Array): Uint8Array {
   return createHash("sha512").update(peer).update(message).digest();
 }
-const verify = (peer: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean => equalBytes(sign(peer, message), signature);
+const verify = (peer: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean =>
+  equalBytes(sign(peer, message), signature);
 
 const box = new Uint8Array(16).fill(3);
 const isCorrupt = (thrown: unknown): boolean => isKind(thrown, "corrupt");
@@ -43,7 +44,10 @@ testSeeds("head: what is encoded comes back, tags in one order", 30, (prng) => {
   const decoded = decodeHead(bytes, box, verify, "head");
   assert.ok(equalBytes(encode(decoded), bytes));
   assert.ok(equalBytes(encode({ ...head, tags: head.tags.toReversed() }), bytes));
-  assert.deepEqual([decoded.writer, decoded.branch, decoded.peerName, decoded.last?.clock], [head.writer, head.branch, head.peerName, head.last?.clock]);
+  assert.deepEqual(
+    [decoded.writer, decoded.branch, decoded.peerName, decoded.last?.clock],
+    [head.writer, head.branch, head.peerName, head.last?.clock],
+  );
   assert.equal(decoded.tags.length, head.tags.length);
 });
 
@@ -65,15 +69,27 @@ testSeeds("head: a head of another box is refused", 3, (prng) => {
 testSeeds("head: names that could act on a terminal are neither written nor read", 3, (prng) => {
   const head = someHead(prng);
   for (const name of ["a\u001b[2J", "a\nb", "a\u0085", "\u0000", "x".repeat(256), "\ud800"]) {
-    assert.throws(() => encode({ ...head, branch: name }), (thrown) => isKind(thrown, "invalid"));
-    assert.throws(() => encode({ ...head, peerName: name }), (thrown) => isKind(thrown, "invalid"));
-    assert.throws(() => encode({ ...head, tags: [{ name, clock: 1n, writer: 1n }] }), (thrown) => isKind(thrown, "invalid"));
+    assert.throws(
+      () => encode({ ...head, branch: name }),
+      (thrown) => isKind(thrown, "invalid"),
+    );
+    assert.throws(
+      () => encode({ ...head, peerName: name }),
+      (thrown) => isKind(thrown, "invalid"),
+    );
+    assert.throws(
+      () => encode({ ...head, tags: [{ name, clock: 1n, writer: 1n }] }),
+      (thrown) => isKind(thrown, "invalid"),
+    );
   }
   const bytes = encode({ ...head, branch: "mXin", tags: [] });
   const forged = Uint8Array.from(bytes.subarray(0, bytes.length - 64));
   forged[10] = 0x1b;
   const signed = concatBytes([forged, sign(head.peer, concatBytes([Buffer.from("ourobox head 1\0"), box, forged]))]);
-  assert.throws(() => decodeHead(signed, box, verify, "head"), (thrown) => isKind(thrown, "corrupt") && /control/.test(thrown.message));
+  assert.throws(
+    () => decodeHead(signed, box, verify, "head"),
+    (thrown) => isKind(thrown, "corrupt") && /control/.test(thrown.message),
+  );
 });
 
 testSeeds("head: two tags of one name are not read, and too many are not written", 2, (prng) => {
@@ -81,7 +97,10 @@ testSeeds("head: two tags of one name are not read, and too many are not written
   const tag = { name: "v", clock: 1n, writer: 1n };
   assert.throws(() => decodeHead(encode({ ...head, tags: [tag, tag] }), box, verify, "head"), isCorrupt);
   const tags = Array.from({ length: 10_001 }, (_, index) => ({ ...tag, name: `${index}` }));
-  assert.throws(() => encode({ ...head, tags }), (thrown) => isKind(thrown, "too-large"));
+  assert.throws(
+    () => encode({ ...head, tags }),
+    (thrown) => isKind(thrown, "too-large"),
+  );
 });
 
 test("head: its name on a remote is the writer in hex", () => {

@@ -75,7 +75,11 @@ export function encodeHead(head: Head, box: Uint8Array, sign: Sign): Uint8Array 
   tags.sort((a, b) => compareBytes(a.name, b.name));
   writer.varint(tags.length);
   for (const { tag, name } of tags) {
-    writer.lengthBytes(name).u64(tag.clock).u64(tag.writer).bytes(tag.commit ?? noHash);
+    writer
+      .lengthBytes(name)
+      .u64(tag.clock)
+      .u64(tag.writer)
+      .bytes(tag.commit ?? noHash);
   }
   if (tags.length > headLimits.tags || writer.length + 256 > headLimits.bytes) {
     throw new OuroError("too-large", `Cannot write a head with ${tags.length} tags: it has ${writer.length} bytes`, {
@@ -113,7 +117,8 @@ function readTags(reader: ByteReader): Tag[] {
   for (let index = 0; index < count; index += 1) {
     const name = readName(reader, "tag");
     const before = tags.at(-1);
-    if (before !== undefined && compareBytes(utf8(before.name), utf8(name)) >= 0) throw reader.corrupt("its tags do not ascend");
+    if (before !== undefined && compareBytes(utf8(before.name), utf8(name)) >= 0)
+      throw reader.corrupt("its tags do not ascend");
     const [clock, writer, commit] = [reader.u64(), reader.u64(), reader.bytes(hashBytes)];
     if (writer === 0n) throw reader.corrupt(`the writer of tag ${JSON.stringify(name)} is 0`);
     tags.push({ name, clock, writer, ...(isZero(commit) ? {} : { commit }) });
@@ -131,7 +136,8 @@ function readName(reader: ByteReader, what: string, options: { readonly mayBeEmp
 
 function checkedName(name: string, what: string): string {
   const problem = name === "" ? "it is empty" : headNameProblem(name);
-  if (problem !== undefined) throw new OuroError("invalid", `Cannot use ${JSON.stringify(name)} as the name of a ${what}: ${problem}`);
+  if (problem !== undefined)
+    throw new OuroError("invalid", `Cannot use ${JSON.stringify(name)} as the name of a ${what}: ${problem}`);
   return name;
 }
 

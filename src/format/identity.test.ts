@@ -8,20 +8,44 @@ import { defaultChunkSizes } from "./chunker.ts";
 import { type BoxIdentity, decodeIdentity, encodeIdentity } from "./identity.ts";
 
 const prng = new Prng(1);
-const wrapped = { memoryKiB: 65_536, passes: 3, lanes: 4, id: prng.bytes(8), salt: prng.bytes(16), nonce: prng.bytes(12), wrapped: prng.bytes(48) };
-const sealed: BoxIdentity = { box: prng.bytes(16), hash: "blake3", suite: "aes-256-gcm", chunk: defaultChunkSizes, keys: [wrapped, wrapped] };
-const plain: BoxIdentity = { box: prng.bytes(16), hash: "sha256", suite: "plain", chunk: { min: 256, avg: 1024, max: 4096 } };
+const wrapped = {
+  memoryKiB: 65_536,
+  passes: 3,
+  lanes: 4,
+  id: prng.bytes(8),
+  salt: prng.bytes(16),
+  nonce: prng.bytes(12),
+  wrapped: prng.bytes(48),
+};
+const sealed: BoxIdentity = {
+  box: prng.bytes(16),
+  hash: "blake3",
+  suite: "aes-256-gcm",
+  chunk: defaultChunkSizes,
+  keys: [wrapped, wrapped],
+};
+const plain: BoxIdentity = {
+  box: prng.bytes(16),
+  hash: "sha256",
+  suite: "plain",
+  chunk: { min: 256, avg: 1024, max: 4096 },
+};
 const isCorrupt = (thrown: unknown): boolean => isKind(thrown, "corrupt") && thrown.hint !== undefined;
 
 test("identity: what is encoded comes back, with keys and without", () => {
-  for (const identity of [sealed, plain]) assert.deepEqual(decodeIdentity(encodeIdentity(identity), "config"), identity);
+  for (const identity of [sealed, plain])
+    assert.deepEqual(decodeIdentity(encodeIdentity(identity), "config"), identity);
 });
 
 testSeeds("identity: a changed, missing or added character is noticed", 100, (prng) => {
   const text = encodeIdentity(sealed);
   const at = prng.int(0, text.length - 2);
   const other = prng.pick([...'0123456789abcdef{}[]",: -e'].filter((character) => character !== text[at]));
-  for (const damaged of [text.slice(0, at) + other + text.slice(at + 1), text.slice(0, at) + text.slice(at + 1), text.slice(0, at)]) {
+  for (const damaged of [
+    text.slice(0, at) + other + text.slice(at + 1),
+    text.slice(0, at) + text.slice(at + 1),
+    text.slice(0, at),
+  ]) {
     try {
       // White space between fields, and ends of lines, mean nothing.
       assert.deepEqual(decodeIdentity(damaged, "config"), sealed);
@@ -74,7 +98,19 @@ test("identity: a newer format is refused with the version it needs, unless it s
   assert.deepEqual(decodeIdentity(changed({ format: 7, minReader: 1, later: { more: [1] } }), "config"), sealed);
 });
 
-for (const text of ["", "null", "[]", "{}", '"text"', "1", "{", "[".repeat(60_000), `${'{"a":'.repeat(10_000)}1${"}".repeat(10_000)}`, " ".repeat(70_000), '{"__proto__":{"suite":"plain"}}']) {
+for (const text of [
+  "",
+  "null",
+  "[]",
+  "{}",
+  '"text"',
+  "1",
+  "{",
+  "[".repeat(60_000),
+  `${'{"a":'.repeat(10_000)}1${"}".repeat(10_000)}`,
+  " ".repeat(70_000),
+  '{"__proto__":{"suite":"plain"}}',
+]) {
   test(`identity: ${JSON.stringify(text.slice(0, 20))} of ${text.length} characters is refused`, () => {
     assert.throws(() => decodeIdentity(text, "config"), isCorrupt);
   });

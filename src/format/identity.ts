@@ -45,18 +45,24 @@ export function encodeIdentity(identity: BoxIdentity): string {
  * @throws OuroError "newer-format" when it asks for a newer reader, "corrupt" for anything else that is wrong.
  */
 export function decodeIdentity(text: string, what: string): BoxIdentity {
-  const hint = "Copy that file from another machine or remote of the same box; it is the same everywhere but for its keys.";
-  const corrupt = (why: string): OuroError => new OuroError("corrupt", `Cannot read ${what}: ${why}`, { subject: what, hint });
+  const hint =
+    "Copy that file from another machine or remote of the same box; it is the same everywhere but for its keys.";
+  const corrupt = (why: string): OuroError =>
+    new OuroError("corrupt", `Cannot read ${what}: ${why}`, { subject: what, hint });
   if (Buffer.byteLength(text) > identityBytesMax) throw corrupt(`it is longer than ${identityBytesMax} bytes`);
   if ((text.match(/[[{]/g) ?? []).length > bracketsMax) throw corrupt("it has too many brackets");
   const object = decodeSummed(text, what, { hint });
   const { format, minReader } = object;
   if (!isWhole(format) || !isWhole(minReader) || minReader > format) throw corrupt("its version is missing");
   if (minReader > formatVersion) {
-    throw new OuroError("newer-format", `Cannot read ${what}: it needs a reader of format ${minReader} (this one reads ${formatVersion})`, {
-      subject: what,
-      hint: "Install a newer version of ourobox.",
-    });
+    throw new OuroError(
+      "newer-format",
+      `Cannot read ${what}: it needs a reader of format ${minReader} (this one reads ${formatVersion})`,
+      {
+        subject: what,
+        hint: "Install a newer version of ourobox.",
+      },
+    );
   }
   try {
     return readFields(object);
@@ -75,7 +81,8 @@ function readFields({ box, hash, suite, chunk, keys }: JsonObject): BoxIdentity 
   checkChunkSizes({ min, avg, max });
   const identity = { box: hexField(box, 16), hash: parseHashName(hash), suite, chunk: { min, avg, max } } as const;
   if (keys === undefined) return identity;
-  if (!Array.isArray(keys) || keys.length > wrapLimits.keys) throw invalid(`its keys are no list of at most ${wrapLimits.keys}`);
+  if (!Array.isArray(keys) || keys.length > wrapLimits.keys)
+    throw invalid(`its keys are no list of at most ${wrapLimits.keys}`);
   return { ...identity, keys: keys.map(keyFromJson) };
 }
 
@@ -98,7 +105,13 @@ function keyFromJson(json: Json): WrappedKey {
   if (!isWhole(memory) || !isWhole(passes) || !isWhole(lanes)) throw invalid("the cost of a key is missing");
   const cost = { memoryKiB: memory, passes, lanes };
   if (!isWrapCost(cost)) throw invalid("the cost of a key is out of bounds");
-  return { id: hexField(id, 8), ...cost, salt: hexField(salt, 16), nonce: hexField(nonce, 12), wrapped: hexField(wrapped, 48) };
+  return {
+    id: hexField(id, 8),
+    ...cost,
+    salt: hexField(salt, 16),
+    nonce: hexField(nonce, 12),
+    wrapped: hexField(wrapped, 48),
+  };
 }
 
 function hexField(value: Json | undefined, length: number): Uint8Array {
@@ -107,7 +120,8 @@ function hexField(value: Json | undefined, length: number): Uint8Array {
 }
 
 function asObject(value: Json | undefined): JsonObject {
-  if (value === undefined || value === null || typeof value !== "object" || Array.isArray(value)) throw invalid("a field is missing");
+  if (value === undefined || value === null || typeof value !== "object" || Array.isArray(value))
+    throw invalid("a field is missing");
   return value as JsonObject;
 }
 

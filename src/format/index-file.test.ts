@@ -28,8 +28,11 @@ testSeeds("index file: what is encoded comes back, in one order whatever the ord
   const bytes = encodeIndexFile(index);
   const decoded = decodeIndexFile(bytes, "index");
   assert.ok(equalBytes(encodeIndexFile(decoded), bytes));
-  assert.ok(equalBytes(encodeIndexFile({ packs: index.packs.toReversed(), replaces: index.replaces.toReversed() }), bytes));
-  const byName = (packs: readonly PackInfo[]): string[] => packs.map((pack) => JSON.stringify({ ...pack, name: toHex(pack.name) })).sort();
+  assert.ok(
+    equalBytes(encodeIndexFile({ packs: index.packs.toReversed(), replaces: index.replaces.toReversed() }), bytes),
+  );
+  const byName = (packs: readonly PackInfo[]): string[] =>
+    packs.map((pack) => JSON.stringify({ ...pack, name: toHex(pack.name) })).sort();
   assert.deepEqual(byName(decoded.packs), byName(index.packs));
   assert.equal(decoded.replaces.length, index.replaces.length);
 });
@@ -50,10 +53,16 @@ testSeeds("index file: damaged bytes are refused or another index, and never tak
 
 test("index file: a name that is there twice is neither written nor read", () => {
   const pack: PackInfo = { name: new Uint8Array(32).fill(7), class: "meta", size: 100, directorySize: 10, objects: 1 };
-  assert.throws(() => encodeIndexFile({ packs: [pack, pack], replaces: [] }), (thrown) => isKind(thrown, "invalid"));
+  assert.throws(
+    () => encodeIndexFile({ packs: [pack, pack], replaces: [] }),
+    (thrown) => isKind(thrown, "invalid"),
+  );
   const one = encodeIndexFile({ packs: [pack], replaces: [] });
   const row = one.subarray(1, one.length - 1);
-  assert.throws(() => decodeIndexFile(concatBytes([[2], row, row, [0]].map((part) => Uint8Array.from(part))), "index"), isCorrupt);
+  assert.throws(
+    () => decodeIndexFile(concatBytes([[2], row, row, [0]].map((part) => Uint8Array.from(part))), "index"),
+    isCorrupt,
+  );
 });
 
 test("index file: sections that may be skipped are, others are refused", () => {

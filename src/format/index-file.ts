@@ -49,12 +49,20 @@ const skippableSection = 128;
  */
 export function encodeIndexFile({ packs, replaces }: IndexFile): Uint8Array {
   if (packs.length > indexFileLimits.packs || replaces.length > indexFileLimits.replaces) {
-    throw new OuroError("too-large", `Cannot write an index file of ${packs.length} packs (at most ${indexFileLimits.packs})`);
+    throw new OuroError(
+      "too-large",
+      `Cannot write an index file of ${packs.length} packs (at most ${indexFileLimits.packs})`,
+    );
   }
   const writer = new ByteWriter(16 + packs.length * 48 + replaces.length * hashBytes);
   writer.varint(packs.length);
   for (const pack of ascending(packs, ({ name }) => name)) {
-    writer.bytes(pack.name).u8(packClassCodes[pack.class]).varint(pack.size).varint(pack.directorySize).varint(pack.objects);
+    writer
+      .bytes(pack.name)
+      .u8(packClassCodes[pack.class])
+      .varint(pack.size)
+      .varint(pack.directorySize)
+      .varint(pack.objects);
   }
   writer.varint(replaces.length);
   for (const name of ascending(replaces, (name) => name)) writer.bytes(name);
@@ -64,9 +72,19 @@ export function encodeIndexFile({ packs, replaces }: IndexFile): Uint8Array {
 /** @throws OuroError "corrupt". */
 export function decodeIndexFile(bytes: Uint8Array, what: string): IndexFile {
   const reader = new ByteReader(bytes, what);
-  const packs = readAscending(reader, readCount(reader, indexFileLimits.packs, "packs"), readPackInfo, ({ name }) => name);
+  const packs = readAscending(
+    reader,
+    readCount(reader, indexFileLimits.packs, "packs"),
+    readPackInfo,
+    ({ name }) => name,
+  );
   const count = readCount(reader, indexFileLimits.replaces, "replaced index files");
-  const replaces = readAscending(reader, count, () => reader.bytes(hashBytes), (name) => name);
+  const replaces = readAscending(
+    reader,
+    count,
+    () => reader.bytes(hashBytes),
+    (name) => name,
+  );
   while (reader.remaining > 0) {
     const kind = reader.u8();
     reader.lengthBytes(indexFileLimits.bytes, "section");
@@ -78,9 +96,13 @@ export function decodeIndexFile(bytes: Uint8Array, what: string): IndexFile {
 function readPackInfo(reader: ByteReader): PackInfo {
   const name = reader.bytes(hashBytes);
   const code = reader.u8();
-  if (code !== packClassCodes.content && code !== packClassCodes.meta) throw reader.corrupt(`a pack's class is ${code} (1 or 2)`);
+  if (code !== packClassCodes.content && code !== packClassCodes.meta)
+    throw reader.corrupt(`a pack's class is ${code} (1 or 2)`);
   const size = reader.varint(packLimits.bytes, "size of a pack");
-  const directorySize = reader.varint(Math.min(packLimits.directoryBytes + directoryOverheadMax, size), "size of a pack's directory");
+  const directorySize = reader.varint(
+    Math.min(packLimits.directoryBytes + directoryOverheadMax, size),
+    "size of a pack's directory",
+  );
   const objects = reader.varint(indexFileLimits.objects, "number of objects");
   return { name, class: code === packClassCodes.content ? "content" : "meta", size, directorySize, objects };
 }
@@ -92,7 +114,12 @@ function readCount(reader: ByteReader, max: number, field: string): number {
   return count;
 }
 
-function readAscending<T>(reader: ByteReader, count: number, read: (reader: ByteReader) => T, keyOf: (item: T) => Hash): T[] {
+function readAscending<T>(
+  reader: ByteReader,
+  count: number,
+  read: (reader: ByteReader) => T,
+  keyOf: (item: T) => Hash,
+): T[] {
   const items: T[] = [];
   let last: Hash | undefined;
   for (let index = 0; index < count; index += 1) {

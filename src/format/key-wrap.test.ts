@@ -12,7 +12,10 @@ const cost = { memoryKiB: 64, passes: 1, lanes: 1 };
 const isWrongKey = (thrown: unknown): boolean => isKind(thrown, "wrong-key") && thrown.hint !== undefined;
 
 test("key wrap: the passphrase opens it, whichever key of several it belongs to", async () => {
-  const keys = [await wrapKey(prng.bytes(32), box, "first", { random, cost }), await wrapKey(key, box, "second", { random, cost })];
+  const keys = [
+    await wrapKey(prng.bytes(32), box, "first", { random, cost }),
+    await wrapKey(key, box, "second", { random, cost }),
+  ];
   assert.ok(equalBytes(await unwrapKey(keys, box, "second"), key));
 });
 
@@ -45,7 +48,15 @@ test("key wrap: every flipped bit is a wrong key", async () => {
 
 test("key wrap: a cost out of bounds is not paid", async () => {
   const wrapped: WrappedKey = await wrapKey(key, box, "right", { random, cost });
-  for (const change of [{ memoryKiB: 2 ** 20 + 1 }, { memoryKiB: 7 }, { memoryKiB: 64, lanes: 9 }, { passes: 17 }, { passes: 0 }, { lanes: 17 }, { lanes: 0.5 }]) {
+  for (const change of [
+    { memoryKiB: 2 ** 20 + 1 },
+    { memoryKiB: 7 },
+    { memoryKiB: 64, lanes: 9 },
+    { passes: 17 },
+    { passes: 0 },
+    { lanes: 17 },
+    { lanes: 0.5 },
+  ]) {
     assert.equal(isWrapCost({ ...cost, ...change }), false);
     await assert.rejects(unwrapKey([{ ...wrapped, ...change }], box, "right"), isWrongKey);
   }

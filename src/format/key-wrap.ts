@@ -41,7 +41,8 @@ const derive = promisify(argon2);
 
 /** Whether a cost lies within what this program will pay. Memory is at least 8 KiB a lane. */
 export function isWrapCost({ memoryKiB, passes, lanes }: WrapCost): boolean {
-  const within = (value: number, min: number, max: number): boolean => Number.isInteger(value) && value >= min && value <= max;
+  const within = (value: number, min: number, max: number): boolean =>
+    Number.isInteger(value) && value >= min && value <= max;
   return (
     within(lanes, 1, wrapLimits.lanes) &&
     within(passes, 1, wrapLimits.passes) &&
@@ -64,7 +65,11 @@ export async function wrapKey(
   if (key.length !== keyBytes) throw new RangeError(`a box key has ${keyBytes} bytes`);
   const { memoryKiB, passes, lanes } = options.cost ?? defaultWrapCost;
   const cost = { memoryKiB, passes, lanes };
-  if (!isWrapCost(cost)) throw new OuroError("invalid", `Cannot protect the box key: ${memoryKiB} KiB, ${passes} passes, ${lanes} lanes are out of bounds`);
+  if (!isWrapCost(cost))
+    throw new OuroError(
+      "invalid",
+      `Cannot protect the box key: ${memoryKiB} KiB, ${passes} passes, ${lanes} lanes are out of bounds`,
+    );
   const [id, salt, nonce] = [options.random(8), options.random(16), options.random(12)];
   const cipher = createCipheriv("aes-256-gcm", await deriveKey(passphrase, salt, cost), nonce);
   cipher.setAAD(box);
@@ -102,5 +107,12 @@ function openWrapped({ nonce, wrapped }: WrappedKey, box: Uint8Array, key: Uint8
 
 function deriveKey(passphrase: string, salt: Uint8Array, { memoryKiB, passes, lanes }: WrapCost): Promise<Uint8Array> {
   const message = utf8(passphrase.normalize("NFC"));
-  return derive("argon2id", { message, nonce: salt, parallelism: lanes, tagLength: keyBytes, memory: memoryKiB, passes });
+  return derive("argon2id", {
+    message,
+    nonce: salt,
+    parallelism: lanes,
+    tagLength: keyBytes,
+    memory: memoryKiB,
+    passes,
+  });
 }

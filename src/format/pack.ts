@@ -124,7 +124,8 @@ export function decodePackDirectory(
   if (bytes.length > packLimits.directoryBytes) throw reader.corrupt("its directory is over 64 MiB");
   const frames = reader.varint(packLimits.frames, "count of frames");
   if (frames === 0) throw reader.corrupt("it has no frames");
-  if (frames * (frameBytesMin + objectBytesMin) > reader.remaining) throw reader.corrupt("it has fewer frames than it says");
+  if (frames * (frameBytesMin + objectBytesMin) > reader.remaining)
+    throw reader.corrupt("it has fewer frames than it says");
   const room = Math.floor((reader.remaining - frames * frameBytesMin) / objectBytesMin);
   const hashes = new Uint8Array(room * hashBytes);
   const columns = {
@@ -207,7 +208,8 @@ export function encodePackTrailer({ offset, length }: PackTrailer): Uint8Array {
  * @throws OuroError "corrupt".
  */
 export function decodePackTrailer(bytes: Uint8Array, size: number, overhead: number, what: string): PackTrailer {
-  const corrupt = (why: string): OuroError => new OuroError("corrupt", `Cannot read ${what}: ${why}`, { subject: what });
+  const corrupt = (why: string): OuroError =>
+    new OuroError("corrupt", `Cannot read ${what}: ${why}`, { subject: what });
   if (size > packLimits.bytes) throw corrupt("it is over 1 GiB");
   if (bytes.length !== packTrailerBytes || !equalBytes(bytes.subarray(24), trailerMagic)) {
     throw corrupt("it does not end as a pack does: it has been cut off or damaged");

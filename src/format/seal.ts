@@ -84,16 +84,24 @@ export class Seal {
     if (!equalBytes(header.subarray(0, 8), magics[file])) throw corrupt(`it is not a ${file} of Ourobox`);
     const minimum = header.readUInt16LE(10);
     if (minimum > version) {
-      throw new OuroError("newer-format", `Cannot read ${what}: it needs a reader of format ${minimum} (this is ${version})`, {
-        subject: what,
-        hint: "Install a newer Ourobox.",
-      });
+      throw new OuroError(
+        "newer-format",
+        `Cannot read ${what}: it needs a reader of format ${minimum} (this is ${version})`,
+        {
+          subject: what,
+          hint: "Install a newer Ourobox.",
+        },
+      );
     }
     if (header.readUInt16LE(8) < minimum || minimum === 0 || header[15] !== 0) throw corrupt("its header is damaged");
     if (!equalBytes(header.subarray(16, 32), secrets.box)) {
-      throw new OuroError("wrong-key", `Cannot read ${what}: it belongs to box ${toHex(header.subarray(16, 32))} (this is ${toHex(secrets.box)})`, {
-        subject: what,
-      });
+      throw new OuroError(
+        "wrong-key",
+        `Cannot read ${what}: it belongs to box ${toHex(header.subarray(16, 32))} (this is ${toHex(secrets.box)})`,
+        {
+          subject: what,
+        },
+      );
     }
     if (header[12] !== suiteCodes[secrets.suite]) throw corrupt("it is sealed in another way than its box says");
     if (header[14] !== getHasher(secrets.hash).code) throw corrupt("it uses another hash than its box says");

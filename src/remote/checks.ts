@@ -15,13 +15,19 @@ export function isBlobName(name: string): boolean {
 /** @throws OuroError "invalid". */
 export function checkBlobName(name: string): void {
   if (isBlobName(name)) return;
-  throw new OuroError("invalid", `Cannot use ${JSON.stringify(name.slice(0, 240))} on a remote: it is no name of a blob`);
+  throw new OuroError(
+    "invalid",
+    `Cannot use ${JSON.stringify(name.slice(0, 240))} on a remote: it is no name of a blob`,
+  );
 }
 
 /** @throws OuroError "invalid" unless `prefix` is the beginning of names up to a "/". */
 export function checkPrefix(prefix: string): void {
   if (prefix.endsWith("/") && isBlobName(prefix.slice(0, -1))) return;
-  throw new OuroError("invalid", `Cannot list ${JSON.stringify(prefix.slice(0, 240))} on a remote: must be names and "/"`);
+  throw new OuroError(
+    "invalid",
+    `Cannot list ${JSON.stringify(prefix.slice(0, 240))} on a remote: must be names and "/"`,
+  );
 }
 
 /**
@@ -31,14 +37,18 @@ export function checkPrefix(prefix: string): void {
 export function checkRange(name: string, size: number, range: ByteRange | undefined, bytesMax: number): ByteRange {
   const { start, end } = range ?? { start: 0, end: size };
   if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < 0 || start > end || end > size) {
-    throw new OuroError("invalid", `Cannot read ${name}: bytes ${start} to ${end} are asked for (it has ${size})`, { subject: name });
+    throw new OuroError("invalid", `Cannot read ${name}: bytes ${start} to ${end} are asked for (it has ${size})`, {
+      subject: name,
+    });
   }
   if (end - start > bytesMax) throw tooLarge(name, end - start, bytesMax);
   return { start, end };
 }
 
 export function tooLarge(name: string, size: number, bytesMax: number): OuroError {
-  return new OuroError("too-large", `Cannot read ${name}: it has ${size} bytes (at most ${bytesMax})`, { subject: name });
+  return new OuroError("too-large", `Cannot read ${name}: it has ${size} bytes (at most ${bytesMax})`, {
+    subject: name,
+  });
 }
 
 /** Whether a conditional put may go on, given the tag of what is there now. */

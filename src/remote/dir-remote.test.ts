@@ -6,8 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { utf8 } from "../base/bytes.ts";
-import { type Disk, nodeDisk } from "../base/disk.ts";
+import type { Disk } from "../base/disk.ts";
 import { isKind } from "../base/errors.ts";
+import { nodeDisk } from "../base/node-disk.ts";
 import { DirRemote } from "./dir-remote.ts";
 import { nodeCopier } from "./file-copier.ts";
 import { testRemote } from "./remote.suite.ts";
@@ -23,7 +24,10 @@ function makeFolder(): Folder {
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-for (const [name, copier] of [["dir by blocks", undefined], ["dir by the kernel", nodeCopier]] as const) {
+for (const [name, copier] of [
+  ["dir by blocks", undefined],
+  ["dir by the kernel", nodeCopier],
+] as const) {
   testRemote(name, () => {
     const { path, [Symbol.dispose]: dispose } = makeFolder();
     const options = { disk: nodeDisk, random, ...(copier === undefined ? {} : { copier }) };
@@ -82,7 +86,10 @@ test("dir: blobs are readable by whom the umask allows, even when made from a pr
 test("dir: what a killed process left is removed after a day, and nothing else", async () => {
   using folder = makeFolder();
   mkdirSync(join(folder.path, ".tmp"));
-  for (const [name, ageSeconds] of [["old", 90_000], ["new", 3600]] as const) {
+  for (const [name, ageSeconds] of [
+    ["old", 90_000],
+    ["new", 3600],
+  ] as const) {
     const path = join(folder.path, ".tmp", name);
     writeFileSync(path, "x");
     const time = statSync(path).mtimeMs / 1000 - ageSeconds;
@@ -110,7 +117,9 @@ test("dir: without hard links a conditional put is unsupported and leaves nothin
     throw Object.assign(new Error("EPERM: operation not permitted, link"), { code: "EPERM" });
   };
   const remote = new DirRemote(folder.path, folder.path, { disk: { ...nodeDisk, link }, random });
-  await assert.rejects(remote.putIf("config", utf8("a"), { ifAbsent: true }), (thrown) => isKind(thrown, "unsupported"));
+  await assert.rejects(remote.putIf("config", utf8("a"), { ifAbsent: true }), (thrown) =>
+    isKind(thrown, "unsupported"),
+  );
   assert.deepEqual(readdirSync(join(folder.path, ".tmp")), []);
   assert.equal(await remote.stat("config"), undefined);
 });

@@ -83,7 +83,9 @@ export class DirRemote implements Remote {
     checkBlobName(name);
     checkSignal(options.signal);
     if (!("ifAbsent" in condition)) {
-      throw new OuroError("unsupported", `Cannot replace ${name} conditionally: a folder keeps no such condition`, { subject: name });
+      throw new OuroError("unsupported", `Cannot replace ${name} conditionally: a folder keeps no such condition`, {
+        subject: name,
+      });
     }
     try {
       return await this.#store(name, bytes, options, (temporary, path) => {
@@ -94,7 +96,9 @@ export class DirRemote implements Remote {
       if (isKind(thrown, "exists")) return undefined;
       // FAT and some network mounts have no links: EPERM.
       if (isKind(thrown) && errnoOf(thrown.cause) === "EPERM") {
-        throw new OuroError("unsupported", `Cannot store ${name} conditionally: ${this.url} has no hard links`, { cause: thrown });
+        throw new OuroError("unsupported", `Cannot store ${name} conditionally: ${this.url} has no hard links`, {
+          cause: thrown,
+        });
       }
       throw thrown;
     }
@@ -106,7 +110,12 @@ export class DirRemote implements Remote {
     try {
       const fd = this.#openBlob(name);
       try {
-        const { start, end } = checkRange(name, this.#disk.statFile(fd).size, options.range, options.bytesMax ?? getBytesMax);
+        const { start, end } = checkRange(
+          name,
+          this.#disk.statFile(fd).size,
+          options.range,
+          options.bytesMax ?? getBytesMax,
+        );
         const bytes = new Uint8Array(end - start);
         const count = this.#disk.read(fd, bytes, start);
         if (count !== bytes.length) throw shortRead(name, count, bytes.length);
@@ -176,7 +185,8 @@ export class DirRemote implements Remote {
       if (!isBlobName(name)) continue;
       const stat = this.#findStat(name);
       if (stat?.kind === "file") yield blobInfo(name, stat);
-      else if (stat?.kind === "directory" && depth < listDepthMax) yield* this.#listFolder(`${name}/`, signal, depth + 1);
+      else if (stat?.kind === "directory" && depth < listDepthMax)
+        yield* this.#listFolder(`${name}/`, signal, depth + 1);
       count += 1;
       if (count % 1000 === 0) await setImmediate();
       checkSignal(signal);
@@ -256,7 +266,12 @@ export class DirRemote implements Remote {
   }
 
   /** A durable file of the source's bytes. */
-  async #writeTemporary(temporary: string, name: string, source: BlobSource, options: RemoteOptions): Promise<DiskStat> {
+  async #writeTemporary(
+    temporary: string,
+    name: string,
+    source: BlobSource,
+    options: RemoteOptions,
+  ): Promise<DiskStat> {
     const size = source instanceof Uint8Array ? source.length : source.size;
     const to = this.#disk.open(temporary, "create-new", filePermissions);
     try {
@@ -270,6 +285,8 @@ export class DirRemote implements Remote {
       } else {
         const from = this.#disk.open(source.path, "read");
         try {
+          const found = this.#disk.statFile(from).size;
+          if (found !== size) throw wrongSize(name, found, size);
           await this.#copyBlocks(from, to, { name, offset: 0, size, ...options });
         } finally {
           this.#disk.close(from);
@@ -278,7 +295,7 @@ export class DirRemote implements Remote {
       }
       const stat = this.#disk.statFile(to);
       if (stat.size === size) return stat;
-      throw new OuroError("invalid", `Cannot store ${name}: ${stat.size} bytes were copied (must be ${size})`, { subject: name });
+      throw wrongSize(name, stat.size, size);
     } finally {
       this.#disk.close(to);
     }
@@ -351,7 +368,8 @@ export class DirRemote implements Remote {
     const path = join(this.#folder, name);
     const stat = this.#disk.stat(path);
     if (stat === undefined) this.#checkFolder();
-    if (stat?.kind !== "file") throw new OuroError("not-found", `Cannot read ${name}: there is no such blob`, { subject: name });
+    if (stat?.kind !== "file")
+      throw new OuroError("not-found", `Cannot read ${name}: there is no such blob`, { subject: name });
     return this.#disk.open(path, "read");
   }
 
@@ -360,10 +378,14 @@ export class DirRemote implements Remote {
     const path = this.#folder;
     const parent = this.#disk.stat(`${path}/.`);
     if (parent?.kind === "directory") return;
-    throw new OuroError("offline", `Cannot reach ${this.url}: there is no folder ${basename(path)} in ${dirname(path)}`, {
-      subject: this.url,
-      hint: "If it is on a disk or a network mount, see that it is mounted; else set the remote's URL right.",
-    });
+    throw new OuroError(
+      "offline",
+      `Cannot reach ${this.url}: there is no folder ${basename(path)} in ${dirname(path)}`,
+      {
+        subject: this.url,
+        hint: "If it is on a disk or a network mount, see that it is mounted; else set the remote's URL right.",
+      },
+    );
   }
 
   #failure(action: string, name: string, thrown: unknown): OuroError {
@@ -388,7 +410,12 @@ function tagOf(stat: DiskStat): string {
   return `${stat.inode.toString(16)}-${stat.mtimeMs}-${stat.size}`;
 }
 
+function wrongSize(name: string, found: number, size: number): OuroError {
+  return new OuroError("invalid", `Cannot store ${name}: its source has ${found} bytes (must be ${size})`, {
+    subject: name,
+  });
+}
+
 function shortRead(name: string, count: number, size: number): OuroError {
   return new OuroError("io", `Cannot read ${name}: it ended after ${count} bytes (must be ${size})`, { subject: name });
 }
-

@@ -22,7 +22,7 @@ export const nodeCopier: FileCopier = {
     const file = await open(to, "r+");
     try {
       await file.chmod(permissions);
-      await file.sync();
+      await file.datasync();
       return (await file.stat()).size;
     } finally {
       await file.close();

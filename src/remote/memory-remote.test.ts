@@ -1,4 +1,4 @@
-import { nodeDisk } from "../base/disk.ts";
+import { nodeDisk } from "../base/node-disk.ts";
 import { MemoryPlace, MemoryRemote } from "./memory-remote.ts";
 import { testRemote } from "./remote.suite.ts";
 

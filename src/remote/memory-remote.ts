@@ -127,7 +127,8 @@ export class MemoryRemote implements Remote {
     checkBlobName(name);
     checkSignal(signal);
     const held = this.#place.blobs.get(name);
-    if (held === undefined) throw new OuroError("not-found", `Cannot read ${name}: there is no such blob`, { subject: name });
+    if (held === undefined)
+      throw new OuroError("not-found", `Cannot read ${name}: there is no such blob`, { subject: name });
     return held;
   }
 
@@ -137,7 +138,9 @@ export class MemoryRemote implements Remote {
       try {
         const bytes = new Uint8Array(size);
         if (this.#disk.statFile(fd).size === size && this.#disk.read(fd, bytes, 0) === size) return bytes;
-        throw new OuroError("invalid", `Cannot store ${path}: it is not ${size} bytes long any more`, { subject: path });
+        throw new OuroError("invalid", `Cannot store ${path}: it is not ${size} bytes long any more`, {
+          subject: path,
+        });
       } finally {
         this.#disk.close(fd);
       }

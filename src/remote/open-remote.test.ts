@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { utf8 } from "../base/bytes.ts";
-import { nodeDisk } from "../base/disk.ts";
 import { isKind } from "../base/errors.ts";
+import { nodeDisk } from "../base/node-disk.ts";
 import { normalizeUrl, openRemote } from "./open-remote.ts";
 
 const random = (length: number): Uint8Array => randomBytes(length);
@@ -50,7 +50,10 @@ const refusals = [
 ] as const;
 for (const { url, kind, says } of refusals) {
   test(`open remote: "${url}" is refused as ${kind}`, () => {
-    assert.throws(() => normalizeUrl(url, "/"), (thrown) => isKind(thrown, kind) && says.test(thrown.message));
+    assert.throws(
+      () => normalizeUrl(url, "/"),
+      (thrown) => isKind(thrown, kind) && says.test(thrown.message),
+    );
   });
 }
 

@@ -40,19 +40,28 @@ function schemeOf(url: string): string | undefined {
 
 /** The absolute path that a path or a file URL means. */
 function folderOf(url: string, cwd: string): string {
-  if (url === "" || url.includes("\0")) throw new OuroError("usage", "Cannot open a remote: its URL is empty or has a NUL");
+  if (url === "" || url.includes("\0"))
+    throw new OuroError("usage", "Cannot open a remote: its URL is empty or has a NUL");
   const scheme = schemeOf(url);
   if (scheme === "file") return fileUrlPath(url);
   if (scheme === undefined) return resolve(cwd, url);
   if (laterSchemes.has(scheme)) {
-    throw new OuroError("unsupported", `Cannot open ${withoutSecrets(url)}: ${scheme} remotes are not available in this version`, {
-      subject: withoutSecrets(url),
-      hint: "Use a folder: a path, or file:///path.",
-    });
+    throw new OuroError(
+      "unsupported",
+      `Cannot open ${withoutSecrets(url)}: ${scheme} remotes are not available in this version`,
+      {
+        subject: withoutSecrets(url),
+        hint: "Use a folder: a path, or file:///path.",
+      },
+    );
   }
-  throw new OuroError("usage", `Cannot open ${withoutSecrets(url)}: nothing is known of "${scheme}:" (must be a path or file://)`, {
-    subject: withoutSecrets(url),
-  });
+  throw new OuroError(
+    "usage",
+    `Cannot open ${withoutSecrets(url)}: nothing is known of "${scheme}:" (must be a path or file://)`,
+    {
+      subject: withoutSecrets(url),
+    },
+  );
 }
 
 /** RFC 8089: an empty or local host, an absolute path, percent-encoded. */

@@ -1,0 +1,120 @@
+/** Reading a box's history: log, differences, names of commits, what is at a path, the bytes of a file. */
+import { splitPath as splitPathBytes } from "../history/mod.ts";
+import { equalBytes, toText, utf8 } from "../base/bytes.ts";
+import { OuroError } from "../base/errors.ts";
+import { contentItems, type Entry, type Hash, kinds, type NamedCommit, writerHex } from "../format/mod.ts";
+import { type Change as TreeChange, diffTrees, directoryOf, followPaths, joinPath, resolveRevision, walkEntries, walkLog } from "../history/mod.ts";
+import type { Box } from "./box.ts";
+import { statusOf } from "./box-commit.ts";
+import type { Change, Path } from "./changes.ts";
+
+export interface LogRequest {
+  readonly paths: readonly Path[];
+  readonly withChanges: boolean;
+  /** Absent: the head. */
+  readonly from?: Hash;
+}
+
+export interface LogRow extends NamedCommit {
+  /** What it changed of its first parent, lazily. */
+  readonly changes?: Iterable<Change>;
+}
+
+/** Newest first. */
+export function* logBox(box: Box, { paths, withChanges, from }: LogRequest): Generator<LogRow> {
+  const start = from ?? box.head()?.commit;
+  if (start === undefined) return;
+  const onMissing = (): void => {};
+  const rows: Iterable<NamedCommit & { readonly paths?: readonly Path[] }> =
+    paths.length === 0 ? walkLog(box.commits, [start], { onMissing }) : followPaths(box.commits, box.reader, [start], paths, { onMissing });
+  for (const row of rows) {
+    if (!withChanges) yield row;
+    else yield { ...row, changes: changesOf(box, row, row.paths) };
+  }
+}
+
+function changesOf(box: Box, { commit }: NamedCommit, paths: readonly Path[] | undefined): Iterable<TreeChange> {
+  const [parent] = commit.parents;
+  const before = parent === undefined ? undefined : box.commits.read(parent).commit.tree;
+  return diffTrees(box.reader, before, commit.tree, paths === undefined || paths.length === 0 ? {} : { paths });
+}
+
+/** @param a Absent: everything is new. */
+export async function* diffBox(box: Box, a: Hash | undefined, b: Hash | "working", paths: readonly Path[]): AsyncGenerator<Change> {
+  const filter = paths.length === 0 ? {} : { paths };
+  if (b !== "working") {
+    const before = a === undefined ? undefined : box.commits.read(a).commit.tree;
+    yield* diffTrees(box.reader, before, box.commits.read(b).commit.tree, filter);
+    return;
+  }
+  const { changes, workingTree } = await statusOf(box, { withTree: a !== undefined && !isHead(box, a), ...filter });
+  if (workingTree === undefined || a === undefined) yield* changes;
+  else yield* diffTrees(workingTree.reader, box.commits.read(a).commit.tree, workingTree.tree, filter);
+}
+
+function isHead(box: Box, id: Hash): boolean {
+  const head = box.head();
+  return head !== undefined && equalBytes(head.commit, id);
+}
+
+export function resolveIn(box: Box, text: string): Hash {
+  const { state } = box;
+  const head = state.head();
+  return resolveRevision(text, {
+    commits: box.commits,
+    ...(head === undefined ? {} : { head: head.commit }),
+    findTag: (name) => state.findTag(name),
+    findHead: (name) => findHead(box, name),
+    allHeads: () => [
+      ...(head === undefined ? [] : [head.commit]),
+      ...state.tags().flatMap(({ commit }) => (commit === undefined ? [] : [commit])),
+      ...state.remoteHeads().map(({ commit }) => commit),
+    ],
+    findCommits: (prefix, max) => box.store.findCommits(prefix, max),
+    operations: () => state.operations(),
+    nowMs: box.context.clock.nowMs(),
+  });
+}
+
+/** The own branch; "origin" or "origin/<writer>" for heads of a remote; a writer's id. */
+function findHead({ state }: Box, name: string): Hash | undefined {
+  const head = state.head();
+  if (head !== undefined && (name === head.branch || name === writerHex(head.writer))) return head.commit;
+  const heads = state.remoteHeads().filter((each) => name === each.remote || name === `${each.remote}/${writerHex(each.writer)}` || name === writerHex(each.writer));
+  return heads.length === 1 ? heads[0]?.commit : undefined;
+}
+
+/** @throws OuroError "not-found", "corrupt". */
+export function findEntry(box: Box, commit: Hash, path: Path): Entry | undefined {
+  return box.reader.findPath(box.reader.root(box.commits.read(commit).commit.tree), splitPathBytes(path));
+}
+
+/** What is in the directory at a path, or the file there itself. @throws OuroError "not-found". */
+export function* listEntries(box: Box, commit: Hash, path: Path, { recursive }: { readonly recursive: boolean }): Generator<{ path: Path; entry: Entry }> {
+  const entry = findEntry(box, commit, path);
+  if (entry === undefined) throw new OuroError("not-found", `Cannot find ${toText(path)} in that commit`, { subject: toText(path) });
+  const directory = directoryOf(entry);
+  if (directory === undefined) yield { path, entry };
+  else if (recursive) yield* walkEntries(box.reader, directory, path);
+  else for (const each of box.reader.entries(directory)) yield { path: joinPath(path, each.name), entry: each };
+}
+
+const zeros = new Uint8Array(64 * 1024);
+
+/** @throws OuroError "is-dir", "invalid" (no file), "not-found", "corrupt". */
+export async function* readContent(box: Box, entry: Entry): AsyncGenerator<Uint8Array> {
+  const { value } = entry.data[0];
+  if (value.kind === kinds.symlink) yield value.target;
+  else if (value.kind === kinds.directory) throw new OuroError("is-dir", `Cannot read ${toText(entry.name)}: it is a directory`);
+  else if (value.kind !== kinds.file) throw new OuroError("invalid", `Cannot read ${toText(entry.name)}: it is not a file`);
+  else {
+    for (const item of contentItems(value.content, (hash) => box.store.getMeta(hash, "list"))) {
+      box.context.signal.throwIfAborted();
+      if (item.form === "chunk") yield box.store.getChunk(item.hash, item.length);
+      else for (let left = item.length; left > 0; left -= zeros.length) yield zeros.subarray(0, Math.min(left, zeros.length));
+    }
+  }
+}
+
+/** The empty path. */
+export const rootPath: Path = utf8("");

@@ -1,0 +1,87 @@
+/** `check` and `gc`: what is damaged, and what nobody needs. */
+import { toHex, toText } from "../base/bytes.ts";
+import { OuroError } from "../base/errors.ts";
+import type { Hash } from "../format/mod.ts";
+import { checkHistory, type LiveObjects, markLive } from "../history/mod.ts";
+import type { Box } from "./box.ts";
+import { checkHeadFiles } from "./check-heads.ts";
+
+export interface Damage {
+  /** Where. */
+  readonly file: string;
+  readonly what: string;
+  /** What to do. */
+  readonly hint: string;
+}
+
+export interface GcReport {
+  readonly packsRemoved: number;
+  readonly packsWritten: number;
+  readonly bytesFreed: number;
+}
+
+/** Every commit that something names: the head, tags, heads seen on remotes, operations that could be undone. */
+export function namedCommits({ state }: Box): Hash[] {
+  const head = state.head();
+  const all = [
+    ...(head === undefined ? [] : [head.commit, ...(head.last === undefined ? [] : [head.last.id])]),
+    ...state.tags().map(({ commit }) => commit),
+    ...state.remoteHeads().map(({ commit }) => commit),
+    ...state.operations().flatMap(({ before, after }) => [before, after]),
+  ].filter((each) => each !== undefined);
+  return [...new Map(all.map((each) => [toHex(each), each])).values()];
+}
+
+/** Everything that is wrong, as it is found: in databases and small files, packs and index, and what commits refer to. */
+export async function* checkBox(box: Box, { readData }: { readonly readData: boolean }): AsyncGenerator<Damage> {
+  const { progress, signal } = box.context;
+  progress.phase("Checking the state");
+  yield* box.state.check();
+  yield* checkHeadFiles(box);
+  progress.phase("Checking packs");
+  let last = 0;
+  const onProgress = (done: number): void => {
+    signal.throwIfAborted();
+    progress.add(1, done - last);
+    last = done;
+  };
+  yield* box.store.check({ readData, onProgress });
+  progress.phase("Checking commits and trees");
+  const hint = "Run `ourobox fetch` to bring what a remote has; another commit of that file may still be whole.";
+  const hasChunk = (hash: Hash): boolean => box.store.hasChunk(hash);
+  for (const { kind, object, commit, path, error } of checkHistory(box.commits, namedCommits(box), { hasChunk, isTrimmed: true })) {
+    signal.throwIfAborted();
+    const where = path === undefined ? "" : ` of ${path.length === 0 ? "its root" : toText(path)}`;
+    yield { file: `commit ${toHex(commit).slice(0, 12)}`, what: `${kind} ${toHex(object).slice(0, 12)}${where}: ${error.message}`, hint };
+  }
+  progress.done();
+}
+
+/** Removes what no named commit needs. @throws OuroError "corrupt" when it cannot be told what is needed. */
+export async function gcBox(box: Box, { dryRun }: { readonly dryRun: boolean }): Promise<GcReport> {
+  const { progress, signal } = box.context;
+  progress.phase("Looking for what is needed");
+  let marked = mark(box);
+  const { removed, removedBytes, written, writtenBytes, busy } = box.store.gc({
+    isLiveMeta: (hash) => marked.live.meta.has(hash),
+    isLiveChunk: (hash) => marked.live.chunks.has(hash),
+    remark: () => {
+      if (namesOf(box) !== marked.names) marked = mark(box);
+    },
+    dryRun,
+    onProgress: () => signal.throwIfAborted(),
+  });
+  progress.done();
+  if (busy) throw new OuroError("locked", "Cannot remove anything: other commands are writing all the time", { hint: "Run `ourobox gc` again later." });
+  return { packsRemoved: removed, packsWritten: written, bytesFreed: Math.max(0, removedBytes - writtenBytes) };
+}
+
+function mark(box: Box): { readonly live: LiveObjects; readonly names: string } {
+  box.context.signal.throwIfAborted();
+  const names = namesOf(box);
+  return { live: markLive(box.commits, namedCommits(box), { isTrimmed: true }), names };
+}
+
+function namesOf(box: Box): string {
+  return namedCommits(box).map(toHex).sort().join();
+}

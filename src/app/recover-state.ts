@@ -1,0 +1,90 @@
+/**
+ * Opening state.sqlite, and making it again when it is gone or damaged: the head and tags from the newest file in `.ourobox/heads/`. The
+ * last scan is lost with it, so the next one looks at every file; so are picked paths and the record of operations.
+ */
+import { join } from "node:path";
+import { toHex, toText } from "../base/bytes.ts";
+import type { Disk } from "../base/disk.ts";
+import { errnoOf, isKind } from "../base/errors.ts";
+import { type BoxSecrets, decodeHead, type Head, headLimits, openBlob } from "../format/mod.ts";
+import { State } from "../history/mod.ts";
+import { verifySignature } from "../peer/mod.ts";
+import type { AppContext } from "./context.ts";
+import type { Layout } from "./layout.ts";
+import { findSmallFile } from "./small-files.ts";
+
+/** @throws OuroError "locked", "newer-format", "io", and "corrupt" when there is nothing to make it from. */
+export function openState(context: AppContext, layout: Layout, secrets: BoxSecrets): State {
+  try {
+    const state = State.open(layout.state);
+    try {
+      if (state.head() === undefined) recoverHead(context, layout, { secrets, state });
+      return state;
+    } catch (thrown) {
+      state[Symbol.dispose]();
+      throw thrown;
+    }
+  } catch (thrown) {
+    if (!isKind(thrown, "corrupt")) throw thrown;
+    setAside(context, layout);
+    context.warn(`${layout.state} is damaged (${thrown.message}): it is set aside, and made again from ${layout.heads}`);
+    const state = State.open(layout.state);
+    recoverHead(context, layout, { secrets, state });
+    return state;
+  }
+}
+
+function setAside({ disk, random }: AppContext, { state }: Layout): void {
+  const suffix = `damaged-${toHex(random(4))}`;
+  for (const ending of ["", "-wal", "-shm"]) {
+    try {
+      disk.rename(`${state}${ending}`, `${state}.${suffix}${ending}`);
+    } catch (thrown) {
+      if (errnoOf(thrown) !== "ENOENT") throw thrown;
+    }
+  }
+}
+
+interface Recovery {
+  readonly secrets: BoxSecrets;
+  readonly state: State;
+}
+
+function recoverHead(context: AppContext, layout: Layout, { secrets, state }: Recovery): void {
+  let newest: { readonly head: Head; readonly mtimeMs: number } | undefined;
+  for (const name of namesIn(context.disk, layout.heads)) {
+    const path = join(layout.heads, toText(name));
+    const head = findHead(context, path, secrets);
+    const mtimeMs = context.disk.stat(path)?.mtimeMs ?? 0;
+    if (head !== undefined && (newest === undefined || mtimeMs > newest.mtimeMs)) newest = { head, mtimeMs };
+  }
+  if (newest === undefined) return;
+  const { head } = newest;
+  state.transaction(() => {
+    if (state.head() !== undefined) return;
+    state.setHead(head);
+    for (const tag of head.tags) state.setTag(tag);
+  });
+  context.notice(`The head was read again from ${layout.heads}.`);
+}
+
+function namesIn(disk: Disk, folder: string): Uint8Array[] {
+  try {
+    return disk.list(folder).filter((name) => /^[0-9a-f]{16}$/.test(toText(name)));
+  } catch (thrown) {
+    if (errnoOf(thrown) === "ENOENT") return [];
+    throw thrown;
+  }
+}
+
+function findHead(context: AppContext, path: string, secrets: BoxSecrets): Head | undefined {
+  try {
+    const bytes = findSmallFile(context.disk, path, headLimits.bytes);
+    if (bytes === undefined) return undefined;
+    return decodeHead(openBlob(secrets, "head", bytes, path), secrets.box, verifySignature, path);
+  } catch (thrown) {
+    if (!isKind(thrown, "corrupt") && !isKind(thrown, "wrong-key")) throw thrown;
+    context.warn(`${path} is damaged: ${thrown.message}`);
+    return undefined;
+  }
+}

@@ -1,0 +1,51 @@
+/** Tags: names of commits. Each is a register dated by (clock, writer), so that those of several machines join. */
+import { nextClock } from "../base/clock.ts";
+import { OuroError } from "../base/errors.ts";
+import { type Hash, headNameProblem } from "../format/mod.ts";
+import type { Box } from "./box.ts";
+
+export interface TagRow {
+  readonly name: string;
+  readonly commit: Hash;
+}
+
+export function tagsOf({ state }: Box): TagRow[] {
+  return state.tags().flatMap(({ name, commit }) => (commit === undefined ? [] : [{ name, commit }]));
+}
+
+/** @throws OuroError "invalid" (the name), "exists" without `force`. */
+export function setTag(box: Box, name: string, commit: Hash, { force }: { readonly force: boolean }): void {
+  const problem = tagNameProblem(name);
+  if (problem !== undefined) throw new OuroError("invalid", `Cannot name a commit ${JSON.stringify(name)}: ${problem}`, { subject: name });
+  if (!force && box.state.findTag(name) !== undefined) {
+    throw new OuroError("exists", `Cannot make the tag ${name}: there is one`, { subject: name, hint: "Move it with --force." });
+  }
+  writeTag(box, name, commit);
+}
+
+/** @throws OuroError "not-found". */
+export function untag(box: Box, name: string): void {
+  if (box.state.findTag(name) === undefined) {
+    throw new OuroError("not-found", `Cannot remove the tag ${name}: there is none`, { subject: name, hint: "Run `ourobox tag` for the list." });
+  }
+  writeTag(box, name, undefined);
+}
+
+function writeTag(box: Box, name: string, commit: Hash | undefined): void {
+  const { writer } = box.writer();
+  box.state.transaction(() => {
+    const greatest = box.state.tags().reduce((max, { clock }) => (clock > max ? clock : max), 0n);
+    const clock = nextClock(box.context.clock.nowMs(), greatest);
+    box.state.setTag({ name, clock, writer, ...(commit === undefined ? {} : { commit }) });
+  });
+  box.saveHead();
+}
+
+/** A tag must not look like anything else that names a commit. */
+function tagNameProblem(name: string): string | undefined {
+  if (name === "") return "it is empty";
+  if (name === "HEAD" || name === "@") return "that names the present commit";
+  if (/[\s:~^{}@]|^-/.test(name)) return 'it has white space, one of : ~ ^ { } @, or begins with "-"';
+  if (/^[0-9a-f]{4,64}$/i.test(name)) return "it looks like a commit's id";
+  return headNameProblem(name);
+}

@@ -1,0 +1,81 @@
+/** Changes between two states, as lines for people and objects for scripts. Shared by status, commit, log, show and diff. */
+import type { Change, Entry } from "../app/mod.ts";
+import type { Style } from "./color.ts";
+import { kindNames } from "./format.ts";
+import type { JsonValue } from "./output.ts";
+import { jsonPath, quotePath } from "./quote.ts";
+
+/** In what a change differs that is about the bytes, not about what is said of them. */
+const isContent = ({ what }: Change): boolean => what.has("content") || what.has("target") || what.has("device");
+
+/**
+ * The letter of a change in `status -s`, `diff --names` and `log --names`: A added, D removed, R renamed, T another kind,
+ * M content or target, m only mode, owner, times or attributes.
+ */
+export function changeLetter(change: Change): string {
+  if (change.type === "add") return "A";
+  if (change.type === "remove") return "D";
+  if (change.type === "rename") return "R";
+  if (change.what.has("kind")) return "T";
+  return isContent(change) ? "M" : "m";
+}
+
+/** "new", "changed", "mode, owner" and the like: what a person wants to know first. */
+export function changeWord(change: Change): string {
+  if (change.type === "add") return "new";
+  if (change.type === "remove") return "removed";
+  if (change.type === "rename") return isContent(change) ? "renamed, changed" : "renamed";
+  if (change.what.has("kind")) return `now a ${kindNames[change.after?.kind ?? 1]}`;
+  if (isContent(change)) return "changed";
+  const words = [...change.what].filter((each) => each !== "node");
+  return words.length === 0 ? "replaced" : words.join(", ");
+}
+
+/** "old -> new" for a rename, else the path; a directory ends with "/". */
+export function changePath(change: Change): string {
+  const mark = (change.after ?? change.before)?.kind === 2 ? "/" : "";
+  const path = `${quotePath(change.path)}${mark}`;
+  return change.oldPath === undefined || change.type !== "rename"
+    ? path
+    : `${quotePath(change.oldPath)}${mark} -> ${path}`;
+}
+
+export function colorOf(change: Change, style: Style): (text: string) => string {
+  if (change.type === "add") return style.green;
+  if (change.type === "remove") return style.red;
+  return change.type === "rename" ? style.cyan : style.yellow;
+}
+
+/** The members of a change in --json. */
+export function changeJson(change: Change): { readonly [key: string]: JsonValue | undefined } {
+  const { before, after } = change;
+  return {
+    change: change.type,
+    ...jsonPath(change.path),
+    ...(change.oldPath === undefined || change.type !== "rename" ? {} : jsonPath(change.oldPath, "oldPath")),
+    kind: kindNames[(after ?? before)?.kind ?? 1],
+    ...(change.type === "change" || change.type === "rename" ? { what: [...change.what] } : {}),
+    ...(before === undefined ? {} : { oldSize: sizeOf(before) }),
+    ...(after === undefined ? {} : { size: sizeOf(after) }),
+  };
+}
+
+/** The bytes of a file, or of all files below a directory; of the rest nothing. */
+export function sizeOf(entry: Entry): number {
+  const { value } = entry.data[0];
+  if (value.kind === 1) return value.content.size;
+  return value.kind === 2 ? value.summary.bytes : 0;
+}
+
+/** "3 new, 1 changed, 2 removed, 1 renamed" */
+export function countChanges(changes: Iterable<Change>): string {
+  const counts = { new: 0, changed: 0, removed: 0, renamed: 0 };
+  const words = { add: "new", change: "changed", remove: "removed", rename: "renamed" } as const;
+  for (const { type } of changes) counts[words[type]] += 1;
+  return (
+    Object.entries(counts)
+      .filter(([, count]) => count > 0)
+      .map(([word, count]) => `${count} ${word}`)
+      .join(", ") || "no changes"
+  );
+}

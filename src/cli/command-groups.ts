@@ -1,0 +1,10 @@
+/** The commands by what people want, in the order of `ourobox help` and doc/commands.md. */
+export const commandGroups: readonly { readonly title: string; readonly names: readonly string[] }[] = [
+  { title: "Make a box", names: ["init", "clone"] },
+  { title: "Keep what you have", names: ["status", "add", "commit", "tag"] },
+  { title: "Look back", names: ["log", "show", "diff", "ls", "cat", "du"] },
+  { title: "Go back", names: ["restore"] },
+  { title: "Other places", names: ["remote", "fetch", "pull", "push"] },
+  { title: "Look after a box", names: ["check", "gc", "config"] },
+  { title: "About Ourobox", names: ["help", "version"] },
+];

@@ -1,0 +1,55 @@
+/** `ourobox clone`: make a box from a remote. */
+import { resolve } from "node:path";
+import { toHex } from "../../base/bytes.ts";
+import { type Command, defineCommand } from "../command.ts";
+import { shortId } from "../commits.ts";
+import { appContext } from "../open.ts";
+import { usage } from "../options.ts";
+import { checkCount, folderOf, textOf } from "../paths.ts";
+import { exitStatus } from "../status.ts";
+
+const usageText = "clone [--bare] URL [DIR]";
+
+export const command: Command = defineCommand({
+  name: "clone",
+  summary: "Make a box from a remote",
+  usage: usageText,
+  description: `
+Bring the box that URL holds to a new folder DIR (default: the last part of the URL), with all its history, and write out the files of its newest
+commit. URL becomes the remote "origin". A sealed box asks for the passphrase that its remote was made with.
+
+With --bare no files are written out: the clone is a box without a folder. Interrupted, the same command goes on.`,
+  options: {
+    bare: { kind: "flag", help: "Only the box, no files" },
+  },
+  dryRun: "refused",
+
+  async run(context, values, operands) {
+    checkCount(operands, 1, 2, usageText);
+    const [urlOperand, folderOperand] = operands;
+    const url = urlOperand === undefined ? "" : textOf(urlOperand, "a URL");
+    const name = folderOperand === undefined ? lastPart(url) : textOf(folderOperand, "a folder");
+    const folder = resolve(folderOf(name, "DIR", context.cwd));
+    const { cloneBox } = await import("../../app/mod.ts");
+    const { head, partial } = await cloneBox(url, folder, { bare: values.bare }, appContext(context));
+    if (context.json) context.out.json({ folder, head: head === undefined ? null : toHex(head), partial });
+    else
+      context.messages.notice(
+        `Cloned to ${folder}${head === undefined ? ", which has no commit yet" : `, at commit ${shortId(head)}`}`,
+      );
+    return partial ? exitStatus.partial : exitStatus.ok;
+  },
+});
+
+/** "/mnt/usb/photos.box/" -> "photos" */
+function lastPart(url: string): string {
+  const name =
+    url
+      .replace(/\/+$/, "")
+      .split("/")
+      .at(-1)
+      ?.replace(/\.box$/, "") ?? "";
+  if (name === "" || name === "." || name === ".." || name.endsWith(":"))
+    throw usage(`Cannot clone ${url}: it does not tell a folder's name`, "Add the folder: ourobox clone URL DIR.");
+  return name;
+}

@@ -1,0 +1,38 @@
+/** `ourobox diff`: what differs between two states. */
+import { type Command, defineCommand } from "../command.ts";
+import { openBox } from "../open.ts";
+import { checkCount, pathOf, textOf } from "../paths.ts";
+import { showChanges } from "../show-diff.ts";
+import { exitStatus } from "../status.ts";
+
+const usageText = "diff [--names | --stat] [A [B]] [-- PATH…]";
+
+export const command: Command = defineCommand({
+  name: "diff",
+  summary: "Show what differs between two states",
+  usage: usageText,
+  description: `
+Without commits, what has changed in the folder since HEAD; with A, since A; with A and B, from A to B. With paths, only there.
+
+Text is compared line by line; of other files and of those over 4 MiB only the sizes are shown. Renames are shown as such. What only
+differs in its times is not shown.`,
+  options: {
+    names: { kind: "flag", help: "Only which files, a letter each" },
+    stat: { kind: "flag", help: "How many lines in which files" },
+  },
+  dryRun: "reads",
+
+  async run(context, values, operands) {
+    const { world } = context;
+    const revisions = operands.filter(({ afterDashes }) => !afterDashes);
+    checkCount(revisions, 0, 2, usageText);
+    await using box = await openBox(context);
+    const base = { root: box.root, cwd: context.cwd };
+    const paths = operands.filter(({ afterDashes }) => afterDashes).map(({ bytes }) => pathOf(bytes, base));
+    const [a, b] = revisions.map((operand) => box.resolve(textOf(operand, "a commit")));
+    const form = values.names ? "names" : values.stat ? "stat" : "patch";
+    const changes = box.diff(a ?? box.head()?.commit, b ?? "working", paths);
+    await showChanges(context, changes, { box, world, working: b === undefined, form });
+    return exitStatus.ok;
+  },
+});

@@ -1,0 +1,28 @@
+/** `ourobox fetch`: bring what others have pushed, without touching the folder. */
+import { type Command, defineCommand } from "../command.ts";
+import { openBox } from "../open.ts";
+import { exitStatus } from "../status.ts";
+import { describeFetch, fetchJson, remoteOf } from "../transfers.ts";
+
+const usageText = "fetch [REMOTE]";
+
+export const command: Command = defineCommand({
+  name: "fetch",
+  summary: "Bring what a remote has, without changing the folder",
+  usage: usageText,
+  description: `
+Bring the commits, trees and content that REMOTE has and this box has not. The folder and HEAD stay as they are: \`ourobox pull\` goes on to them.
+Without REMOTE it is "origin", or the only remote there is.
+
+All that comes is verified. Interrupted, it goes on where it was.`,
+  options: {},
+  dryRun: "refused",
+
+  async run(context, _values, operands) {
+    await using box = await openBox(context);
+    const report = await box.fetch(remoteOf(operands, usageText));
+    if (context.json) context.out.json(fetchJson(report));
+    else context.messages.notice(describeFetch(report));
+    return exitStatus.ok;
+  },
+});

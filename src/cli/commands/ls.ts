@@ -1,0 +1,98 @@
+/** `ourobox ls`: what is in a folder of a commit. */
+import type { Box, Entry } from "../../app/mod.ts";
+import { sizeOf } from "../changes.ts";
+import { type Command, type CommandContext, defineCommand } from "../command.ts";
+import { alignColumns, formatJsonNs, formatMinute, formatMode, kindNames } from "../format.ts";
+import { lookUp } from "../lookup.ts";
+import { openBox } from "../open.ts";
+import { jsonBytes, jsonPath, type Path, quoteBytes, quotePath } from "../quote.ts";
+import { exitStatus } from "../status.ts";
+
+const usageText = "ls [-l] [-R] [[COMMIT:]PATH…]";
+
+export const command: Command = defineCommand({
+  name: "ls",
+  summary: "List the files of a commit",
+  usage: usageText,
+  description: `
+List what is in a folder, or one file, as it is in a commit (default HEAD). After "COMMIT:" a path begins at the top of the box, or at the
+current folder when it begins with "./".`,
+  options: {
+    long: { kind: "flag", short: "l", help: "Mode, owner, size and date too" },
+    recursive: { kind: "flag", short: "R", help: "All that is below" },
+  },
+  dryRun: "reads",
+
+  async run(context, values, operands) {
+    await using box = await openBox(context);
+    for (const found of lookUp(box, context, operands)) {
+      if (found.entry.kind !== 2) showRows(context, [found], values.long);
+      else listFolder(context, box, { ...found, ...values });
+    }
+    return exitStatus.ok;
+  },
+});
+
+interface Row {
+  readonly path: Path;
+  readonly entry: Entry;
+}
+
+/** Rows are aligned in pieces, so that a million of them are never held. */
+const alignedRows = 1000;
+
+function listFolder(
+  context: CommandContext,
+  box: Box,
+  { commit, path, long, recursive }: { commit: Uint8Array; path: Path; long: boolean; recursive: boolean },
+): void {
+  let rows: Row[] = [];
+  for (const row of box.list(commit, path, { recursive })) {
+    rows.push(row);
+    if (rows.length < alignedRows) continue;
+    showRows(context, rows, long);
+    rows = [];
+    context.world.signal.throwIfAborted();
+  }
+  showRows(context, rows, long);
+}
+
+function showRows({ out, json, style }: CommandContext, rows: readonly Row[], long: boolean): void {
+  if (json) {
+    for (const { path, entry } of rows) out.json({ ...jsonPath(path), ...entryJson(entry) });
+    return;
+  }
+  const names = rows.map(({ path, entry }) => {
+    const name = `${quotePath(path)}${entry.kind === 2 ? "/" : ""}`;
+    return entry.kind === 2 ? style.cyan(name) : name;
+  });
+  if (!long) {
+    for (const name of names) out.line(name);
+    return;
+  }
+  const columns = rows.map(({ entry }, index) => {
+    const { mode, uid, gid } = entry.meta;
+    const { value } = entry.data[0];
+    const target = value.kind === 3 ? ` -> ${quoteBytes(value.target)}` : "";
+    const size = value.kind === 6 || value.kind === 7 ? `${value.major},${value.minor}` : String(sizeOf(entry));
+    const time = formatMinute(Number(entry.mtimeNs / 1_000_000n));
+    return [formatMode(entry.kind, mode), String(uid), String(gid), size, time, `${names[index]}${target}`];
+  });
+  for (const line of alignColumns(columns, new Set([1, 2, 3]))) out.line(line);
+}
+
+function entryJson(entry: Entry) {
+  const { mode, uid, gid } = entry.meta;
+  const { value } = entry.data[0];
+  return {
+    kind: kindNames[entry.kind],
+    size: sizeOf(entry),
+    mode: mode.toString(8).padStart(4, "0"),
+    uid,
+    gid,
+    mtime: formatJsonNs(entry.mtimeNs),
+    ...(value.kind === 3 ? jsonBytes("target", value.target) : {}),
+    ...(value.kind === 2 ? { entries: value.summary.entries } : {}),
+    ...(value.kind === 6 || value.kind === 7 ? { major: value.major, minor: value.minor } : {}),
+  };
+}

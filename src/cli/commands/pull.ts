@@ -1,0 +1,34 @@
+/** `ourobox pull`: go on to what others have pushed. */
+import { toHex } from "../../base/bytes.ts";
+import { type Command, defineCommand } from "../command.ts";
+import { shortId } from "../commits.ts";
+import { openBox } from "../open.ts";
+import { exitStatus } from "../status.ts";
+import { describeFetch, fetchJson, remoteOf } from "../transfers.ts";
+
+const usageText = "pull [REMOTE]";
+
+export const command: Command = defineCommand({
+  name: "pull",
+  summary: "Fetch, and bring the folder up to date",
+  usage: usageText,
+  description: `
+Do \`ourobox fetch\`, then move HEAD and the folder forward to the newest commit of this branch. Files changed here and not committed are saved
+before they are replaced. When there are commits here that the other side does not have, and the other way round, nothing is
+moved and the message says so: joining such histories is not in this version.`,
+  options: {},
+  dryRun: "refused",
+
+  async run(context, _values, operands) {
+    await using box = await openBox(context);
+    const report = await box.pull(remoteOf(operands, usageText));
+    const { moved, partial } = report;
+    if (context.json)
+      context.out.json({ ...fetchJson(report.fetched), head: moved === undefined ? null : toHex(moved), partial });
+    else {
+      context.messages.notice(describeFetch(report.fetched));
+      context.messages.notice(moved === undefined ? "Already up to date" : `Now at commit ${shortId(moved)}`);
+    }
+    return partial ? exitStatus.partial : exitStatus.ok;
+  },
+});

@@ -1,0 +1,61 @@
+/** `ourobox remote`: the places a box is pushed to and fetched from. */
+import type { Box } from "../../app/mod.ts";
+import { type Command, type CommandContext, defineCommand } from "../command.ts";
+import { alignColumns } from "../format.ts";
+import { openBox } from "../open.ts";
+import { checkCount, textOf } from "../paths.ts";
+import { exitStatus } from "../status.ts";
+import { unknownWord } from "../suggest.ts";
+
+const usageText =
+  "remote [list]\nremote add NAME URL\nremote remove NAME\nremote rename OLD NEW\nremote set-url NAME URL";
+
+export const command: Command = defineCommand({
+  name: "remote",
+  summary: "List and name the places to push to",
+  usage: usageText,
+  description: `
+A remote is storage that holds a box: so far a folder, given as a path or a file:// URL; on a disk, a stick or a network mount. It needs no
+program of ours. Several machines can push to one at the same time.
+
+The first push makes it. That of a sealed box wraps the box's key with a passphrase (\`ourobox help environment\` tells where it
+comes from): whoever knows it can clone the box.`,
+  options: {},
+  dryRun: "refused",
+
+  async run(context, _values, operands) {
+    const [action = "list", ...words] = operands.map((operand) => textOf(operand, "a name or URL"));
+    const run = actions[action];
+    if (run === undefined) {
+      throw unknownWord(`Cannot do "${action}" with remotes: there is no such action`, action, {
+        words: Object.keys(actions),
+        hint: (near) =>
+          near === undefined ? "Run `ourobox remote --help`." : `Did you mean \`ourobox remote ${near}\`?`,
+      });
+    }
+    checkCount(operands.slice(1), run.words, run.words, usageText);
+    await using box = await openBox(context);
+    await run.do(box, words as [string, string], context);
+    return exitStatus.ok;
+  },
+});
+
+interface Action {
+  /** How many arguments it takes. */
+  readonly words: number;
+  do(box: Box, words: [string, string], context: CommandContext): Promise<void> | void;
+}
+
+const actions: Readonly<Record<string, Action>> = {
+  list: { words: 0, do: (box, _words, context) => list(box, context) },
+  add: { words: 2, do: (box, [name, url]) => box.addRemote(name, url) },
+  remove: { words: 1, do: (box, [name]) => box.removeRemote(name) },
+  rename: { words: 2, do: (box, [name, newName]) => box.renameRemote(name, newName) },
+  "set-url": { words: 2, do: (box, [name, url]) => box.setRemoteUrl(name, url) },
+};
+
+function list(box: Box, { out, json }: CommandContext): void {
+  const remotes = [...box.remotes()];
+  if (json) for (const { name, url } of remotes) out.json({ remote: name, url });
+  else for (const line of alignColumns(remotes.map(({ name, url }) => [name, url]))) out.line(line);
+}

@@ -1,0 +1,88 @@
+/** `ourobox status`: what has changed since the last commit. */
+import type { Change, StatusReport } from "../../app/mod.ts";
+import { toHex, utf8 } from "../../base/bytes.ts";
+import { changeJson, changeLetter, changePath, changeWord, colorOf } from "../changes.ts";
+import { type Command, type CommandContext, defineCommand } from "../command.ts";
+import { commitText } from "../commits.ts";
+import { alignColumns, counted, formatMinute } from "../format.ts";
+import { openBox } from "../open.ts";
+import { checkCount } from "../paths.ts";
+import { exitStatus } from "../status.ts";
+
+const usageText = "status [-s | --porcelain [-z]]";
+
+export const command: Command = defineCommand({
+  name: "status",
+  summary: "Show what has changed since the last commit",
+  usage: usageText,
+  description: `
+Compare the folder with the last commit. Only files whose size, times or inode differ are looked at.
+
+--porcelain has a shape that stays: two letters, a space, a path. The letter stands first when the change is picked for the next
+commit, second when not: A added, D removed, R renamed, T of another kind, M content, m only mode, owner or attributes. A rename is
+"OLD -> NEW"; a name that is not printable stands in $'…'. With -z paths are as they are, each line ends with NUL, and of a rename NEW
+comes first and OLD follows after another NUL. -s is the same in colour.`,
+  options: {
+    short: { kind: "flag", short: "s", help: "A line for each change" },
+    porcelain: { kind: "flag", help: "As -s, for scripts: never coloured" },
+    null: { kind: "flag", short: "z", help: "With --porcelain: end each line with NUL, names as they are" },
+  },
+  dryRun: "reads",
+
+  async run(context, values, operands) {
+    checkCount(operands, 0, 0, usageText);
+    await using box = await openBox(context);
+    const report = await box.status();
+    if (context.json) showJson(context, report);
+    else if (values.null) for (const change of report.changes) context.out.write(nullLine(change));
+    else if (values.short || values.porcelain) showShort(context, report, values.porcelain);
+    else showLong(context, report);
+    return report.partial ? exitStatus.partial : exitStatus.ok;
+  },
+});
+
+function letters(change: Change): string {
+  const letter = changeLetter(change);
+  return change.picked ? `${letter} ` : ` ${letter}`;
+}
+
+function nullLine(change: Change): string | Uint8Array {
+  const old = change.type === "rename" && change.oldPath !== undefined ? [change.oldPath, utf8("\0")] : [];
+  return Buffer.concat([utf8(`${letters(change)} `), change.path, utf8("\0"), ...old]);
+}
+
+function showShort({ out, style }: CommandContext, { changes }: StatusReport, isPlain: boolean): void {
+  for (const change of changes) {
+    out.line(`${isPlain ? letters(change) : colorOf(change, style)(letters(change))} ${changePath(change)}`);
+  }
+}
+
+function showLong({ out, style }: CommandContext, report: StatusReport): void {
+  const { head, branch } = report;
+  const time = head === undefined ? undefined : commitText(head).time;
+  const at =
+    head === undefined
+      ? "no commit yet"
+      : `commit ${commitText(head).id}${time === undefined ? "" : ` of ${formatMinute(time)}`}`;
+  out.line(`On branch ${branch}, ${at}`);
+  const changes = [...report.changes];
+  const groups: [string, Change[]][] = [
+    ["Picked for the next commit:", changes.filter(({ picked }) => picked)],
+    [
+      changes.some(({ picked }) => picked) ? "Changed, not picked:" : "Changed:",
+      changes.filter(({ picked }) => !picked),
+    ],
+  ];
+  for (const [title, rows] of groups) {
+    if (rows.length === 0) continue;
+    out.line(`\n${title}`);
+    const lines = alignColumns(rows.map((change) => [`  ${changeWord(change)}:`, changePath(change)]));
+    for (const [index, change] of rows.entries()) out.line(colorOf(change, style)(lines[index] ?? ""));
+  }
+  out.line(changes.length === 0 ? "Nothing has changed" : `\n${counted(changes.length, "change")}`);
+}
+
+function showJson({ out }: CommandContext, { head, branch, changes }: StatusReport): void {
+  out.json({ branch, head: head === undefined ? null : toHex(head.id), changes: [...changes].length });
+  for (const change of changes) out.json({ ...changeJson(change), picked: change.picked });
+}

@@ -1,0 +1,66 @@
+/**
+ * Where a passphrase comes from: OUROBOX_PASSPHRASE, the first line of the file OUROBOX_PASSPHRASE_FILE, what the shell
+ * command OUROBOX_PASSPHRASE_COMMAND prints, or a person. A variable that is set but of no use is an error: nobody is asked instead.
+ */
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { toText } from "../base/bytes.ts";
+import { ioError, OuroError } from "../base/errors.ts";
+import type { World } from "./command.ts";
+
+const commandTimeoutMs = 120_000;
+const passphraseBytesMax = 4096;
+
+/** @throws OuroError "wrong-key" when there is none, or it is empty or longer than 4 KiB. */
+export async function getPassphrase(prompt: string, world: World): Promise<string> {
+  const { OUROBOX_PASSPHRASE: text, OUROBOX_PASSPHRASE_FILE: file, OUROBOX_PASSPHRASE_COMMAND: command } = world.env;
+  if (text !== undefined) return checked(text, "OUROBOX_PASSPHRASE");
+  if (file !== undefined) return checked(readFirstLine(file, world), `OUROBOX_PASSPHRASE_FILE ${file}`);
+  if (command !== undefined) return checked(await runForLine(command, world), "what OUROBOX_PASSPHRASE_COMMAND prints");
+  const answer = await world.ask(`${prompt}: `, { secret: true });
+  if (answer === undefined) throw noPassphrase("Cannot get the passphrase: there is no terminal to ask at");
+  return checked(answer, "the passphrase");
+}
+
+function checked(passphrase: string, source: string): string {
+  if (passphrase === "") throw noPassphrase(`Cannot use ${source}: it is empty`);
+  if (passphrase.length > passphraseBytesMax)
+    throw noPassphrase(`Cannot use ${source}: it is longer than ${passphraseBytesMax} characters`);
+  return passphrase;
+}
+
+function readFirstLine(path: string, { disk }: World): string {
+  try {
+    const fd = disk.open(path, "read");
+    try {
+      const bytes = new Uint8Array(passphraseBytesMax + 2);
+      return firstLine(toText(bytes.subarray(0, disk.read(fd, bytes, 0))));
+    } finally {
+      disk.close(fd);
+    }
+  } catch (thrown) {
+    throw noPassphrase(ioError(`Cannot read OUROBOX_PASSPHRASE_FILE ${path}`, thrown).message);
+  }
+}
+
+async function runForLine(command: string, { env, signal }: World): Promise<string> {
+  try {
+    const options = { env: { ...env }, signal, timeout: commandTimeoutMs, maxBuffer: passphraseBytesMax * 2 };
+    const { stdout } = await promisify(execFile)("/bin/sh", ["-c", command], options);
+    return firstLine(stdout);
+  } catch (thrown) {
+    if (signal.aborted) throw signal.reason;
+    const why = thrown instanceof Error && "code" in thrown ? `it ended with ${String(thrown.code)}` : "it failed";
+    throw noPassphrase(`Cannot use OUROBOX_PASSPHRASE_COMMAND: ${why}`);
+  }
+}
+
+function firstLine(text: string): string {
+  return text.split(/\r?\n/, 1)[0] ?? "";
+}
+
+function noPassphrase(message: string): OuroError {
+  const hint =
+    "Set OUROBOX_PASSPHRASE, OUROBOX_PASSPHRASE_FILE or OUROBOX_PASSPHRASE_COMMAND, or run it in a terminal.";
+  return new OuroError("wrong-key", message, { hint });
+}

@@ -1,0 +1,97 @@
+/**
+ * How far long work is: one updating line on a terminal, elsewhere a line after 5 s and then every 30 s.
+ *
+ * Written where work is reported, so there is no timer: what reports nothing for a while shows nothing new.
+ * Rate and time left are of the phase as a whole; the time left appears when totals are known.
+ */
+
+import { utf8 } from "../base/bytes.ts";
+import type { Clock } from "../base/clock.ts";
+import { formatCount, formatDuration, formatSize } from "./format.ts";
+import type { Sink } from "./output.ts";
+
+const drawMs = 100;
+const firstLineMs = 5_000;
+const nextLineMs = 30_000;
+const etaAfterMs = 2_000;
+
+export interface Totals {
+  readonly files?: number;
+  readonly bytes?: number;
+}
+
+export class ProgressLine {
+  readonly #sink: Sink;
+  readonly #clock: Clock;
+  #name = "";
+  #totals: Totals = {};
+  #files = 0;
+  #bytes = 0;
+  #startMs = 0;
+  #nextMs = 0;
+  #shown = false;
+
+  constructor(sink: Sink, clock: Clock) {
+    this.#sink = sink;
+    this.#clock = clock;
+  }
+
+  phase(name: string, totals: Totals = {}): void {
+    this.#name = name;
+    this.#totals = totals;
+    this.#files = 0;
+    this.#bytes = 0;
+    this.#startMs = this.#clock.nowMs();
+    // On a terminal the line of the last phase stays until there is something to say of this one.
+    if (!this.#sink.isTerminal) this.#nextMs = Math.max(this.#nextMs, this.#startMs + firstLineMs);
+  }
+
+  add(files: number, bytes: number): void {
+    this.#files += files;
+    this.#bytes += bytes;
+    const nowMs = this.#clock.nowMs();
+    if (nowMs < this.#nextMs) return;
+    this.#nextMs = nowMs + (this.#sink.isTerminal ? drawMs : nextLineMs);
+    if (this.#sink.isTerminal) this.#draw(nowMs);
+    else this.#sink.write(utf8(`${this.text(nowMs)}\n`));
+  }
+
+  done(): void {
+    this.clear();
+    this.#nextMs = 0;
+  }
+
+  /** Takes the line off the terminal, for something else to be printed; the next `add` draws it again. */
+  clear(): void {
+    if (!this.#shown) return;
+    this.#shown = false;
+    this.#nextMs = 0;
+    this.#sink.write(utf8("\r\x1b[K"));
+  }
+
+  #draw(nowMs: number): void {
+    const text = this.text(nowMs);
+    const room = Math.max(20, this.#sink.columns - 1);
+    this.#sink.write(utf8(`\r${text.length > room ? text.slice(0, room) : text}\x1b[K`));
+    this.#shown = true;
+  }
+
+  /** "Reading files: 12,345 of 78,613 files, 231 MiB of 1.21 GiB, 310 MiB/s, 4 s left" */
+  text(nowMs: number): string {
+    const { files: filesTotal = 0, bytes: bytesTotal = 0 } = this.#totals;
+    const parts: string[] = [];
+    if (this.#files > 0 || filesTotal > 0) {
+      parts.push(`${formatCount(this.#files)}${filesTotal > 0 ? ` of ${formatCount(filesTotal)}` : ""} files`);
+    }
+    const seconds = (nowMs - this.#startMs) / 1000;
+    if (this.#bytes > 0 || bytesTotal > 0) {
+      parts.push(`${formatSize(this.#bytes)}${bytesTotal > 0 ? ` of ${formatSize(bytesTotal)}` : ""}`);
+      if (seconds > 0) parts.push(`${formatSize(this.#bytes / seconds)}/s`);
+    }
+    const share = bytesTotal > 0 ? this.#bytes / bytesTotal : filesTotal > 0 ? this.#files / filesTotal : 0;
+    if (share > 0 && share < 1 && seconds * 1000 >= etaAfterMs) {
+      parts.push(`${formatDuration((seconds * (1 - share)) / share)} left`);
+    }
+    return `${this.#name}: ${parts.join(", ")}`;
+  }
+}

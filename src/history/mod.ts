@@ -1,0 +1,28 @@
+/** History: trees, their differences, commits, and the state of a working copy. */
+
+export {
+  type CommitKeys,
+  CommitReader,
+  type EventDraft,
+  type EventOptions,
+  type MadeCommit,
+  makeEventCommit,
+  nextEvent,
+  putCommit,
+  readCommit,
+  type Sign,
+  type Verify,
+} from "./commits.ts";
+export { type Change, type DiffOptions, diffTrees, isShown } from "./diff.ts";
+export { DirectoryBuilder, putRoot } from "./directory-builder.ts";
+export { type DirectoryEdit, editDirectory } from "./edit-directory.ts";
+export { type Difference, entryDifferences, equalContents, equalXattrs } from "./entry-difference.ts";
+export { HashSet } from "./hash-set.ts";
+export { followPaths, type PathCommit, type WalkOptions, walkLog } from "./log.ts";
+export { checkHistory, type HistoryDamage, type LiveObjects, markLive, type ObjectWalkOptions } from "./object-walk.ts";
+export { comparePaths, isWithin, joinPath, PathFilter, splitPath } from "./paths.ts";
+export { type RevisionContext, resolveRevision } from "./revision.ts";
+export { type Operation, type OwnHead, type RemoteHead, State, type StateDamage } from "./state.ts";
+export { parseTime } from "./time.ts";
+export { directoryOf, TreeReader } from "./tree-reader.ts";
+export { differingEntries, type EntryPair, type PlacedEntry, walkEntries } from "./tree-walk.ts";

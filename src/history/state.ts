@@ -1,0 +1,357 @@
+/**
+ * The state of a working copy: its head, the heads seen on remotes, tags, operations, picked paths and the last scan.
+ *
+ * It lives in `.ourobox/state.sqlite` and is authoritative: it is derived from nothing. What a transaction has written is
+ * durable when it returns. A row whose checksum does not match is "corrupt"; of the last scan it counts as not there, for
+ * then those files are looked at again. Described in doc/state.md.
+ */
+import { OuroError } from "../base/errors.ts";
+import { compareEvents, type Dot, type Hash, type Tag, type WriterId } from "../format/mod.ts";
+import { Database, type DatabaseOptions, type Row, rowSum, type SummedValue } from "./database.ts";
+import { migrate, summedColumns, versionOf } from "./state-schema.ts";
+
+/** How many operations are remembered. */
+export const operationsMax = 10_000;
+
+/** What this working copy was last committed or restored to. */
+export interface OwnHead {
+  readonly writer: WriterId;
+  readonly branch: string;
+  /** Maybe another writer's commit. */
+  readonly commit: Hash;
+  /** The writer's own last event; absent before its first. */
+  readonly last?: { readonly clock: bigint; readonly id: Hash };
+}
+
+/** A head as it was last seen on a remote. */
+export interface RemoteHead {
+  /** The remote's name here. */
+  readonly remote: string;
+  readonly writer: WriterId;
+  readonly commit: Hash;
+  /** The head's bytes as they were on the remote. */
+  readonly raw: Uint8Array;
+}
+
+/** A command that moved the head. */
+export interface Operation {
+  readonly id: number;
+  readonly timeMs: number;
+  readonly command: string;
+  /** The head before and after it; absent where there was none. */
+  readonly before?: Hash;
+  readonly after?: Hash;
+}
+
+export interface StateDamage {
+  readonly file: string;
+  readonly what: string;
+  readonly hint: string;
+}
+
+export class State implements Disposable {
+  readonly #database: Database;
+
+  private constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /**
+   * Opens the state, making an empty one where there is none.
+   * @param path Of state.sqlite; ":memory:" in tests.
+   * @throws OuroError "corrupt", "newer-format", "locked", "permission", "io".
+   */
+  static open(path: string, options: DatabaseOptions = {}): State {
+    const database = new Database(path, options);
+    try {
+      if (options.readOnly !== true) migrate(database);
+      else if (versionOf(database) === 0)
+        throw new OuroError("not-found", `Cannot read ${path}: it is empty`, { subject: path });
+      return new State(database);
+    } catch (error) {
+      database[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#database[Symbol.dispose]();
+  }
+
+  /**
+   * Does all of `body` or nothing, alone among all processes; durable when it returns. Not for async bodies.
+   * @throws Whatever `body` throws; OuroError "locked".
+   */
+  transaction<T>(body: () => T): T {
+    return this.#database.transaction(body);
+  }
+
+  head(): OwnHead | undefined {
+    const row = this.#get("head", "SELECT * FROM head");
+    if (row === undefined) return undefined;
+    const [clock, id] = [row["last_clock"], row["last_id"]];
+    return {
+      writer: u64Of(row["writer"]),
+      branch: String(row["branch"]),
+      commit: bytesOf(row["commit"]),
+      ...(clock === null || id === null ? {} : { last: { clock: u64Of(clock), id: bytesOf(id) } }),
+    };
+  }
+
+  setHead({ writer, branch, commit, last }: OwnHead): void {
+    const values = [
+      u64Bytes(writer),
+      branch,
+      commit,
+      last === undefined ? null : u64Bytes(last.clock),
+      last?.id ?? null,
+    ];
+    this.#put(
+      "head",
+      'INSERT OR REPLACE INTO head (writer, branch, "commit", last_clock, last_id, sum, one) VALUES (?, ?, ?, ?, ?, ?, 1)',
+      values,
+    );
+  }
+
+  /** The heads seen on one remote, or on all, by remote and writer. */
+  remoteHeads(remote?: string): RemoteHead[] {
+    const rows =
+      remote === undefined
+        ? this.#all("remote_heads", "SELECT * FROM remote_heads ORDER BY remote, writer")
+        : this.#all("remote_heads", "SELECT * FROM remote_heads WHERE remote = ? ORDER BY writer", remote);
+    return rows.map((row) => ({
+      remote: String(row["remote"]),
+      writer: u64Of(row["writer"]),
+      commit: bytesOf(row["commit"]),
+      raw: bytesOf(row["raw"]),
+    }));
+  }
+
+  setRemoteHead({ remote, writer, commit, raw }: RemoteHead): void {
+    const values = [remote, u64Bytes(writer), commit, raw];
+    this.#put(
+      "remote_heads",
+      'INSERT OR REPLACE INTO remote_heads (remote, writer, "commit", raw, sum) VALUES (?, ?, ?, ?, ?)',
+      values,
+    );
+  }
+
+  /** Forgets what was seen on a remote, or of one writer there. */
+  deleteRemoteHeads(remote: string, writer?: WriterId): void {
+    if (writer === undefined) this.#database.run("DELETE FROM remote_heads WHERE remote = ?", remote);
+    else this.#database.run("DELETE FROM remote_heads WHERE remote = ? AND writer = ?", remote, u64Bytes(writer));
+  }
+
+  renameRemote(from: string, to: string): void {
+    this.transaction(() => {
+      const heads = this.remoteHeads(from);
+      this.deleteRemoteHeads(from);
+      for (const head of heads) this.setRemoteHead({ ...head, remote: to });
+    });
+  }
+
+  /** By name, with those deleted. */
+  tags(): Tag[] {
+    return this.#all("tags", "SELECT * FROM tags ORDER BY name").map(tagOf);
+  }
+
+  /** The commit that a tag names; undefined also for a deleted tag. */
+  findTag(name: string): Hash | undefined {
+    const row = this.#get("tags", "SELECT * FROM tags WHERE name = ?", name);
+    return row === undefined ? undefined : tagOf(row).commit;
+  }
+
+  /**
+   * Takes a tag in: of two values of one name the one of the greater event stays.
+   * @returns Whether it was taken.
+   */
+  setTag(tag: Tag): boolean {
+    return this.transaction(() => {
+      const row = this.#get("tags", "SELECT * FROM tags WHERE name = ?", tag.name);
+      if (row !== undefined && compareEvents(tagOf(row), tag) >= 0) return false;
+      const values = [tag.name, u64Bytes(tag.clock), u64Bytes(tag.writer), tag.commit ?? null];
+      this.#put(
+        "tags",
+        'INSERT OR REPLACE INTO tags (name, clock, writer, "commit", sum) VALUES (?, ?, ?, ?, ?)',
+        values,
+      );
+      return true;
+    });
+  }
+
+  /** Records that a command moved the head. Only the last 10,000 are kept. @returns Its number. */
+  addOperation({ timeMs, command, before, after }: Omit<Operation, "id">): number {
+    return this.transaction(() => {
+      const id = Number(this.#database.get("SELECT max(id) AS id FROM operations")?.["id"] ?? 0) + 1;
+      const values = [id, timeMs, command, before ?? null, after ?? null];
+      this.#put(
+        "operations",
+        "INSERT INTO operations (id, time_ms, command, before, after, sum) VALUES (?, ?, ?, ?, ?, ?)",
+        values,
+      );
+      this.#database.run("DELETE FROM operations WHERE id <= ?", id - operationsMax);
+      return id;
+    });
+  }
+
+  /** The last operations, newest first. @param limit At most so many; all that are remembered by default. */
+  operations(limit: number = operationsMax): Operation[] {
+    return this.#all("operations", "SELECT * FROM operations ORDER BY id DESC LIMIT ?", limit).map((row) => ({
+      id: Number(row["id"]),
+      timeMs: Number(row["time_ms"]),
+      command: String(row["command"]),
+      ...(row["before"] === null ? {} : { before: bytesOf(row["before"]) }),
+      ...(row["after"] === null ? {} : { after: bytesOf(row["after"]) }),
+    }));
+  }
+
+  /** The paths picked for the next commit, names joined by "/", in order of their bytes. */
+  picks(): Uint8Array[] {
+    return this.#all("picks", "SELECT * FROM picks ORDER BY path").map((row) => bytesOf(row["path"]));
+  }
+
+  addPicks(paths: Iterable<Uint8Array>): void {
+    this.transaction(() => {
+      for (const path of paths) this.#put("picks", "INSERT OR REPLACE INTO picks (path, sum) VALUES (?, ?)", [path]);
+    });
+  }
+
+  /** Forgets the picks: these, or all. */
+  removePicks(paths?: Iterable<Uint8Array>): void {
+    this.transaction(() => {
+      if (paths === undefined) this.#database.run("DELETE FROM picks");
+      else for (const path of paths) this.#database.run("DELETE FROM picks WHERE path = ?", path);
+    });
+  }
+
+  /**
+   * What the last scan saw in a directory, as workdir packed it.
+   * @param directory The directory's node id.
+   * @returns Bytes the caller owns; undefined when there are none or they are damaged.
+   */
+  scanRow(directory: Dot): Uint8Array | undefined {
+    const key = dotBytes(directory);
+    const row = this.#database.get("SELECT data, sum FROM scan WHERE directory = ?", key);
+    if (row === undefined) return undefined;
+    const data = bytesOf(row["data"]);
+    return rowSum("scan", [key, data]) === row["sum"] ? data : undefined;
+  }
+
+  setScanRow(directory: Dot, data: Uint8Array): void {
+    this.#put("scan", "INSERT OR REPLACE INTO scan (directory, data, sum) VALUES (?, ?, ?)", [
+      dotBytes(directory),
+      data,
+    ]);
+  }
+
+  deleteScanRow(directory: Dot): void {
+    this.#database.run("DELETE FROM scan WHERE directory = ?", dotBytes(directory));
+  }
+
+  /** Forgets the last scan: the next one looks at every file. */
+  clearScan(): void {
+    this.#database.run("DELETE FROM scan");
+  }
+
+  /** A value of some other part, by its key. */
+  value(key: string): Uint8Array | undefined {
+    const row = this.#get("settings", "SELECT * FROM settings WHERE key = ?", key);
+    return row === undefined ? undefined : bytesOf(row["value"]);
+  }
+
+  /** @param value Undefined removes it. */
+  setValue(key: string, value: Uint8Array | undefined): void {
+    if (value === undefined) this.#database.run("DELETE FROM settings WHERE key = ?", key);
+    else this.#put("settings", "INSERT OR REPLACE INTO settings (key, value, sum) VALUES (?, ?, ?)", [key, value]);
+  }
+
+  /** Reads all of it. @returns What is damaged, and what to do about it. */
+  check(): StateDamage[] {
+    const file = this.#database.path;
+    const damage: StateDamage[] = [];
+    const hint =
+      "Run the command again after `ourobox check`; if it stays, move state.sqlite away: the head is then read from `.ourobox/heads`.";
+    try {
+      for (const row of this.#database.all("PRAGMA integrity_check(20)")) {
+        const found = String(row["integrity_check"]);
+        if (found !== "ok") damage.push({ file, what: `the database is damaged: ${found}`, hint });
+      }
+      for (const [table, columns] of Object.entries(summedColumns)) {
+        let bad = 0;
+        for (const row of this.#database.all(`SELECT * FROM "${table}"`))
+          if (!hasRightSum(table, columns, row)) bad += 1;
+        const isScan = table === "scan";
+        const advice = isScan ? "Nothing is lost: the next commit looks at those files again." : hint;
+        if (bad > 0) damage.push({ file, what: `${bad} rows of "${table}" have a wrong checksum`, hint: advice });
+      }
+    } catch (error) {
+      if (!(error instanceof OuroError) || error.kind !== "corrupt") throw error;
+      damage.push({ file, what: error.message, hint });
+    }
+    return damage;
+  }
+
+  #get(table: string, sql: string, ...values: (Uint8Array | string | number)[]): Row | undefined {
+    const row = this.#database.get(sql, ...values);
+    return row === undefined ? undefined : this.#verified(table, row);
+  }
+
+  #all(table: string, sql: string, ...values: (Uint8Array | string | number)[]): Row[] {
+    return this.#database.all(sql, ...values).map((row) => this.#verified(table, row));
+  }
+
+  #verified(table: string, row: Row): Row {
+    if (hasRightSum(table, summedColumns[table] ?? [], row)) return row;
+    throw new OuroError("corrupt", `Cannot use ${this.#database.path}: a row of "${table}" has a wrong checksum`, {
+      subject: this.#database.path,
+      hint: "Run `ourobox check` to see what is damaged.",
+    });
+  }
+
+  /** @param values In the order of `summedColumns`; their checksum is the next value of the statement. */
+  #put(table: string, sql: string, values: readonly SummedValue[]): void {
+    this.#database.run(sql, ...values, rowSum(table, values));
+  }
+}
+
+function hasRightSum(table: string, columns: readonly string[], row: Row): boolean {
+  const values = columns.map((column): SummedValue => {
+    const value = row[column];
+    return typeof value === "bigint" || value === undefined ? null : value;
+  });
+  return rowSum(table, values) === row["sum"];
+}
+
+function tagOf(row: Row): Tag {
+  const commit = row["commit"];
+  const event = { clock: u64Of(row["clock"]), writer: u64Of(row["writer"]) };
+  return { name: String(row["name"]), ...event, ...(commit === null ? {} : { commit: bytesOf(commit) }) };
+}
+
+function bytesOf(value: Row[string] | undefined): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  throw new OuroError("corrupt", "Cannot use state.sqlite: a column is not of its type");
+}
+
+function u64Of(value: Row[string] | undefined): bigint {
+  const bytes = bytesOf(value);
+  if (bytes.length !== 8)
+    throw new OuroError("corrupt", `Cannot use state.sqlite: a number has ${bytes.length} bytes (must be 8)`);
+  return new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0);
+}
+
+/** Big-endian, so that SQLite sorts them as numbers. */
+function u64Bytes(value: bigint): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, value);
+  return bytes;
+}
+
+function dotBytes({ clock, writer, counter }: Dot): Uint8Array {
+  const bytes = new Uint8Array(20);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0, clock);
+  view.setBigUint64(8, writer);
+  view.setUint32(16, counter);
+  return bytes;
+}

@@ -1,0 +1,209 @@
+/**
+ * Looks for damage: in every pack's frame of header, directory and trailer, on request in every byte, in the index, and
+ * between the two. Changes nothing. One damaged pack costs only what was in it.
+ */
+import { toHex, toText } from "../base/bytes.ts";
+import { isKind } from "../base/errors.ts";
+import {
+  directoryHash,
+  type Hash,
+  type Hasher,
+  hashKey,
+  type MetaKind,
+  metaKindNames,
+  type PackDirectory,
+} from "../format/mod.ts";
+import { framesOfObjects, type IndexDatabase, type PackRow } from "./index-database.ts";
+import { listPacks, type UpkeepContext } from "./index-upkeep.ts";
+import { isNamed } from "./object-name.ts";
+import { PackFile } from "./pack-file.ts";
+import { packNameOf } from "./store-paths.ts";
+
+export interface CheckOptions {
+  /** Reads and verifies every byte, not only what describes it. */
+  readonly readData?: boolean;
+  /** Told after each pack, in bytes of packs. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** Something that is wrong. */
+export interface Damage {
+  /** Within the box's folder: "packs/3f9a…". */
+  readonly file: string;
+  /** What is wrong with it. */
+  readonly what: string;
+  /** What to do. */
+  readonly hint: string;
+  /** The pack, where one is damaged or missing. */
+  readonly pack?: Hash;
+}
+
+const hints = {
+  pack: "Run `ourobox fetch` to bring it again from a remote. Without one, commit again: files that are still in the folder are stored anew.",
+  index: "Remove .ourobox/index.sqlite: it is made anew from the packs.",
+  stranger: "Move it away: nothing but packs belongs here.",
+} as const;
+
+/** What the index and a pack do not agree on. */
+interface Disagreement {
+  lacking: number;
+  misplaced: number;
+  /** Rows that were found to be right. */
+  right: number;
+}
+
+export function* checkStore(
+  context: UpkeepContext,
+  index: IndexDatabase,
+  hasher: Hasher,
+  options: CheckOptions,
+): Generator<Damage> {
+  const problems = index.integrityProblems();
+  if (problems.length > 0) yield { file: "index.sqlite", what: problems.join("; "), hint: hints.index };
+  yield* strangersAmongPacks(context);
+
+  const rows =
+    problems.length > 0 ? new Map<string, PackRow>() : new Map(index.packs().map((pack) => [hashKey(pack.name), pack]));
+  const files = [...listPacks(context)].sort(([a], [b]) => (a < b ? -1 : 1));
+  const sizes = files.map(([, name]) => context.disk.stat(context.paths.pack(name))?.size ?? 0);
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  const sum: Disagreement = { lacking: 0, misplaced: 0, right: 0 };
+  let unread = 0;
+  let done = 0;
+  for (const [at, [key, name]] of files.entries()) {
+    const row = rows.get(key);
+    const directory = yield* checkPack(context, index, hasher, name, row, options.readData === true);
+    if (directory === undefined) unread += 1;
+    else if (problems.length === 0) compareWithIndex(index, directory, row, sum);
+    done += sizes[at] as number;
+    options.onProgress?.(done, total);
+  }
+  for (const [key, { name }] of rows) {
+    if (files.some(([file]) => file === key)) continue;
+    // Removed by a gc in another process since the packs were listed: no damage.
+    if (index.findPackNamed(name) === undefined) continue;
+    yield { file: `packs/${toHex(name)}`, what: "it is missing", hint: hints.pack, pack: name };
+    unread += 1;
+  }
+  if (problems.length === 0) yield* reportIndex(index, sum, unread);
+}
+
+function* strangersAmongPacks({ disk, paths }: UpkeepContext): Generator<Damage> {
+  for (const name of disk.list(paths.packs)) {
+    if (packNameOf(name) !== undefined) continue;
+    yield { file: `packs/${toText(name)}`, what: "it is not named as a pack is", hint: hints.stranger };
+  }
+}
+
+/** @returns The pack's directory, if that much of it could be read. */
+function* checkPack(
+  context: UpkeepContext,
+  index: IndexDatabase,
+  hasher: Hasher,
+  name: Hash,
+  row: PackRow | undefined,
+  readData: boolean,
+): Generator<Damage, PackDirectory | undefined> {
+  const what = `packs/${toHex(name)}`;
+  let directory: PackDirectory | undefined;
+  try {
+    using file = PackFile.open(context.disk, context.secrets, context.paths.pack(name), what);
+    directory = file.readDirectory().directory;
+    if (!readData) return directory;
+    const isComplete = row?.complete !== false;
+    if (isComplete) {
+      const found = file.hashAll(context.secrets.hash);
+      if (hashKey(found) !== hashKey(name)) {
+        yield {
+          file: what,
+          what: `its bytes are not what its name says (their hash is ${toHex(found)})`,
+          hint: hints.pack,
+          pack: name,
+        };
+      }
+    }
+    yield* checkFrames(file, directory, hasher, name, (offset) => isComplete || !index.isAbsent(row.id, offset));
+    return directory;
+  } catch (error) {
+    if (!isKind(error)) throw error;
+    // Removed by a gc in another process since the packs were listed: no damage.
+    if (error.kind === "not-found" && index.findPackNamed(name) === undefined) return undefined;
+    yield { file: what, what: error.message, hint: error.hint ?? hints.pack, pack: name };
+    return directory;
+  }
+}
+
+/** One line for each frame that cannot be read or holds an object that is not what its name says. */
+function* checkFrames(
+  file: PackFile,
+  directory: PackDirectory,
+  hasher: Hasher,
+  name: Hash,
+  isHere: (offset: number) => boolean,
+): Generator<Damage> {
+  for (let frame = 0; frame < directory.frames; frame += 1) {
+    const offset = directory.frameOffsets[frame] as number;
+    if (!isHere(offset)) continue;
+    const [first, end] = [directory.frameObjects[frame] as number, directory.frameObjects[frame + 1] as number];
+    const damage = (what: string): Damage => ({ file: file.what, what, hint: hints.pack, pack: name });
+    let bytes: Uint8Array;
+    try {
+      bytes = file.readFrame({
+        offset,
+        sealed: directory.frameSealed[frame] as number,
+        method: directory.frameMethods[frame] as 0 | 1,
+        decoded: directory.frameLengths[frame] as number,
+      });
+    } catch (error) {
+      if (!isKind(error, "corrupt")) throw error;
+      yield damage(`${end - first} objects at byte ${offset} cannot be read: ${error.message}`);
+      continue;
+    }
+    const wrong: string[] = [];
+    for (let object = first; object < end; object += 1) {
+      const at = directory.objectOffsets[object] as number;
+      const hash = directoryHash(directory, object);
+      const kind: MetaKind | undefined = metaKindNames[directory.kinds[object] as number];
+      if (!isNamed(hasher, kind, bytes.subarray(at, at + (directory.objectLengths[object] as number)), hash))
+        wrong.push(toHex(hash));
+    }
+    if (wrong.length > 0)
+      yield damage(`${wrong.length} objects at byte ${offset} are not what their names say, the first is ${wrong[0]}`);
+  }
+}
+
+function compareWithIndex(
+  index: IndexDatabase,
+  directory: PackDirectory,
+  row: PackRow | undefined,
+  sum: Disagreement,
+): void {
+  const frameOf = framesOfObjects(directory);
+  for (let object = 0; object < directory.objects; object += 1) {
+    const hash = directoryHash(directory, object);
+    const kind = metaKindNames[directory.kinds[object] as number];
+    const place = kind === undefined ? index.findChunk(hash) : index.findMeta(hash, kind);
+    const frame = frameOf[object] as number;
+    if (place === undefined) {
+      sum.lacking += 1;
+    } else if (place.pack === row?.id) {
+      const isRight =
+        place.offset === directory.frameOffsets[frame] &&
+        place.sealed === directory.frameSealed[frame] &&
+        place.method === directory.frameMethods[frame] &&
+        place.decoded === directory.frameLengths[frame] &&
+        place.at === directory.objectOffsets[object] &&
+        place.length === directory.objectLengths[object];
+      if (isRight) sum.right += 1;
+      else sum.misplaced += 1;
+    }
+  }
+}
+
+function* reportIndex(index: IndexDatabase, sum: Disagreement, unread: number): Generator<Damage> {
+  const damage = (what: string): Damage => ({ file: "index.sqlite", what, hint: hints.index });
+  if (sum.lacking > 0) yield damage(`it lacks ${sum.lacking} objects that the packs have`);
+  if (sum.misplaced > 0) yield damage(`it has wrong places for ${sum.misplaced} objects`);
+  const strays = index.countObjects() - sum.right - sum.misplaced;
+  if (strays > 0 && unread === 0) yield damage(`it has ${strays} objects that no pack has`);
+}

@@ -1,0 +1,395 @@
+/**
+ * `index.sqlite`: where every object is. Derived from the packs' own directories, so it may be deleted; it is never
+ * trusted either: what is read by it is verified by its hash.
+ *
+ * WAL, so that readers and one writer do not wait for each other; a transaction lost with the power is made up for when
+ * the store is opened next (packs without rows are taken in). Every process and worker has its own connection.
+ */
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { OuroError } from "../base/errors.ts";
+import {
+  directoryHash,
+  type FrameMethod,
+  type Hash,
+  type MetaKind,
+  metaKindCodes,
+  type PackClass,
+  type PackDirectory,
+  packClassCodes,
+} from "../format/mod.ts";
+import { sqliteError } from "./sqlite-error.ts";
+
+/** Raised with every change of the tables: an index of another version is made anew. */
+const schemaVersion = 1;
+const busyTimeoutMs = 60_000;
+
+const placeColumns = `pack INTEGER NOT NULL, offset INTEGER NOT NULL, sealed INTEGER NOT NULL,
+  method INTEGER NOT NULL, decoded INTEGER NOT NULL, at INTEGER NOT NULL, length INTEGER NOT NULL`;
+
+/** `indexed` is how many rows a pack has: fewer than its objects when another pack had some of them before. */
+const schema = `
+  CREATE TABLE packs(id INTEGER PRIMARY KEY AUTOINCREMENT, name BLOB NOT NULL UNIQUE, class INTEGER NOT NULL,
+    size INTEGER NOT NULL, directory_size INTEGER NOT NULL, objects INTEGER NOT NULL, indexed INTEGER NOT NULL,
+    absent INTEGER NOT NULL DEFAULT 0) STRICT;
+  CREATE TABLE chunks(hash BLOB NOT NULL PRIMARY KEY, ${placeColumns}) STRICT, WITHOUT ROWID;
+  CREATE TABLE metas(hash BLOB NOT NULL, kind INTEGER NOT NULL, ${placeColumns}, PRIMARY KEY(hash, kind)) STRICT, WITHOUT ROWID;
+  CREATE TABLE absent(pack INTEGER NOT NULL, offset INTEGER NOT NULL, PRIMARY KEY(pack, offset)) STRICT, WITHOUT ROWID;
+  PRAGMA user_version = ${schemaVersion};
+`;
+
+/** Where an object is: a frame of a pack, and the object's place in the decoded frame. */
+export interface ObjectPlace {
+  readonly pack: number;
+  /** Where the sealed frame begins in the pack. */
+  readonly offset: number;
+  readonly sealed: number;
+  readonly method: FrameMethod;
+  /** Length of the decoded frame. */
+  readonly decoded: number;
+  readonly at: number;
+  readonly length: number;
+}
+
+/** A pack as the index knows it. */
+export interface PackRow {
+  readonly id: number;
+  readonly name: Hash;
+  readonly class: PackClass;
+  readonly size: number;
+  /** Of the sealed directory. */
+  readonly directorySize: number;
+  readonly objects: number;
+  /** How many of its objects the index finds in it. */
+  readonly indexed: number;
+  /** Whether every frame is here. */
+  readonly complete: boolean;
+}
+
+/** An object as the index knows it. */
+export interface IndexedObject {
+  readonly hash: Hash;
+  readonly pack: number;
+  readonly length: number;
+  /** Of `metaKindCodes`; 0 for a chunk. */
+  readonly kind: number;
+}
+
+/** What it takes to add a pack. */
+export interface NewPack {
+  readonly name: Hash;
+  readonly size: number;
+  readonly directorySize: number;
+  readonly directory: PackDirectory;
+}
+
+export class IndexDatabase implements Disposable {
+  readonly path: string;
+  readonly #database: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+  readonly #packs = new Map<number, PackRow>();
+
+  private constructor(path: string, database: DatabaseSync) {
+    this.path = path;
+    this.#database = database;
+  }
+
+  /**
+   * Opens the index; a new and empty one is made unless `readOnly`.
+   * @throws OuroError "corrupt" when it is damaged or of another version, "locked", "no-space", "permission", "io".
+   */
+  static open(path: string, options: { readonly readOnly?: boolean } = {}): IndexDatabase {
+    const readOnly = options.readOnly === true;
+    let database: DatabaseSync | undefined;
+    try {
+      database = new DatabaseSync(path, { readOnly, timeout: busyTimeoutMs });
+      if (!readOnly)
+        database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000");
+      const index = new IndexDatabase(path, database);
+      index.#prepareSchema(readOnly);
+      return index;
+    } catch (error) {
+      database?.close();
+      throw sqliteError(`Cannot open ${path}`, error, path);
+    }
+  }
+
+  #prepareSchema(readOnly: boolean): void {
+    const version = (): unknown => this.#database.prepare("PRAGMA user_version").get()?.["user_version"];
+    if (version() === 0 && !readOnly) {
+      this.transaction(() => {
+        if (version() === 0) this.#database.exec(schema);
+      });
+    }
+    if (version() !== schemaVersion) {
+      throw new OuroError("corrupt", `Cannot use ${this.path}: it is of another version`, { subject: this.path });
+    }
+    this.#find("chunks", new Uint8Array(32));
+  }
+
+  [Symbol.dispose](): void {
+    this.#statements.clear();
+    if (this.#database.isOpen) this.#database.close();
+  }
+
+  #statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql);
+      statement.setReturnArrays(true);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  /** Runs `body` in one BEGIN IMMEDIATE transaction; it must not await. */
+  transaction<T>(body: () => T): T {
+    return this.#guard("write", () => {
+      this.#database.exec("BEGIN IMMEDIATE");
+      try {
+        const result = body();
+        this.#database.exec("COMMIT");
+        return result;
+      } catch (error) {
+        if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+        this.#packs.clear();
+        throw error;
+      }
+    });
+  }
+
+  #guard<T>(verb: "read" | "write", body: () => T): T {
+    try {
+      return body();
+    } catch (error) {
+      throw sqliteError(`Cannot ${verb} ${this.path}`, error, this.path);
+    }
+  }
+
+  #find(table: "chunks" | "metas", hash: Hash, kind?: number): ObjectPlace | undefined {
+    const columns = "pack, offset, sealed, method, decoded, at, length";
+    const row =
+      table === "chunks"
+        ? this.#statement(`SELECT ${columns} FROM chunks WHERE hash = ?`).get(hash)
+        : this.#statement(`SELECT ${columns} FROM metas WHERE hash = ? AND kind = ?`).get(hash, kind as number);
+    if (row === undefined) return undefined;
+    const [pack, offset, sealed, method, decoded, at, length] = row as unknown as number[];
+    return { pack, offset, sealed, method, decoded, at, length } as ObjectPlace;
+  }
+
+  findChunk(hash: Hash): ObjectPlace | undefined {
+    return this.#guard("read", () => this.#find("chunks", hash));
+  }
+
+  findMeta(hash: Hash, kind: MetaKind): ObjectPlace | undefined {
+    return this.#guard("read", () => this.#find("metas", hash, metaKindCodes[kind]));
+  }
+
+  hasChunk(hash: Hash): boolean {
+    return this.#guard("read", () => this.#statement("SELECT 1 FROM chunks WHERE hash = ?").get(hash) !== undefined);
+  }
+
+  /** Whether there is any chunk at all. */
+  hasChunks(): boolean {
+    return this.#guard("read", () => this.#statement("SELECT 1 FROM chunks LIMIT 1").get() !== undefined);
+  }
+
+  /** Whether there is a metadata object of that name, of the given kind if one is given. */
+  hasMeta(hash: Hash, kind?: MetaKind): boolean {
+    return this.#guard("read", () =>
+      kind === undefined
+        ? this.#statement("SELECT 1 FROM metas WHERE hash = ? LIMIT 1").get(hash) !== undefined
+        : this.#statement("SELECT 1 FROM metas WHERE hash = ? AND kind = ?").get(hash, metaKindCodes[kind]) !==
+          undefined,
+    );
+  }
+
+  /** Metadata hashes of a kind that begin with `prefix`, at most `max` of them. */
+  metasByPrefix(prefix: Uint8Array, kind: MetaKind, max: number): Hash[] {
+    const last = Buffer.alloc(33, 0xff);
+    last.set(prefix);
+    const sql = "SELECT hash FROM metas WHERE hash BETWEEN ? AND ? AND kind = ? LIMIT ?";
+    return this.#guard("read", () =>
+      this.#statement(sql)
+        .all(prefix, last, metaKindCodes[kind], max)
+        .map((row) => (row as unknown as [Hash])[0]),
+    );
+  }
+
+  /** Whether a frame of an incomplete pack is missing here. */
+  isAbsent(pack: number, offset: number): boolean {
+    const sql = "SELECT 1 FROM absent WHERE pack = ? AND offset = ?";
+    return this.#guard("read", () => this.#statement(sql).get(pack, offset) !== undefined);
+  }
+
+  /** The pack of that number, or undefined when it is gone. */
+  findPack(id: number): PackRow | undefined {
+    const known = this.#packs.get(id);
+    if (known !== undefined) return known;
+    const row = this.#guard("read", () => this.#statement(`SELECT ${packColumns} FROM packs WHERE id = ?`).get(id));
+    if (row === undefined) return undefined;
+    const pack = packOf(row);
+    this.#packs.set(id, pack);
+    return pack;
+  }
+
+  /** Forgets what it remembers of packs, after another process may have changed them. */
+  forgetPacks(): void {
+    this.#packs.clear();
+  }
+
+  findPackNamed(name: Hash): PackRow | undefined {
+    const row = this.#guard("read", () => this.#statement(`SELECT ${packColumns} FROM packs WHERE name = ?`).get(name));
+    return row === undefined ? undefined : packOf(row);
+  }
+
+  /** All packs, oldest rows first. */
+  packs(): PackRow[] {
+    return this.#guard("read", () => this.#statement(`SELECT ${packColumns} FROM packs ORDER BY id`).all().map(packOf));
+  }
+
+  /**
+   * Adds a pack's rows, in a transaction of the caller. What another pack has already stays where it is.
+   * @param options.replace What another pack has is found in this one from now on.
+   * @returns False when the pack was there already.
+   */
+  addPack(pack: NewPack, options: { readonly replace?: boolean } = {}): boolean {
+    const { directory } = pack;
+    const code = packClassCodes[directory.class];
+    const insert = this.#statement(
+      "INSERT OR IGNORE INTO packs(name, class, size, directory_size, objects, indexed) VALUES(?, ?, ?, ?, ?, 0)",
+    );
+    const added = insert.run(pack.name, code, pack.size, pack.directorySize, directory.objects);
+    if (added.changes === 0) return false;
+    const id = Number(added.lastInsertRowid);
+    const indexed = this.#addObjects(id, directory, options.replace === true);
+    this.#statement("UPDATE packs SET indexed = ? WHERE id = ?").run(indexed, id);
+    return true;
+  }
+
+  /** Adds the rows of a pack that is there for objects that no other pack has any more. */
+  addObjectsAgain(id: number, directory: PackDirectory): void {
+    const added = this.#addObjects(id, directory, false);
+    this.#statement("UPDATE packs SET indexed = indexed + ? WHERE id = ?").run(added, id);
+    this.#packs.delete(id);
+  }
+
+  #addObjects(pack: number, directory: PackDirectory, replace: boolean): number {
+    const how = replace ? "REPLACE" : "IGNORE";
+    const meta = directory.class === "meta";
+    const statement = this.#statement(
+      meta
+        ? `INSERT OR ${how} INTO metas(hash, pack, offset, sealed, method, decoded, at, length, kind) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)`
+        : `INSERT OR ${how} INTO chunks(hash, pack, offset, sealed, method, decoded, at, length) VALUES(?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
+    let added = 0;
+    const frameOf = framesOfObjects(directory);
+    for (const object of objectsByHash(directory)) {
+      const frame = frameOf[object] as number;
+      const place = [
+        directoryHash(directory, object),
+        pack,
+        directory.frameOffsets[frame] as number,
+        directory.frameSealed[frame] as number,
+        directory.frameMethods[frame] as number,
+        directory.frameLengths[frame] as number,
+        directory.objectOffsets[object] as number,
+        directory.objectLengths[object] as number,
+      ];
+      if (meta) place.push(directory.kinds[object] as number);
+      added += Number(statement.run(...place).changes);
+    }
+    return added;
+  }
+
+  /** Removes packs and all their rows, in a transaction of the caller: one pass over the objects, whatever the number. */
+  removePacks(ids: readonly number[]): void {
+    if (ids.length === 0) return;
+    const list = JSON.stringify(ids);
+    for (const [table, column] of [
+      ["chunks", "pack"],
+      ["metas", "pack"],
+      ["absent", "pack"],
+      ["packs", "id"],
+    ]) {
+      this.#statement(`DELETE FROM ${table} WHERE ${column} IN (SELECT value FROM json_each(?))`).run(list);
+    }
+    for (const id of ids) this.#packs.delete(id);
+  }
+
+  /** Empties it, in a transaction of the caller. */
+  clear(): void {
+    this.#packs.clear();
+    this.#database.exec("DELETE FROM chunks; DELETE FROM metas; DELETE FROM absent; DELETE FROM packs");
+  }
+
+  /** How many objects have rows. */
+  countObjects(): number {
+    const sql = "SELECT (SELECT count(*) FROM chunks) + (SELECT count(*) FROM metas)";
+    return this.#guard("read", () => (this.#statement(sql).get() as unknown as [number])[0]);
+  }
+
+  /** Every object of a class. Nothing may be written before the generator is at its end. */
+  *objects(packClass: PackClass): Generator<IndexedObject> {
+    const sql =
+      packClass === "content"
+        ? "SELECT hash, pack, length, 0 FROM chunks"
+        : "SELECT hash, pack, length, kind FROM metas";
+    for (const row of this.#statement(sql).iterate()) yield indexedObjectOf(row);
+  }
+
+  /** The objects that are found in some packs. One pass over all, whatever the number of packs. */
+  *objectsOf(packs: readonly number[]): Generator<IndexedObject> {
+    const where = "pack IN (SELECT value FROM json_each(?))";
+    const sql = `SELECT hash, pack, length, 0 FROM chunks WHERE ${where} UNION ALL SELECT hash, pack, length, kind FROM metas WHERE ${where}`;
+    const list = JSON.stringify(packs);
+    for (const row of this.#statement(sql).iterate(list, list)) yield indexedObjectOf(row);
+  }
+
+  /** What SQLite itself finds wrong with the file; empty when it is well. */
+  integrityProblems(): string[] {
+    try {
+      const rows = this.#database.prepare("PRAGMA integrity_check(10)").all();
+      return rows.map((row) => String(row["integrity_check"])).filter((text) => text !== "ok");
+    } catch (error) {
+      return [sqliteError("Cannot check the index", error, this.path).message];
+    }
+  }
+}
+
+const packColumns = "id, name, class, size, directory_size, objects, indexed, absent";
+
+function packOf(row: unknown): PackRow {
+  const [id, name, code, size, directorySize, objects, indexed, absent] = row as [
+    number,
+    Hash,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const packClass = code === packClassCodes.content ? "content" : "meta";
+  return { id, name, class: packClass, size, directorySize, objects, indexed, complete: absent === 0 };
+}
+
+function indexedObjectOf(row: unknown): IndexedObject {
+  const [hash, pack, length, kind] = row as [Hash, number, number, number];
+  return { hash, pack, length, kind };
+}
+
+/** The frame of each object. */
+export function framesOfObjects(directory: PackDirectory): Uint32Array {
+  const frames = new Uint32Array(directory.objects);
+  for (let frame = 0; frame < directory.frames; frame += 1) {
+    frames.fill(frame, directory.frameObjects[frame], directory.frameObjects[frame + 1]);
+  }
+  return frames;
+}
+
+/** Objects in about the order of their hashes: rows then go in from left to right, twice as fast. */
+function objectsByHash({ objects, hashes }: PackDirectory): Float64Array {
+  const view = new DataView(hashes.buffer, hashes.byteOffset, hashes.byteLength);
+  const keys = Float64Array.from({ length: objects }, (_, object) => view.getUint32(object * 32) * 2 ** 21 + object);
+  return keys.sort().map((key) => key % 2 ** 21);
+}

@@ -1,0 +1,10 @@
+/** The store: objects by their hashes, in packs, found by an index. */
+export type { CheckOptions, Damage } from "./check.ts";
+export * from "./content-source.ts";
+export type { GcOptions, GcResult } from "./gc.ts";
+export { defaultWorkers, Ingest, type IngestOptions } from "./ingest.ts";
+export type { ContentItems, IngestFile, IngestResult } from "./ingest-batch.ts";
+export * from "./meta.ts";
+export type { MetaWriter } from "./meta-writer.ts";
+export { Store, type StoredPack } from "./store.ts";
+export type { StoreOptions } from "./store-options.ts";

@@ -1,0 +1,20 @@
+/**
+ * Whether an object is what its name says. A tree node, list node, xattr block or chunk is named by the hash of its bytes;
+ * a commit by the hash of its body, which in event commits ends 64 bytes before the stored bytes do (the signature).
+ * Format: doc/format.md, sections 5 and 7.
+ */
+import { equalBytes } from "../base/bytes.ts";
+import type { Hash, Hasher, MetaKind } from "../format/mod.ts";
+
+const eventType = 1;
+const signatureBytes = 64;
+
+/** The name that a stored metadata object must have. */
+export function metaName(hasher: Hasher, kind: MetaKind, bytes: Uint8Array): Hash {
+  const signed = kind === "commit" && bytes.length > signatureBytes && bytes[1] === eventType;
+  return hasher.hash(signed ? bytes.subarray(0, bytes.length - signatureBytes) : bytes);
+}
+
+export function isNamed(hasher: Hasher, kind: MetaKind | undefined, bytes: Uint8Array, name: Hash): boolean {
+  return equalBytes(kind === undefined ? hasher.hash(bytes) : metaName(hasher, kind, bytes), name);
+}

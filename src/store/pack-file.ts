@@ -1,0 +1,162 @@
+/**
+ * A pack on disk, for reading: its directory, and its frames by their place. Every read is bounded by the file's size.
+ */
+import { copyBytes, toHex } from "../base/bytes.ts";
+import type { Disk } from "../base/disk.ts";
+import { errnoOf, ioError, isKind, OuroError } from "../base/errors.ts";
+import {
+  type BoxSecrets,
+  decodeFrame,
+  decodePackDirectory,
+  decodePackTrailer,
+  type FrameMethod,
+  getHasher,
+  type Hash,
+  type PackClass,
+  type PackDirectory,
+  packClassCodes,
+  packTrailerBytes,
+  Seal,
+  sealHeaderBytes,
+} from "../format/mod.ts";
+import type { NewPack } from "./index-database.ts";
+
+/** A frame's place in its pack, and how it is packed. */
+export interface FramePlace {
+  readonly offset: number;
+  readonly sealed: number;
+  readonly method: FrameMethod;
+  readonly decoded: number;
+}
+
+export class PackFile implements Disposable {
+  /** As people find it: "packs/3f9a…". */
+  readonly what: string;
+  readonly size: number;
+  readonly #disk: Disk;
+  readonly #fd: number;
+  readonly #seal: Seal;
+
+  private constructor(disk: Disk, fd: number, what: string, size: number, seal: Seal) {
+    this.#disk = disk;
+    this.#fd = fd;
+    this.what = what;
+    this.size = size;
+    this.#seal = seal;
+  }
+
+  /**
+   * Opens a pack and reads its header.
+   * @throws OuroError "not-found", "corrupt", "wrong-key", "newer-format", "permission", "io".
+   */
+  static open(disk: Disk, secrets: BoxSecrets, path: string, what: string): PackFile {
+    let fd: number | undefined;
+    try {
+      fd = disk.open(path, "read");
+      const { size } = disk.statFile(fd);
+      const header = new Uint8Array(sealHeaderBytes);
+      const count = disk.read(fd, header, 0);
+      return new PackFile(disk, fd, what, size, Seal.open(secrets, "pack", header.subarray(0, count), what));
+    } catch (error) {
+      if (fd !== undefined) disk.close(fd);
+      throw ioError(`Cannot open ${what}`, error, what);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#disk.close(this.#fd);
+  }
+
+  get class(): PackClass {
+    if (this.#seal.type === packClassCodes.content) return "content";
+    if (this.#seal.type === packClassCodes.meta) return "meta";
+    throw this.#corrupt(`it is of the unknown class ${this.#seal.type}`);
+  }
+
+  #corrupt(why: string): OuroError {
+    return new OuroError("corrupt", `Cannot read ${this.what}: ${why}`, { subject: this.what });
+  }
+
+  /** @throws OuroError "corrupt" when it is shorter. */
+  #read(offset: number, length: number): Uint8Array {
+    if (offset + length > this.size) throw this.#corrupt("it has been cut off");
+    const bytes = Buffer.allocUnsafeSlow(length);
+    let count: number;
+    try {
+      count = this.#disk.read(this.#fd, bytes, offset);
+    } catch (error) {
+      // A bad sector: damage like any other, but of the disk.
+      if (errnoOf(error) === "EIO")
+        throw new OuroError("corrupt", `Cannot read ${this.what}: the disk gives an error at byte ${offset}`, {
+          subject: this.what,
+          cause: error,
+        });
+      throw ioError(`Cannot read ${this.what}`, error, this.what);
+    }
+    if (count !== length) throw this.#corrupt("it has been cut off");
+    return bytes;
+  }
+
+  /**
+   * @param options.nameIsVerified The bytes are known to be whole: a directory that does not open is under another key.
+   * @throws OuroError "corrupt", "wrong-key".
+   */
+  readDirectory(options: { readonly nameIsVerified?: boolean } = {}): {
+    readonly directory: PackDirectory;
+    readonly directorySize: number;
+  } {
+    const packClass = this.class;
+    if (this.size < sealHeaderBytes + packTrailerBytes) throw this.#corrupt("it has been cut off");
+    const trailer = this.#read(this.size - packTrailerBytes, packTrailerBytes);
+    const { offset, length } = decodePackTrailer(trailer, this.size, this.#seal.overhead, this.what);
+    const bytes = this.#openDirectory(offset, this.#read(offset, length), options.nameIsVerified === true);
+    const directory = decodePackDirectory(bytes, packClass, offset, this.#seal.overhead, this.what);
+    return { directory, directorySize: length };
+  }
+
+  #openDirectory(offset: number, sealed: Uint8Array, isWhole: boolean): Uint8Array {
+    try {
+      return this.#seal.openPiece(offset, sealed, this.what);
+    } catch (error) {
+      if (!isWhole || !isKind(error, "corrupt")) throw error;
+      throw new OuroError("wrong-key", `Cannot read ${this.what}: it is sealed with another key`, {
+        subject: this.what,
+      });
+    }
+  }
+
+  /** What the index wants to know, under the name that the file has. As `readDirectory`. */
+  describe(name: Hash, options: { readonly nameIsVerified?: boolean } = {}): NewPack {
+    return { name: copyBytes(name), size: this.size, ...this.readDirectory(options) };
+  }
+
+  /**
+   * The decoded bytes of a frame; the caller owns them. Its objects are not verified by this.
+   * @throws OuroError "corrupt".
+   */
+  readFrame(place: FramePlace): Uint8Array {
+    const sealed = this.#read(place.offset, place.sealed);
+    const payload = this.#seal.openPiece(place.offset, sealed, this.what);
+    return decodeFrame(place.method, payload, place.decoded, this.what);
+  }
+
+  /** The hash of all its bytes, which must be its name. */
+  hashAll(hash: BoxSecrets["hash"], onBytes?: (count: number) => void): Hash {
+    const stream = getHasher(hash).stream();
+    const step = 1024 * 1024;
+    for (let at = 0; at < this.size; at += step) {
+      const count = Math.min(step, this.size - at);
+      stream.update(this.#read(at, count));
+      onBytes?.(count);
+    }
+    return stream.digest();
+  }
+
+  /** @throws OuroError "corrupt" unless the file is what its name says. */
+  verifyName(name: Hash, hash: BoxSecrets["hash"], onBytes?: (count: number) => void): void {
+    const found = this.hashAll(hash, onBytes);
+    if (Buffer.compare(found, name) !== 0) {
+      throw this.#corrupt(`its bytes have the hash ${toHex(found).slice(0, 16)}… (must have its name)`);
+    }
+  }
+}

@@ -1,0 +1,17 @@
+/** What it takes to open a store. */
+import type { Disk } from "../base/disk.ts";
+import type { BoxSecrets, ChunkSizes } from "../format/mod.ts";
+
+export interface StoreOptions {
+  /** The box's `.ourobox` folder. */
+  readonly directory: string;
+  readonly secrets: BoxSecrets;
+  readonly chunk: ChunkSizes;
+  readonly disk: Disk;
+  /** Unpredictable bytes. */
+  readonly random: (count: number) => Uint8Array;
+  /** Opens without looking after anything: cheap enough for a worker thread. Needs an index that is there. */
+  readonly readOnly?: boolean;
+  /** Told what was found wrong and mended while opening, one sentence each. */
+  readonly onNotice?: (text: string) => void;
+}

@@ -1,0 +1,295 @@
+/**
+ * The store: objects by their hashes, in packs, found by an index. Content (chunks) and metadata (tree nodes, list nodes,
+ * xattr blocks, commits) are in packs of their own.
+ *
+ * Everything read is verified by its hash before it is handed out. What is written is durable before it can be read.
+ * Any number of processes and threads may have a Store of one box open, writing or not.
+ *
+ * A Store that has begun to write counts as a writer (writing-lock.ts) until `endWriting`: call it when the head that
+ * refers to what was written has moved, or leave it to the end of the process.
+ */
+
+import { copyBytes, toHex } from "../base/bytes.ts";
+import { errnoOf, ioError, isKind, OuroError } from "../base/errors.ts";
+import { checkChunkSizes, getHasher, type Hash, type Hasher, type MetaKind, type PackClass } from "../format/mod.ts";
+import { type CheckOptions, checkStore, type Damage } from "./check.ts";
+import { FrameCache } from "./frame-cache.ts";
+import { collectGarbage, type GcOptions, type GcResult } from "./gc.ts";
+import { IndexDatabase, type ObjectPlace, type PackRow } from "./index-database.ts";
+import {
+  ensureDirectory,
+  type OnPacks,
+  openIndex,
+  rebuildIndex,
+  reconcileIndex,
+  removeTemporaryPacks,
+  reviveDuplicates,
+  type UpkeepContext,
+  withExclusive,
+} from "./index-upkeep.ts";
+import { Ingest, type IngestOptions } from "./ingest.ts";
+import type { MetaSource } from "./meta.ts";
+import { MetaWriter } from "./meta-writer.ts";
+import { isNamed } from "./object-name.ts";
+import { PackFile } from "./pack-file.ts";
+import type { StoreOptions } from "./store-options.ts";
+import { StorePaths } from "./store-paths.ts";
+import { WritingLock } from "./writing-lock.ts";
+
+/** A pack of this box. */
+export type StoredPack = Omit<PackRow, "id" | "indexed">;
+
+export class Store implements MetaSource, Disposable {
+  readonly hasher: Hasher;
+  readonly #options: StoreOptions;
+  readonly #paths: StorePaths;
+  readonly #lock: WritingLock;
+  readonly #frames: FrameCache;
+  #index: IndexDatabase;
+  /** Of the index's file: another one means that it was replaced. */
+  #indexInode: bigint;
+
+  private constructor(options: StoreOptions, paths: StorePaths, lock: WritingLock, index: IndexDatabase) {
+    this.hasher = getHasher(options.secrets.hash);
+    this.#options = options;
+    this.#paths = paths;
+    this.#lock = lock;
+    this.#index = index;
+    this.#indexInode = this.#readIndexInode();
+    this.#frames = new FrameCache(options.disk, options.secrets, paths);
+  }
+
+  /**
+   * Opens the store of a box, makes its folders if they are missing, mends its index, and removes what dead writers left.
+   * @throws OuroError "invalid" (chunk sizes), "corrupt", "locked", "no-space", "permission", "io".
+   */
+  static open(options: StoreOptions): Store {
+    checkChunkSizes(options.chunk);
+    const { disk } = options;
+    const paths = new StorePaths(options.directory);
+    const lock = new WritingLock(disk, paths.packs);
+    if (options.readOnly === true) {
+      return new Store(options, paths, lock, IndexDatabase.open(paths.index, { readOnly: true }));
+    }
+    try {
+      ensureDirectory(disk, paths.packs);
+      ensureDirectory(disk, paths.temporary);
+      const context: UpkeepContext = { ...options, paths, lock };
+      removeTemporaryPacks(context);
+      const index = openIndex(context);
+      try {
+        reconcileIndex(context, index);
+        return new Store(options, paths, lock, index);
+      } catch (error) {
+        index[Symbol.dispose]();
+        throw error;
+      }
+    } catch (error) {
+      lock[Symbol.dispose]();
+      throw ioError(`Cannot open the store in ${options.directory}`, error, options.directory);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#frames[Symbol.dispose]();
+    this.#index[Symbol.dispose]();
+    this.#lock[Symbol.dispose]();
+  }
+
+  get #context(): UpkeepContext {
+    return { ...this.#options, paths: this.#paths, lock: this.#lock };
+  }
+
+  #readIndexInode(): bigint {
+    return this.#options.disk.stat(this.#paths.index)?.inode ?? -1n;
+  }
+
+  /** Counts as a writer from now on: nothing that it can find is removed. */
+  #beginWriting(): void {
+    if (this.#options.readOnly === true)
+      throw new OuroError("read-only", "Cannot write: the store was opened for reading");
+    if (this.#lock.isHeld) return;
+    this.#lock.share();
+    if (this.#readIndexInode() === this.#indexInode) return;
+    this.#index[Symbol.dispose]();
+    this.#useIndex(openIndex(this.#context));
+  }
+
+  #useIndex(index: IndexDatabase): void {
+    this.#index = index;
+    this.#indexInode = this.#readIndexInode();
+    this.#frames.clear();
+  }
+
+  /** No longer counts as a writer. To be called when the head that refers to what was written has moved, or will not. */
+  endWriting(): void {
+    this.#lock.release();
+  }
+
+  hasMeta(hash: Hash): boolean {
+    return this.#index.hasMeta(hash);
+  }
+
+  hasChunk(hash: Hash): boolean {
+    return this.#index.hasChunk(hash);
+  }
+
+  /** Names of commits that begin with these bytes, at most `max`. */
+  findCommits(prefix: Uint8Array, max: number): Hash[] {
+    return this.#index.metasByPrefix(prefix, "commit", max).map(copyBytes);
+  }
+
+  getMeta(hash: Hash, kind: MetaKind): Uint8Array {
+    const bytes = this.#read(() => this.#index.findMeta(hash, kind));
+    if (bytes === undefined) throw missing(kind, hash);
+    return this.#verified(hash, kind, bytes);
+  }
+
+  /**
+   * A chunk's bytes, verified. They are shared: not to be changed.
+   * @param length As the tree says.
+   * @throws OuroError "not-found" when it is not on this machine, "corrupt".
+   */
+  getChunk(hash: Hash, length: number): Uint8Array {
+    const bytes = this.#read(() => this.#index.findChunk(hash));
+    if (bytes === undefined) throw missing("chunk", hash);
+    if (bytes.length !== length) {
+      throw new OuroError(
+        "corrupt",
+        `Cannot read chunk ${toHex(hash)}: it has ${bytes.length} bytes (the tree says ${length})`,
+        { subject: toHex(hash) },
+      );
+    }
+    return this.#verified(hash, undefined, bytes);
+  }
+
+  #verified(hash: Hash, kind: MetaKind | undefined, bytes: Uint8Array): Uint8Array {
+    if (isNamed(this.hasher, kind, bytes, hash)) return bytes;
+    throw new OuroError("corrupt", `Cannot read ${kind ?? "chunk"} ${toHex(hash)}: its bytes have another hash`, {
+      subject: toHex(hash),
+      hint: "Run `ourobox check --read-data` to see which pack is damaged, then `ourobox fetch` to bring it again.",
+    });
+  }
+
+  /** The object's bytes, not verified; undefined when it is not here. */
+  #read(find: () => ObjectPlace | undefined): Uint8Array | undefined {
+    for (let again = false; ; again = true) {
+      const place = find();
+      if (place === undefined) return undefined;
+      const pack = this.#index.findPack(place.pack);
+      try {
+        if (pack === undefined) throw new OuroError("not-found", "Cannot find a pack that was here a moment ago");
+        if (!pack.complete && this.#index.isAbsent(pack.id, place.offset)) return undefined;
+        return this.#frames.frame(pack, place).subarray(place.at, place.at + place.length);
+      } catch (error) {
+        // Another process may have moved the object to a new pack since `find`: look once more.
+        if (!isKind(error, "not-found")) throw error;
+        if (again) return undefined;
+        this.#index.forgetPacks();
+      }
+    }
+  }
+
+  /** A writer of metadata. This store counts as writing from now on. */
+  openMetaWriter(): MetaWriter {
+    this.#beginWriting();
+    return new MetaWriter({ ...this.#options, paths: this.#paths, hasher: this.hasher, index: this.#index });
+  }
+
+  /** Takes in files' content. This store counts as writing from now on, unless only hashes are wanted. */
+  openIngest(options: IngestOptions): Ingest {
+    if (options.hashOnly !== true) this.#beginWriting();
+    return new Ingest({ ...options, store: this.#options, index: this.#index, paths: this.#paths });
+  }
+
+  /** The packs that are here, oldest first. */
+  packs(): StoredPack[] {
+    return this.#index.packs().map(({ id: _, indexed: __, ...pack }) => pack);
+  }
+
+  /** Where a pack of that name is or would be. */
+  packPath(name: Hash): string {
+    return this.#paths.pack(name);
+  }
+
+  /** The folder for files that are on their way: on the same filesystem as the packs. */
+  get temporaryFolder(): string {
+    return this.#paths.temporary;
+  }
+
+  /**
+   * Takes in a pack that came from elsewhere: verifies that its bytes are what its name says, makes it durable, moves it
+   * to its place and indexes it. This store counts as writing from now on. On failure the file stays where it is.
+   * @throws OuroError "corrupt", "wrong-key", "newer-format", "no-space", "io".
+   */
+  adoptPack(temporaryPath: string, name: Hash, packClass: PackClass): void {
+    this.#beginWriting();
+    const { disk, secrets } = this.#options;
+    using file = PackFile.open(disk, secrets, temporaryPath, `pack ${toHex(name)}`);
+    file.verifyName(name, secrets.hash);
+    if (file.class !== packClass)
+      throw new OuroError(
+        "corrupt",
+        `Cannot take in pack ${toHex(name)}: it is a ${file.class} pack (must be ${packClass})`,
+        { subject: toHex(name) },
+      );
+    const pack = file.describe(name, { nameIsVerified: true });
+    try {
+      const fd = disk.open(temporaryPath, "write");
+      try {
+        disk.syncFile(fd);
+      } finally {
+        disk.close(fd);
+      }
+      disk.rename(temporaryPath, this.#paths.pack(name));
+      disk.syncDirectory(this.#paths.packs);
+    } catch (error) {
+      throw ioError(`Cannot take in pack ${toHex(name)}`, error, temporaryPath);
+    }
+    this.#index.transaction(() => this.#index.addPack(pack));
+  }
+
+  /**
+   * Removes a pack and what only it has. Nothing may need it: for packs that are damaged beyond use.
+   * @throws OuroError "locked" when others are writing.
+   */
+  removePack(name: Hash): void {
+    const { disk } = this.#options;
+    withExclusive(this.#context, () => {
+      const pack = this.#index.findPackNamed(name);
+      if (pack !== undefined) this.#index.transaction(() => this.#index.removePacks([pack.id]));
+      this.#frames.clear();
+      try {
+        disk.unlink(this.#paths.pack(name));
+        disk.syncDirectory(this.#paths.packs);
+      } catch (error) {
+        if (errnoOf(error) !== "ENOENT") throw ioError(`Cannot remove pack ${toHex(name)}`, error, toHex(name));
+      }
+      reviveDuplicates(this.#context, this.#index);
+    });
+  }
+
+  /** Makes the index anew from the packs. @throws OuroError "locked" when others are writing. */
+  rebuildIndex(onPacks?: OnPacks): void {
+    this.#useIndex(rebuildIndex(this.#context, this.#index, onPacks));
+  }
+
+  /** What is wrong with the packs and the index; nothing is changed. */
+  check(options: CheckOptions): Generator<Damage> {
+    return checkStore(this.#context, this.#index, this.hasher, options);
+  }
+
+  /** Removes and packs anew what nothing needs, or says what it would remove. */
+  gc(options: GcOptions): GcResult {
+    const result = collectGarbage({ ...this.#context, random: this.#options.random, index: this.#index }, options);
+    this.#frames.clear();
+    return result;
+  }
+}
+
+function missing(what: string, hash: Hash): OuroError {
+  return new OuroError("not-found", `Cannot find ${what} ${toHex(hash)} on this machine`, {
+    subject: toHex(hash),
+    hint: "Run `ourobox fetch` to bring what a remote has, or `ourobox check` to see what is damaged.",
+  });
+}

@@ -1,0 +1,186 @@
+/**
+ * A remote as one box's: where its files are, and how each is read without trusting it. Every size and count has a limit, every
+ * name is checked against the one form it may have, and what does not have it is passed over.
+ * Layout: doc/format.md, section 9.
+ */
+import { equalBytes, fromHex, toHex, toText } from "../base/bytes.ts";
+import { isKind, OuroError } from "../base/errors.ts";
+import {
+  type BoxIdentity,
+  type BoxSecrets,
+  decodeCondemned,
+  decodeHead,
+  decodeIdentity,
+  decodeIndexFile,
+  getHasher,
+  type Hash,
+  type Head,
+  hashBytes,
+  headLimits,
+  type IndexFile,
+  identityBytesMax,
+  indexFileLimits,
+  openBlob,
+  type Verify,
+  type WriterId,
+  writerHex,
+} from "../format/mod.ts";
+import type { BlobInfo, Remote, RemoteOptions } from "../remote/mod.ts";
+
+/** More names than any remote of ours has; a listing that goes on is not believed. */
+const namesMax = 1_000_000;
+const condemnedBytesMax = 64 * 1024 * 1024;
+
+export const configName = "config";
+export const packPrefix = "packs/";
+export const indexPrefix = "index/";
+export const headPrefix = "heads/";
+const condemnedPrefix = "condemned/";
+
+export function packName(hash: Hash): string {
+  return `${packPrefix}${toHex(hash)}`;
+}
+
+export function indexName(hash: Hash): string {
+  return `${indexPrefix}${toHex(hash)}`;
+}
+
+/** A head that has been read and whose signature is right. */
+export interface SignedHead {
+  readonly head: Head;
+  /** The blob as it is on the remote. */
+  readonly raw: Uint8Array;
+}
+
+export class BoxOnRemote {
+  readonly remote: Remote;
+  readonly #secrets: BoxSecrets;
+  readonly #verify: Verify;
+  readonly #options: RemoteOptions;
+
+  constructor(remote: Remote, secrets: BoxSecrets, verify: Verify, options: RemoteOptions = {}) {
+    this.remote = remote;
+    this.#secrets = secrets;
+    this.#verify = verify;
+    this.#options = options.signal === undefined ? {} : { signal: options.signal };
+  }
+
+  /**
+   * Makes sure that the remote holds this box.
+   * @throws OuroError "not-found" (no box), "invalid" (another box), "newer-format", "corrupt".
+   */
+  async checkIdentity(): Promise<BoxIdentity> {
+    const identity = await findIdentity(this.remote, this.#options);
+    if (identity === undefined) throw noBox(this.remote.url);
+    requireSameBox(identity, this.#secrets, this.remote.url);
+    return identity;
+  }
+
+  /** @throws OuroError "corrupt" also for a head of another writer or with a wrong signature; "not-found". */
+  async readHead(writer: WriterId): Promise<SignedHead> {
+    const name = `${headPrefix}${writerHex(writer)}`;
+    const raw = await this.remote.get(name, { ...this.#options, bytesMax: headLimits.bytes });
+    const what = `${name} of ${this.remote.url}`;
+    const payload = openBlob(this.#secrets, "head", raw, what);
+    const head = decodeHead(payload, this.#secrets.box, this.#verify, what);
+    if (head.writer === writer) return { head, raw };
+    throw new OuroError("corrupt", `Cannot read ${what}: it is the head of ${writerHex(head.writer)}`, {
+      subject: what,
+    });
+  }
+
+  /** @throws OuroError "corrupt" when its name is not its hash, or what it says is not right; "not-found". */
+  async readIndexFile(hash: Hash): Promise<{ readonly index: IndexFile; readonly payload: Uint8Array }> {
+    const payload = await this.#readNamed(indexName(hash), hash, "index", indexFileLimits.bytes);
+    return { index: decodeIndexFile(payload, `${indexName(hash)} of ${this.remote.url}`), payload };
+  }
+
+  /** The names of all packs that a prune may be about to delete, in hex. */
+  async readCondemned(): Promise<Set<string>> {
+    const names = new Set<string>();
+    for (const hash of (await this.listHashes(condemnedPrefix)).keys()) {
+      const name = `${condemnedPrefix}${hash}`;
+      try {
+        const payload = await this.#readNamed(name, fromHex(hash, hashBytes), "condemned", condemnedBytesMax);
+        for (const pack of decodeCondemned(payload, `${name} of ${this.remote.url}`)) names.add(toHex(pack));
+      } catch (thrown) {
+        // The prune has ended since the listing.
+        if (!isKind(thrown, "not-found")) throw thrown;
+      }
+    }
+    return names;
+  }
+
+  async #readNamed(name: string, hash: Hash, kind: "index" | "condemned", bytesMax: number): Promise<Uint8Array> {
+    const bytes = await this.remote.get(name, { ...this.#options, bytesMax });
+    const what = `${name} of ${this.remote.url}`;
+    if (!equalBytes(getHasher(this.#secrets.hash).hash(bytes), hash)) {
+      throw new OuroError("corrupt", `Cannot read ${what}: its bytes have another hash`, { subject: what });
+    }
+    return openBlob(this.#secrets, kind, bytes, what);
+  }
+
+  /** The files below a prefix that are named by a hash, by that hash in hex. */
+  listHashes(prefix: string): Promise<Map<string, BlobInfo>> {
+    return this.#list(prefix, /^[0-9a-f]{64}$/);
+  }
+
+  /** The heads' files, by writer in hex. */
+  listHeads(): Promise<Map<string, BlobInfo>> {
+    return this.#list(headPrefix, /^(?!0{16})[0-9a-f]{16}$/);
+  }
+
+  /** @throws OuroError "too-large" for an endless listing. */
+  async #list(prefix: string, pattern: RegExp): Promise<Map<string, BlobInfo>> {
+    const found = new Map<string, BlobInfo>();
+    let count = 0;
+    for await (const info of this.remote.list(prefix, this.#options)) {
+      count += 1;
+      if (count > namesMax) {
+        throw new OuroError("too-large", `Cannot list ${prefix} of ${this.remote.url}: it has over ${namesMax} names`);
+      }
+      const name = info.name.slice(prefix.length);
+      if (info.name.startsWith(prefix) && pattern.test(name)) found.set(name, info);
+    }
+    return found;
+  }
+}
+
+/**
+ * The identity of the box that a remote holds; undefined when there is none.
+ * @throws OuroError "corrupt", "newer-format", "too-large", and as `Remote.get`.
+ */
+export async function findIdentity(remote: Remote, options: RemoteOptions = {}): Promise<BoxIdentity | undefined> {
+  try {
+    const bytes = await remote.get(configName, { ...options, bytesMax: identityBytesMax });
+    return decodeIdentity(toText(bytes), `${configName} of ${remote.url}`);
+  } catch (thrown) {
+    if (isKind(thrown, "not-found")) return undefined;
+    throw thrown;
+  }
+}
+
+/** @throws OuroError "invalid" when the remote holds another box. */
+export function requireSameBox(identity: BoxIdentity, secrets: BoxSecrets, url: string): void {
+  if (equalBytes(identity.box, secrets.box)) {
+    if (identity.suite === secrets.suite && identity.hash === secrets.hash) return;
+    throw new OuroError("corrupt", `Cannot use ${url}: it says that the box is sealed or hashed in another way`, {
+      subject: url,
+    });
+  }
+  throw new OuroError(
+    "invalid",
+    `Cannot use ${url}: it holds box ${toHex(identity.box)} (this is ${toHex(secrets.box)})`,
+    {
+      subject: url,
+      hint: "Use an empty folder for this box, or clone that one.",
+    },
+  );
+}
+
+export function noBox(url: string): OuroError {
+  return new OuroError("not-found", `Cannot use ${url}: there is no box`, {
+    subject: url,
+    hint: "See that the URL is right and the disk is mounted. A push makes a new remote.",
+  });
+}

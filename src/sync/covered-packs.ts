@@ -1,0 +1,101 @@
+/**
+ * Which of the packs that a remote lacks hold nothing that it lacks. Collecting garbage packs objects anew, under new names; without
+ * this, the next push would send everything once more.
+ *
+ * Only a pack that was shared and has been removed here can have its objects in a new pack here. So the directories of those
+ * packs are read from the remote (two small ranges each), once after each collection, and a new pack all of whose
+ * objects are in them is covered: remembered, and not pushed. When reading them costs more than pushing, all is pushed.
+ */
+import { toHex } from "../base/bytes.ts";
+import { isKind } from "../base/errors.ts";
+import { directoryHash, type PackDirectory, type PackInfo } from "../format/mod.ts";
+import { HashSet } from "../history/mod.ts";
+import { packName } from "./box-on-remote.ts";
+import { fileReader, readPackDirectory } from "./pack-directory.ts";
+import { forEachParallel } from "./parallel.ts";
+import { isDamage } from "./remote-index.ts";
+import type { RemoteMemory } from "./remote-memory.ts";
+import { type SyncOptions, transfersDefault } from "./sync-options.ts";
+
+/** What two requests are worth in bytes that are sent instead. */
+const requestBytes = 64 * 1024;
+
+/**
+ * Finds new covered packs and notes them in `memory.covered`.
+ * @param lacking The packs here that the remote lacks, without those known to be covered.
+ * @param there The packs that the remote has, by name in hex.
+ */
+export async function findCovered(
+  lacking: readonly PackInfo[],
+  there: ReadonlyMap<string, PackInfo>,
+  memory: RemoteMemory,
+  options: SyncOptions,
+): Promise<void> {
+  forgetLost(memory, there);
+  const here = new Set(options.store.packs().map(({ name }) => toHex(name)));
+  const removed = [...there].filter(([name]) => memory.shared.has(name) && !here.has(name));
+  const candidates = lacking.filter(({ name }) => !memory.covered.has(toHex(name)));
+  if (candidates.length === 0 || removed.every(([name]) => memory.compared.has(name))) return;
+  const packs = removed.map(([, pack]) => pack);
+  if (costOf(packs) > sizeOf(candidates)) return;
+  const objects = await readObjects(packs, options);
+  if (objects === undefined) return;
+  for (const pack of candidates) {
+    const name = toHex(pack.name);
+    const directory = await readPackDirectory(
+      pack,
+      options.secrets,
+      fileReader(options.disk, options.store.packPath(pack.name)),
+      name,
+    );
+    if (isCovered(directory, objects)) memory.covered.add(name);
+  }
+  memory.compared.clear();
+  for (const [name] of removed) memory.compared.add(name);
+}
+
+/** What was found with the help of a pack that is no longer there is found no more. */
+function forgetLost(memory: RemoteMemory, there: ReadonlyMap<string, PackInfo>): void {
+  if ([...memory.compared].every((name) => there.has(name))) return;
+  memory.compared.clear();
+  memory.covered.clear();
+}
+
+function costOf(packs: readonly PackInfo[]): number {
+  return packs.reduce((sum, { directorySize }) => sum + directorySize + requestBytes, 0);
+}
+
+function sizeOf(packs: readonly PackInfo[]): number {
+  return packs.reduce((sum, { size }) => sum + size, 0);
+}
+
+/** The objects of packs on the remote, chunks and metadata apart; undefined when one of the packs cannot be read. */
+async function readObjects(
+  packs: readonly PackInfo[],
+  options: SyncOptions,
+): Promise<Record<PackInfo["class"], HashSet> | undefined> {
+  const { remote, secrets, signal } = options;
+  const objects = { content: new HashSet(), meta: new HashSet() };
+  try {
+    await forEachParallel(packs, options.transfers ?? transfersDefault, async (pack) => {
+      const name = packName(pack.name);
+      const read = (range: { start: number; end: number }): Promise<Uint8Array> =>
+        remote.get(name, { range, ...(signal === undefined ? {} : { signal }) });
+      const directory = await readPackDirectory(pack, secrets, read, name);
+      for (let index = 0; index < directory.objects; index += 1)
+        objects[pack.class].add(directoryHash(directory, index));
+    });
+    return objects;
+  } catch (thrown) {
+    // Then the new packs are pushed, which mends it.
+    if (isDamage(thrown) || isKind(thrown, "not-found") || isKind(thrown, "invalid")) return undefined;
+    throw thrown;
+  }
+}
+
+function isCovered(directory: PackDirectory, objects: Record<PackInfo["class"], HashSet>): boolean {
+  for (let index = 0; index < directory.objects; index += 1) {
+    if (!objects[directory.class].has(directoryHash(directory, index))) return false;
+  }
+  return true;
+}

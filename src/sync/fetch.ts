@@ -1,0 +1,311 @@
+/**
+ * Fetch: brings here what a remote has, and takes in the heads that are whole.
+ *
+ * Heads are listed first, index files after them: a pusher writes packs, then index, then head, so every pack that a listed head
+ * needs is in an index file listed afterwards. A head of which something is missing is kept out and tried again by the
+ * next fetch: missing is "not yet", never empty. When no head has changed, the one listing is all that happens.
+ *
+ * The box's own head is not moved: that is for pull. Which packs are brought: all metadata, and content as asked.
+ */
+import { equalBytes, toHex } from "../base/bytes.ts";
+import { isKind, OuroError } from "../base/errors.ts";
+import {
+  compareEvents,
+  fullVector,
+  type Hash,
+  type Head,
+  type PackInfo,
+  type VersionVector,
+  writerHex,
+} from "../format/mod.ts";
+import { CommitReader } from "../history/mod.ts";
+import type { BlobInfo } from "../remote/mod.ts";
+import { BoxOnRemote, type SignedHead } from "./box-on-remote.ts";
+import { Completeness, includes, joinAll } from "./completeness.ts";
+import { FetchedPacks, fetchPacks } from "./fetch-packs.ts";
+import { forEachParallel } from "./parallel.ts";
+import { removeParts } from "./part-file.ts";
+import { isDamage, type RemoteIndex, readRemoteIndex } from "./remote-index.ts";
+import { RemoteMemory } from "./remote-memory.ts";
+import { type SyncOptions, transfersDefault } from "./sync-options.ts";
+
+export interface FetchOptions extends SyncOptions {
+  /** Whether file contents are brought, too; "all" by default. */
+  readonly content?: "all" | "none";
+  /** Whether a head's signer may write to this box; everyone who has the box key by default. */
+  readonly isTrusted?: (head: Head) => boolean;
+}
+
+/** A head that was not taken in. */
+export interface KeptOut {
+  /** In hex. */
+  readonly writer: string;
+  /** "missing": something it needs is not there (yet). "older": it is behind what was there before. */
+  readonly reason: "missing" | "damaged" | "forked" | "older" | "untrusted";
+  readonly error: OuroError;
+}
+
+export interface FetchResult {
+  /** The heads that are new or have moved, now taken in. */
+  readonly heads: readonly Head[];
+  readonly keptOut: readonly KeptOut[];
+  /** Packs that are listed but could not be had, with the reason; by name in hex. */
+  readonly failedPacks: ReadonlyMap<string, OuroError>;
+  /** Index files that could not be read. */
+  readonly damaged: readonly OuroError[];
+  readonly packs: number;
+  /** Bytes of the packs that came. */
+  readonly bytes: number;
+}
+
+const nothingNew: FetchResult = { heads: [], keptOut: [], failedPacks: new Map(), damaged: [], packs: 0, bytes: 0 };
+
+/**
+ * Brings what is new. What has arrived stays when it fails, and the next fetch goes on from there.
+ * @throws OuroError "not-found" (no box there), "wrong-key" or "invalid" (another box), "offline", "no-space", "aborted", ….
+ */
+export async function fetch(options: FetchOptions): Promise<FetchResult> {
+  const { remote, secrets, state } = options;
+  const box = new BoxOnRemote(remote, secrets, options.verify, options);
+  const memory = RemoteMemory.load(state, remote.url);
+  const listed = await box.listHeads();
+  if (listed.size === 0) await box.checkIdentity();
+  const unread = [...listed].filter(([writer, info]) => !isKnown(memory, writer, info)).map(([writer]) => writer);
+  const isGone = [...memory.heads.keys()].some((writer) => !listed.has(writer));
+  if (unread.length === 0 && !isGone) return nothingNew;
+  const fetching = new Fetching(box, memory, listed, options);
+  return fetching.run(unread);
+}
+
+function isKnown(memory: RemoteMemory, writer: string, info: BlobInfo): boolean {
+  const known = memory.heads.get(writer);
+  return known !== undefined && known.tag === info.tag && known.size === info.size;
+}
+
+/** One fetch that has something to look at. */
+class Fetching {
+  readonly #box: BoxOnRemote;
+  readonly #memory: RemoteMemory;
+  readonly #listed: ReadonlyMap<string, BlobInfo>;
+  readonly #options: FetchOptions;
+  readonly #commits: CommitReader;
+  readonly #keptOut: KeptOut[] = [];
+  readonly #packs = new FetchedPacks();
+
+  constructor(box: BoxOnRemote, memory: RemoteMemory, listed: ReadonlyMap<string, BlobInfo>, options: FetchOptions) {
+    this.#box = box;
+    this.#memory = memory;
+    this.#listed = listed;
+    this.#options = options;
+    const { store, secrets, verify } = options;
+    this.#commits = new CommitReader(store, { hasher: store.hasher, box: secrets.box, verify });
+  }
+
+  async run(unread: readonly string[]): Promise<FetchResult> {
+    const { store, disk, remote, state } = this.#options;
+    const heads = await this.#readHeads(unread);
+    const index = await readRemoteIndex(this.#box, this.#memory);
+    const here = new Set(store.packs().map(({ name }) => toHex(name)));
+    for (const name of index.packs.keys()) if (here.has(name)) this.#memory.shared.add(name);
+    const missing = [...index.packs].filter(([name]) => !here.has(name));
+    // A pack that was here and was removed here holds nothing that this box needs, as far as it knew then.
+    const wanted = missing.filter(([name]) => !this.#memory.shared.has(name)).map(([, pack]) => pack);
+    const removed = missing.filter(([name]) => this.#memory.shared.has(name)).map(([, pack]) => pack);
+    try {
+      const taken = await this.#take(heads, index, wanted, removed);
+      removeParts(disk, store.temporaryFolder);
+      const moved = this.#record(taken);
+      return {
+        heads: moved,
+        keptOut: this.#keptOut,
+        failedPacks: this.#packs.failed,
+        damaged: index.damaged,
+        packs: this.#packs.arrived.size,
+        bytes: this.#packs.bytes,
+      };
+    } finally {
+      for (const name of this.#packs.arrived) this.#memory.shared.add(name);
+      this.#memory.save(state, remote.url);
+    }
+  }
+
+  /** The heads that can be read; the others are kept out. */
+  async #readHeads(writers: readonly string[]): Promise<SignedHead[]> {
+    const { transfers = transfersDefault, isTrusted } = this.#options;
+    const heads: SignedHead[] = [];
+    await forEachParallel(writers, transfers, async (writer) => {
+      try {
+        const signed = await this.#box.readHead(BigInt(`0x${writer}`));
+        if (isTrusted === undefined || isTrusted(signed.head)) heads.push(signed);
+        else this.#keepOut(writer, "untrusted", untrusted(signed.head));
+      } catch (thrown) {
+        if (isKind(thrown, "not-found")) this.#keepOut(writer, "missing", thrown);
+        else if (isDamage(thrown)) this.#keepOut(writer, "damaged", thrown);
+        else throw thrown;
+      }
+    });
+    // Of one writer's heads none depends on another's; a fixed order makes a fetch repeatable.
+    return heads.sort((a, b) => (a.head.writer < b.head.writer ? -1 : 1));
+  }
+
+  #keepOut(writer: string, reason: KeptOut["reason"], error: OuroError): void {
+    this.#keptOut.push({ writer, reason, error });
+  }
+
+  /** Brings packs and checks the heads. @returns Those that are whole. */
+  async #take(
+    heads: readonly SignedHead[],
+    index: RemoteIndex,
+    wanted: readonly PackInfo[],
+    removed: readonly PackInfo[],
+  ): Promise<SignedHead[]> {
+    const meta = wanted.filter((pack) => pack.class === "meta");
+    const content = this.#options.content === "none" ? [] : wanted.filter((pack) => pack.class === "content");
+    await this.#bring("metadata", meta);
+    const isWhole = (): boolean => index.damaged.length === 0 && this.#packs.failed.size === 0;
+    // The check needs metadata only, and goes on while content is on its way.
+    const [brought, checked] = await Promise.allSettled([
+      this.#bring("content", content),
+      this.#check(heads, { mayBeTrimmed: isWhole() && removed.length === 0, checkChunks: false }),
+    ]);
+    if (brought.status === "rejected") throw brought.reason;
+    if (checked.status === "rejected") throw checked.reason;
+    const { whole, missing } = checked.value;
+    if (missing.length === 0 && isWhole() && removed.length === 0) return whole;
+    if (this.#options.content === "none" && missing.length === 0) return whole;
+    return this.#takeCarefully(heads, removed, isWhole());
+  }
+
+  /** As something is not there that may be needed: every chunk is looked for, and what was removed here is brought back if need be. */
+  async #takeCarefully(
+    heads: readonly SignedHead[],
+    removed: readonly PackInfo[],
+    isWhole: boolean,
+  ): Promise<SignedHead[]> {
+    const out = new Set(this.#keptOut.map(({ writer }) => writer));
+    const tried = heads.filter(({ head }) => !out.has(writerHex(head.writer)));
+    const checkChunks = this.#options.content !== "none";
+    let result = await this.#check(tried, { mayBeTrimmed: false, checkChunks });
+    if (result.missing.length > 0 && removed.length > 0) {
+      await this.#bring("packs", checkChunks ? removed : removed.filter((pack) => pack.class === "meta"));
+      result = await this.#check(tried, { mayBeTrimmed: isWhole && this.#packs.failed.size === 0, checkChunks });
+    }
+    this.#keptOut.push(...result.missing);
+    return result.whole;
+  }
+
+  async #bring(phase: string, packs: readonly PackInfo[]): Promise<void> {
+    if (packs.length === 0) return;
+    const bytes = packs.reduce((sum, { size }) => sum + size, 0);
+    this.#options.progress?.phase(phase, { files: packs.length, bytes });
+    await fetchPacks(packs, this.#options, this.#packs);
+  }
+
+  /** Heads that are wrong are kept out for good; those of which something is missing are given back. */
+  async #check(
+    heads: readonly SignedHead[],
+    options: { readonly mayBeTrimmed: boolean; readonly checkChunks: boolean },
+  ): Promise<{ readonly whole: SignedHead[]; readonly missing: KeptOut[] }> {
+    const { store, signal } = this.#options;
+    const bases = this.#knownCommits();
+    const known = joinAll(bases.vectors);
+    const completeness = new Completeness({
+      store,
+      commits: this.#commits,
+      known,
+      ...options,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const whole: SignedHead[] = [];
+    const missing: KeptOut[] = [];
+    let base = bases.newest;
+    for (const signed of heads) {
+      const writer = writerHex(signed.head.writer);
+      try {
+        await completeness.check(signed.head, bases.byWriter.get(writer) ?? base);
+        this.#requireProgress(signed.head);
+        base = signed.head.commit;
+        whole.push(signed);
+      } catch (error) {
+        if (isKind(error, "not-found")) missing.push({ writer, reason: "missing", error });
+        else if (isKind(error, "corrupt")) this.#keepOut(writer, "damaged", error);
+        else if (isKind(error, "diverged")) this.#keepOut(writer, "forked", error);
+        else if (isKind(error, "stale")) this.#keepOut(writer, "older", error);
+        else throw error;
+      }
+    }
+    return { whole, missing };
+  }
+
+  /** A head never goes back: an older one is what a storage that lost something shows, or one that lies. */
+  #requireProgress({ writer, commit }: Head): void {
+    const { state, remoteName } = this.#options;
+    const before = state.remoteHeads(remoteName).find((head) => head.writer === writer);
+    const [now, then] = [fullVector(this.#commits.read(commit)), before && this.#vectorOf(before.commit)];
+    if (then === undefined || includes(now, then)) return;
+    throw new OuroError("stale", `Cannot take head ${writerHex(writer)}: it is older than what was there before`, {
+      hint: "The remote was restored from a backup, or does not tell the truth. Push to bring it up to date.",
+    });
+  }
+
+  /** What is known to be whole: this box's own head, and the heads taken in before. */
+  #knownCommits(): { vectors: VersionVector[]; byWriter: Map<string, Hash>; newest: Hash | undefined } {
+    const { state } = this.#options;
+    const own = state.head();
+    const seen = state.remoteHeads();
+    const byWriter = new Map(seen.map(({ writer, commit }) => [writerHex(writer), commit]));
+    const commits = [...(own === undefined ? [] : [own.commit]), ...seen.map(({ commit }) => commit)];
+    const vectors = commits.map((commit) => this.#vectorOf(commit)).filter((vector) => vector !== undefined);
+    return { vectors, byWriter, newest: commits[0] };
+  }
+
+  #vectorOf(commit: Hash): VersionVector | undefined {
+    try {
+      return fullVector(this.#commits.read(commit));
+    } catch (thrown) {
+      if (isKind(thrown, "not-found") || isKind(thrown, "corrupt")) return undefined;
+      throw thrown;
+    }
+  }
+
+  /** @returns Those that are new or have another commit than before. */
+  #record(taken: readonly SignedHead[]): Head[] {
+    const { state, remoteName } = this.#options;
+    const before = new Map(state.remoteHeads(remoteName).map(({ writer, commit }) => [writer, commit]));
+    const tags = new Map(state.tags().map((tag) => [tag.name, tag]));
+    state.transaction(() => {
+      for (const { writer } of state.remoteHeads(remoteName)) {
+        if (!this.#listed.has(writerHex(writer))) state.deleteRemoteHeads(remoteName, writer);
+      }
+      for (const { head, raw } of taken) {
+        state.setRemoteHead({ remote: remoteName, writer: head.writer, commit: head.commit, raw });
+        for (const tag of head.tags) {
+          const old = tags.get(tag.name);
+          if (old === undefined || compareEvents(old, tag) < 0) state.setTag(tag);
+        }
+      }
+    });
+    for (const writer of this.#memory.heads.keys()) if (!this.#listed.has(writer)) this.#memory.heads.delete(writer);
+    for (const { head } of taken) this.#remember(writerHex(head.writer));
+    return taken.map(({ head }) => head).filter(({ writer, commit }) => {
+      const old = before.get(writer);
+      return old === undefined || !equalBytes(old, commit);
+    });
+  }
+
+  #remember(writer: string): void {
+    const info = this.#listed.get(writer);
+    if (info?.tag === undefined) this.#memory.heads.delete(writer);
+    else this.#memory.heads.set(writer, { tag: info.tag, size: info.size });
+  }
+}
+
+function untrusted({ writer, peer, peerName }: Head): OuroError {
+  return new OuroError(
+    "permission",
+    `Cannot take head ${writerHex(writer)}: its peer ${toHex(peer)} ("${peerName}") is not trusted`,
+    {
+      subject: toHex(peer),
+    },
+  );
+}

@@ -1,0 +1,296 @@
+/**
+ * Push: brings to a remote what it lacks, then says so in this writer's head.
+ *
+ * The order is the safety: packs, then the index file that lists them, then the head, each durable before the next. A push that
+ * is cut off leaves packs that nobody needs yet, and the next one finds them by name and size. There are no locks: every
+ * writer replaces its own head only, and everything else has a name that nobody else will give to other bytes.
+ *
+ * Packs that a prune has condemned count as not there. `condemned/` is read before, between index and head, and after the head;
+ * when a pack that was counted on is in it by then, all is done again (DESIGN 8).
+ */
+import { equalBytes, fromHex, toHex } from "../base/bytes.ts";
+import { isKind, OuroError } from "../base/errors.ts";
+import {
+  encodeHead,
+  encodeIndexFile,
+  getHasher,
+  type Hash,
+  type Head,
+  hashBytes,
+  headName,
+  type IndexFile,
+  type PackInfo,
+  type Sign,
+  sealBlob,
+  writerHex,
+} from "../format/mod.ts";
+import { CommitReader } from "../history/mod.ts";
+import type { BlobInfo } from "../remote/mod.ts";
+import { BoxOnRemote, indexName, packName, packPrefix, type SignedHead } from "./box-on-remote.ts";
+import { findCovered } from "./covered-packs.ts";
+import { hasTags, joinTags, mayReplace } from "./own-head.ts";
+import { forEachParallel } from "./parallel.ts";
+import { type RemoteIndex, readRemoteIndex, replacedBy } from "./remote-index.ts";
+import { RemoteMemory } from "./remote-memory.ts";
+import { type SyncOptions, type SyncStore, transfersDefault } from "./sync-options.ts";
+
+export interface PushOptions extends SyncOptions {
+  readonly sign: Sign;
+  /** This device's public key and what it is called. */
+  readonly peer: Uint8Array;
+  readonly peerName: string;
+}
+
+export interface PushResult {
+  /** "empty": there is no commit yet. */
+  readonly outcome: "pushed" | "up-to-date" | "empty";
+  /** What the head says now. */
+  readonly commit?: Hash;
+  /** Packs that were sent, and their bytes. */
+  readonly packs: number;
+  readonly bytes: number;
+}
+
+/** More index files than this are merged into one. */
+const indexFilesMax = 64;
+/** A merged file beyond this would be slow to write anew each time. */
+const mergedPacksMax = 200_000;
+/** How often a push begins again because something has moved under it: gc here, prune there, a commit. */
+const roundsMax = 10;
+
+/**
+ * Pushes the box's head with all that it needs, and its tags. The remote must have been made (`initRemote`).
+ * @throws OuroError "not-found" (no box there, or content that is not here either), "invalid" (another box), "diverged" (the remote
+ * knows commits of this writer that the box does not), "offline", "no-space", "permission", "aborted", ….
+ */
+export async function push(options: PushOptions): Promise<PushResult> {
+  const box = new BoxOnRemote(options.remote, options.secrets, options.verify, options);
+  await box.checkIdentity();
+  const pushing = new Pushing(box, options);
+  for (let round = 1; ; round += 1) {
+    const result = await pushing.round(round === roundsMax);
+    if (result !== "again") return result;
+  }
+}
+
+class Pushing {
+  readonly #box: BoxOnRemote;
+  readonly #options: PushOptions;
+  readonly #memory: RemoteMemory;
+  readonly #commits: CommitReader;
+  #sentPacks = 0;
+  #sentBytes = 0;
+
+  constructor(box: BoxOnRemote, options: PushOptions) {
+    const { store, state, secrets, verify, remote } = options;
+    this.#box = box;
+    this.#options = options;
+    this.#memory = RemoteMemory.load(state, remote.url);
+    this.#commits = new CommitReader(store, { hasher: store.hasher, box: secrets.box, verify });
+  }
+
+  async round(isLast: boolean): Promise<PushResult | "again"> {
+    const own = this.#makeHead();
+    if (own === undefined) return this.#result("empty");
+    const before = await this.#findOwnHead(own);
+    const head = before === undefined ? own : { ...own, tags: joinTags(own.tags, before.head.tags) };
+    if (before === undefined ? await this.#isKnownByOthers(head) : !mayReplace(head, before.head, this.#commits)) {
+      return this.#result(this.#sentPacks > 0 ? "pushed" : "up-to-date", head.commit);
+    }
+    try {
+      const moved = await this.#bring(head, before);
+      const isNewest = equalBytes(this.#options.state.head()?.commit ?? head.commit, head.commit);
+      if (moved === undefined && (isNewest || isLast)) return this.#result("pushed", head.commit);
+      if (moved === undefined || !isLast) return "again";
+      throw new OuroError("stale", `Cannot push to ${this.#options.remote.url}: ${moved}`, {
+        hint: "Run the push again.",
+      });
+    } finally {
+      this.#memory.save(this.#options.state, this.#options.remote.url);
+    }
+  }
+
+  #result(outcome: PushResult["outcome"], commit?: Hash): PushResult {
+    return { outcome, packs: this.#sentPacks, bytes: this.#sentBytes, ...(commit === undefined ? {} : { commit }) };
+  }
+
+  #makeHead(): Head | undefined {
+    const { state, peer, peerName } = this.#options;
+    const own = state.head();
+    if (own === undefined) return undefined;
+    const { writer, branch, commit, last } = own;
+    return { writer, branch, commit, ...(last === undefined ? {} : { last }), peer, peerName, tags: state.tags() };
+  }
+
+  async #findOwnHead({ writer }: Head): Promise<SignedHead | undefined> {
+    try {
+      return await this.#box.readHead(writer);
+    } catch (thrown) {
+      if (isKind(thrown, "not-found")) return undefined;
+      throw thrown;
+    }
+  }
+
+  /** A writer that has written nothing itself says nothing that other heads say already. */
+  async #isKnownByOthers(head: Head): Promise<boolean> {
+    if (head.last !== undefined) return false;
+    const { state, remoteName } = this.#options;
+    const candidates = state.remoteHeads(remoteName).filter(({ commit }) => equalBytes(commit, head.commit));
+    for (const { writer } of candidates) {
+      try {
+        const other = await this.#box.readHead(writer);
+        if (equalBytes(other.head.commit, head.commit) && hasTags(other.head, head.tags)) return true;
+      } catch (thrown) {
+        if (!isKind(thrown, "not-found") && !isKind(thrown, "corrupt")) throw thrown;
+      }
+    }
+    return false;
+  }
+
+  /** @returns What has moved meanwhile, so that it must be done again; undefined when it is done. */
+  async #bring(head: Head, before: SignedHead | undefined): Promise<string | undefined> {
+    const condemned = await this.#box.readCondemned();
+    const index = await readRemoteIndex(this.#box, this.#memory);
+    const present = await this.#box.listHashes(packPrefix);
+    const there = packsThere(index, present, condemned);
+    // The head was read before the packs: all that it needs is in them.
+    const here = this.#options.store.packs();
+    for (const { name } of here) if (there.has(toHex(name))) this.#memory.shared.add(toHex(name));
+    try {
+      const lacking = here.filter(({ name }) => !there.has(toHex(name)));
+      await findCovered(lacking, there, this.#memory, this.#options);
+      const needed = lacking.filter(({ name }) => !this.#memory.covered.has(toHex(name)));
+      requireComplete(needed);
+      await this.#sendPacks(needed.filter((pack) => !isPresent(pack, present) || condemned.has(toHex(pack.name))));
+      await this.#sendIndex(needed, index);
+    } catch (thrown) {
+      // A collection of garbage has moved objects to other packs since they were listed.
+      if (isKind(thrown, "not-found") && hasLostPack(here, this.#options.store))
+        return "its packs were collected meanwhile";
+      throw thrown;
+    }
+    for (const { name } of here) this.#memory.shared.add(toHex(name));
+    for (const name of this.#memory.covered) this.#memory.shared.delete(name);
+    if (await this.#hasCondemned(condemned)) return "packs there were condemned meanwhile";
+    if (!isSameRaw(await this.#findOwnHead(head), before))
+      return `head ${writerHex(head.writer)} was written by another process`;
+    await this.#sendHead(head);
+    if (await this.#hasCondemned(condemned)) return "packs there were condemned meanwhile";
+    await this.#removeReplaced(index);
+    return undefined;
+  }
+
+  async #hasCondemned(before: ReadonlySet<string>): Promise<boolean> {
+    const now = await this.#box.readCondemned();
+    return [...now].some((name) => !before.has(name));
+  }
+
+  async #sendPacks(packs: readonly PackInfo[]): Promise<void> {
+    if (packs.length === 0) return;
+    const { remote, store, signal, progress, transfers = transfersDefault } = this.#options;
+    const bytes = packs.reduce((sum, { size }) => sum + size, 0);
+    progress?.phase("packs", { files: packs.length, bytes });
+    // The largest first: so the last to end are small.
+    const ordered = [...packs].sort((a, b) => b.size - a.size);
+    await forEachParallel(ordered, transfers, async ({ name, size }) => {
+      await remote.put(
+        packName(name),
+        { path: store.packPath(name), size },
+        { onBytes: (count) => progress?.add(0, count), ...(signal === undefined ? {} : { signal }) },
+      );
+      progress?.add(1, 0);
+      this.#sentPacks += 1;
+      this.#sentBytes += size;
+    });
+  }
+
+  /** Lists what is new; and all that others list, too, when there are too many index files. */
+  async #sendIndex(added: readonly PackInfo[], index: RemoteIndex): Promise<void> {
+    const isMerged =
+      index.files.size >= indexFilesMax &&
+      index.damaged.length === 0 &&
+      index.packs.size + added.length <= mergedPacksMax &&
+      this.#memory.indexFiles.size > 1;
+    if (added.length === 0) return;
+    const packs = new Map(isMerged ? index.packs : []);
+    for (const { name, class: packClass, size, directorySize, objects } of added) {
+      packs.set(toHex(name), { name, class: packClass, size, directorySize, objects });
+    }
+    const replaces = isMerged ? [...index.files.keys()].map((name) => fromHex(name, hashBytes)) : [];
+    await this.#putIndex({ packs: [...packs.values()], replaces });
+  }
+
+  async #putIndex(file: IndexFile): Promise<void> {
+    const { remote, secrets, random, signal } = this.#options;
+    const blob = sealBlob(secrets, "index", encodeIndexFile(file), random);
+    const name = getHasher(secrets.hash).hash(blob);
+    await remote.put(indexName(name), blob, signal === undefined ? {} : { signal });
+    for (const replaced of file.replaces) this.#memory.indexFiles.delete(toHex(replaced));
+    this.#memory.indexFiles.set(toHex(name), file);
+  }
+
+  async #sendHead(head: Head): Promise<void> {
+    const { remote, remoteName, secrets, state, sign, random, signal } = this.#options;
+    const blob = sealBlob(secrets, "head", encodeHead(head, secrets.box, sign), random);
+    const [name, options] = [headName(head.writer), signal === undefined ? {} : { signal }];
+    await remote.put(name, blob, options);
+    state.setRemoteHead({ remote: remoteName, writer: head.writer, commit: head.commit, raw: blob });
+    // So that the next fetch need not read what this one wrote.
+    const info = await remote.stat(name, options);
+    if (info?.tag !== undefined && info.size === blob.length) {
+      this.#memory.heads.set(writerHex(head.writer), { tag: info.tag, size: info.size });
+    }
+  }
+
+  /**
+   * Removes index files that a merged one replaced which was there before this push began. Whoever has listed them and finds
+   * them gone lists again and finds the merged one.
+   */
+  async #removeReplaced(index: RemoteIndex): Promise<void> {
+    const { remote, signal } = this.#options;
+    const known = [...this.#memory.indexFiles].filter(([name]) => index.files.has(name)).map(([, file]) => file);
+    for (const name of replacedBy(known)) {
+      if (!index.files.has(name)) continue;
+      try {
+        await remote.remove(indexName(fromHex(name, hashBytes)), signal === undefined ? {} : { signal });
+      } catch (thrown) {
+        // Somebody who may add may not be one who may remove; they do no harm.
+        if (!isKind(thrown, "permission") && !isKind(thrown, "read-only") && !isKind(thrown, "unsupported"))
+          throw thrown;
+        return;
+      }
+    }
+  }
+}
+
+/** The packs that can be counted on: listed in the index, there in full, and not condemned. */
+function packsThere(
+  index: RemoteIndex,
+  present: ReadonlyMap<string, BlobInfo>,
+  condemned: ReadonlySet<string>,
+): Map<string, PackInfo> {
+  return new Map([...index.packs].filter(([name, pack]) => isPresent(pack, present) && !condemned.has(name)));
+}
+
+function isPresent(pack: PackInfo, present: ReadonlyMap<string, BlobInfo>): boolean {
+  return present.get(toHex(pack.name))?.size === pack.size;
+}
+
+/** @throws OuroError "not-found" for packs of which only a part is here: they cannot be sent. */
+function requireComplete(packs: readonly { readonly name: Hash; readonly complete: boolean }[]): void {
+  const sparse = packs.filter(({ complete }) => !complete);
+  if (sparse.length === 0) return;
+  throw new OuroError("not-found", `Cannot push: of ${sparse.length} packs that the remote lacks only a part is here`, {
+    subject: toHex(sparse[0]?.name ?? new Uint8Array()),
+    hint: "Fetch their content from a remote that has it first.",
+  });
+}
+
+function hasLostPack(packs: readonly { readonly name: Hash }[], store: SyncStore): boolean {
+  const now = new Set(store.packs().map(({ name }) => toHex(name)));
+  return packs.some(({ name }) => !now.has(toHex(name)));
+}
+
+function isSameRaw(a: SignedHead | undefined, b: SignedHead | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : equalBytes(a.raw, b.raw);
+}

@@ -1,0 +1,98 @@
+/**
+ * Which packs a remote has: what all its index files say together. Files once read are remembered, for they never change.
+ *
+ * A file that a later one replaces is not read. It may be removed at any time once the later one is there; so a file that is gone
+ * when it is to be read means that the listing is old, and it is listed again.
+ */
+import { fromHex, toHex } from "../base/bytes.ts";
+import { isKind, OuroError } from "../base/errors.ts";
+import { hashBytes, type IndexFile, type PackInfo } from "../format/mod.ts";
+import type { BlobInfo } from "../remote/mod.ts";
+import { type BoxOnRemote, indexPrefix } from "./box-on-remote.ts";
+import { forEachParallel } from "./parallel.ts";
+import type { RemoteMemory } from "./remote-memory.ts";
+
+const readersMax = 4;
+const listingsMax = 4;
+/** 32 TiB of packs of the usual size. */
+const packsMax = 2 ** 20;
+
+export interface RemoteIndex {
+  /** By name in hex. */
+  readonly packs: ReadonlyMap<string, PackInfo>;
+  /** The index files there are, by name in hex; those that are replaced by others, too. */
+  readonly files: ReadonlyMap<string, BlobInfo>;
+  /** The files that could not be read: what they list may be missing from `packs`. */
+  readonly damaged: readonly OuroError[];
+}
+
+/** Reads what is new. @throws OuroError as `Remote.get`; "too-large" for more packs than there can be. */
+export async function readRemoteIndex(box: BoxOnRemote, memory: RemoteMemory): Promise<RemoteIndex> {
+  for (let listing = 1; ; listing += 1) {
+    const files = await box.listHashes(indexPrefix);
+    for (const name of memory.indexFiles.keys()) if (!files.has(name)) memory.indexFiles.delete(name);
+    const damaged: OuroError[] = [];
+    const gone = await readFiles(box, memory, files, damaged);
+    if (gone !== undefined && listing < listingsMax) continue;
+    if (gone !== undefined) damaged.push(gone);
+    forgetReplaced(memory);
+    return { packs: allPacks(memory, box.remote.url), files, damaged };
+  }
+}
+
+/** @returns The error of a file that was listed and is not there. */
+async function readFiles(
+  box: BoxOnRemote,
+  memory: RemoteMemory,
+  files: ReadonlyMap<string, BlobInfo>,
+  damaged: OuroError[],
+): Promise<OuroError | undefined> {
+  const replaced = replacedBy(memory.indexFiles.values());
+  // The largest first: they are the merged ones, which make others needless.
+  const unread = [...files].filter(([name]) => !memory.indexFiles.has(name)).sort(([, a], [, b]) => b.size - a.size);
+  let gone: OuroError | undefined;
+  await forEachParallel(unread, readersMax, async ([name]) => {
+    if (replaced.has(name)) return;
+    try {
+      const { index } = await box.readIndexFile(fromHex(name, hashBytes));
+      memory.indexFiles.set(name, index);
+      for (const each of index.replaces) replaced.add(toHex(each));
+    } catch (thrown) {
+      if (isKind(thrown, "not-found")) gone = thrown;
+      else if (isDamage(thrown)) damaged.push(thrown);
+      else throw thrown;
+    }
+  });
+  return gone;
+}
+
+/** Whether it is the file that is at fault, not the way to it. */
+export function isDamage(thrown: unknown): thrown is OuroError {
+  return (
+    isKind(thrown, "corrupt") ||
+    isKind(thrown, "too-large") ||
+    isKind(thrown, "wrong-key") ||
+    isKind(thrown, "newer-format")
+  );
+}
+
+export function replacedBy(indexes: Iterable<IndexFile>): Set<string> {
+  const names = new Set<string>();
+  for (const { replaces } of indexes) for (const name of replaces) names.add(toHex(name));
+  return names;
+}
+
+function forgetReplaced(memory: RemoteMemory): void {
+  for (const name of replacedBy(memory.indexFiles.values())) memory.indexFiles.delete(name);
+}
+
+function allPacks(memory: RemoteMemory, url: string): Map<string, PackInfo> {
+  const packs = new Map<string, PackInfo>();
+  for (const index of memory.indexFiles.values()) {
+    for (const pack of index.packs) packs.set(toHex(pack.name), pack);
+    if (packs.size > packsMax) {
+      throw new OuroError("too-large", `Cannot use ${url}: it lists over ${packsMax} packs`, { subject: url });
+    }
+  }
+  return packs;
+}

@@ -1,0 +1,248 @@
+/**
+ * Writing one file of a checkout: content, holes, owner, mode, attributes, time. Jobs cross to worker threads packed in one buffer.
+ *
+ * In a folder that others look at, a file is written under `.ourobox/moving/` and renamed to its place, so that nobody sees half of it and
+ * a crash leaves the old or the new one. In a fresh folder it is made where it belongs.
+ */
+import { threadId } from "node:worker_threads";
+import { ByteReader, ByteWriter, utf8 } from "../base/bytes.ts";
+import { ioError, isKind, OuroError } from "../base/errors.ts";
+import type { FileKind, FileStat } from "../base/posix.ts";
+import { type Content, contentItems, type Hash, readContent, writeContent, type Xattr } from "../format/mod.ts";
+import type { FolderWriter } from "./folder-writer.ts";
+import { isRootsXattr } from "./kept-xattrs.ts";
+
+export interface Attributes {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtimeNs: bigint;
+  readonly xattrs: readonly Xattr[];
+}
+
+export interface FileJob extends Attributes {
+  readonly name: Uint8Array;
+  readonly content: Content;
+}
+
+/** Files of one directory. */
+export interface JobGroup {
+  readonly directory: Uint8Array;
+  readonly files: readonly FileJob[];
+}
+
+/** What became of a file: what stands there now, or why nothing does. */
+export type JobResult = { readonly stat: FileStat } | { readonly error: OuroError };
+
+export interface CheckoutPlace {
+  readonly writer: FolderWriter;
+  readonly root: number;
+  /** `.ourobox/moving` of the box whose folder it is; absent for a fresh folder. */
+  readonly moving?: number;
+  /** Random, in the names of files that are being written. */
+  readonly label: string;
+  readonly setsOwner: boolean;
+}
+
+export interface ContentReader {
+  getChunk(hash: Hash, length: number): Uint8Array;
+  getMeta(hash: Hash, kind: "list"): Uint8Array;
+}
+
+/** Writes the files of a group. @throws OuroError when the disk is full or the box is damaged as a whole; one file's failure is in its result. */
+export function writeGroup(place: CheckoutPlace, content: ContentReader, { directory, files }: JobGroup): JobResult[] {
+  const { writer, root } = place;
+  const fd = openGroup(place, directory);
+  if (fd instanceof OuroError) return files.map(() => ({ error: fd }));
+  try {
+    return files.map((file) => writeOne(place, content, fd, file));
+  } finally {
+    writer.close(fd);
+  }
+
+  function openGroup({ writer: by }: CheckoutPlace, path: Uint8Array): number | OuroError {
+    try {
+      return by.openDirectory(root, path);
+    } catch (thrown) {
+      return ioError("Cannot open the directory", thrown);
+    }
+  }
+}
+
+function writeOne(place: CheckoutPlace, content: ContentReader, directory: number, file: FileJob): JobResult {
+  try {
+    return { stat: writeFile(place, content, directory, file) };
+  } catch (thrown) {
+    const error = ioError("Cannot write it", thrown);
+    if (isKind(error, "no-space")) throw error;
+    return { error };
+  }
+}
+
+let temporaryCount = 0;
+
+/** A name in `.ourobox/moving/` that no other process or thread uses. */
+export function temporaryName({ label }: CheckoutPlace): Uint8Array {
+  temporaryCount += 1;
+  return utf8(`t-${label}-${threadId}-${temporaryCount}`);
+}
+
+function writeFile(place: CheckoutPlace, content: ContentReader, directory: number, file: FileJob): FileStat {
+  const { writer, moving } = place;
+  const [where, name] = moving === undefined ? [directory, file.name] : [moving, temporaryName(place)];
+  const fd = writer.createFile(where, name);
+  if (writer.hasDefaultAcl(where)) writer.removeXattr(fd, accessAcl);
+  let isPlaced = false;
+  try {
+    writeContentTo(writer, fd, file.content, content);
+    setAttributes(place, fd, file);
+    if (moving !== undefined) writer.rename(moving, name, directory, file.name);
+    isPlaced = true;
+    return writer.stat(fd);
+  } finally {
+    writer.close(fd);
+    if (!isPlaced) removeQuietly(writer, where, name);
+  }
+}
+
+function removeQuietly(writer: FolderWriter, directory: number, name: Uint8Array): void {
+  try {
+    writer.unlink(directory, name);
+  } catch {
+    // What failed before is what is reported.
+  }
+}
+
+function writeContentTo(writer: FolderWriter, fd: number, content: Content, source: ContentReader): void {
+  let position = 0;
+  let endsInHole = false;
+  for (const item of contentItems(content, (hash) => source.getMeta(hash, "list"))) {
+    endsInHole = item.form === "hole";
+    if (item.form === "chunk") writer.write(fd, source.getChunk(item.hash, item.length), position);
+    position += item.length;
+  }
+  if (endsInHole) writer.truncate(fd, content.size);
+}
+
+/** What a new file inherits from its directory, and is to have only when the tree says so. */
+const accessAcl = utf8("system.posix_acl_access");
+
+/** Owner first: changing it clears the set-user-id bits. Time last. */
+export function setAttributes({ writer, setsOwner }: CheckoutPlace, fd: number, attributes: Attributes): void {
+  if (setsOwner) writer.setOwner(fd, attributes.uid, attributes.gid);
+  for (const { name, value } of attributes.xattrs) {
+    if (setsOwner || !isRootsXattr(name)) writer.setXattr(fd, name, value);
+  }
+  writer.setMode(fd, attributes.mode);
+  writer.setTime(fd, attributes.mtimeNs);
+}
+
+const jobFieldMax = 2 ** 31;
+
+export function encodeGroups(groups: readonly JobGroup[]): Uint8Array {
+  const writer = new ByteWriter(16 * 1024);
+  writer.varint(groups.length);
+  for (const { directory, files } of groups) {
+    writer.lengthBytes(directory).varint(files.length);
+    for (const file of files) encodeJob(writer, file);
+  }
+  return writer.finish();
+}
+
+function encodeJob(writer: ByteWriter, { name, mode, uid, gid, mtimeNs, xattrs, content }: FileJob): void {
+  writer.lengthBytes(name).varint(mode).varint(uid).varint(gid);
+  writer.text(mtimeNs.toString()).varint(xattrs.length);
+  for (const xattr of xattrs) writer.lengthBytes(xattr.name).lengthBytes(xattr.value);
+  writeContent(writer, content);
+}
+
+export function decodeGroups(bytes: Uint8Array): JobGroup[] {
+  const reader = new ByteReader(bytes, "a checkout batch");
+  return Array.from({ length: reader.varint(jobFieldMax, "groups") }, () => ({
+    directory: reader.lengthBytes(jobFieldMax, "directory"),
+    files: Array.from({ length: reader.varint(jobFieldMax, "files") }, () => decodeJob(reader)),
+  }));
+}
+
+function decodeJob(reader: ByteReader): FileJob {
+  const field = (name: string): number => reader.varint(2 ** 32, name);
+  const name = reader.lengthBytes(jobFieldMax, "name");
+  const [mode, uid, gid] = [field("mode"), field("uid"), field("gid")];
+  const mtimeNs = BigInt(reader.text(64, "mtime"));
+  const xattrs = Array.from({ length: field("xattrs") }, () => ({
+    name: reader.lengthBytes(jobFieldMax, "xattr"),
+    value: reader.lengthBytes(jobFieldMax, "value"),
+  }));
+  return { name, mode, uid, gid, mtimeNs, xattrs, content: readContent(reader) };
+}
+
+const kindsOfFile: readonly FileKind[] = ["file", "directory", "symlink", "fifo", "socket", "character", "block"];
+
+export function encodeResults(results: readonly JobResult[]): Uint8Array {
+  const writer = new ByteWriter(results.length * 96 + 16);
+  writer.varint(results.length);
+  for (const result of results) {
+    if ("error" in result) {
+      writer.u8(1).text(result.error.kind).text(result.error.message);
+      continue;
+    }
+    const { stat } = result;
+    writer.u8(0).u8(kindsOfFile.indexOf(stat.kind)).u64(stat.device).u64(stat.inode);
+    for (const each of [
+      stat.mode,
+      stat.uid,
+      stat.gid,
+      stat.nlink,
+      stat.rdevMajor,
+      stat.rdevMinor,
+      stat.size,
+      stat.blocks,
+    ])
+      writer.varint(each);
+    for (const each of [stat.mtimeNs, stat.ctimeNs, stat.birthNs ?? 0n]) writer.u64(BigInt.asUintN(64, each));
+  }
+  return writer.finish();
+}
+
+export function decodeResults(bytes: Uint8Array): JobResult[] {
+  const reader = new ByteReader(bytes, "a checkout batch's results");
+  return Array.from({ length: reader.varint(jobFieldMax, "results") }, (): JobResult => {
+    if (reader.u8() === 1) {
+      const kind = reader.text(64, "kind") as OuroError["kind"];
+      return { error: new OuroError(kind, reader.text(jobFieldMax, "message")) };
+    }
+    const kind = kindsOfFile[reader.u8()] ?? "file";
+    const [device, inode] = [reader.u64(), reader.u64()];
+    const next = (): number => reader.varint(Number.MAX_SAFE_INTEGER, "a field");
+    const [mode, uid, gid, nlink, rdevMajor, rdevMinor, size, blocks] = [
+      next(),
+      next(),
+      next(),
+      next(),
+      next(),
+      next(),
+      next(),
+      next(),
+    ];
+    const time = (): bigint => BigInt.asIntN(64, reader.u64());
+    const [mtimeNs, ctimeNs, birthNs] = [time(), time(), time()];
+    return {
+      stat: {
+        kind,
+        device,
+        inode,
+        mode,
+        uid,
+        gid,
+        nlink,
+        rdevMajor,
+        rdevMinor,
+        size,
+        blocks,
+        mtimeNs,
+        ctimeNs,
+        birthNs,
+      },
+    };
+  });
+}

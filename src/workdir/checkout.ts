@@ -1,0 +1,521 @@
+/**
+ * Checkout: making a folder what a tree says, by doing only what differs from the tree it holds now.
+ *
+ * What is moved is renamed, never written anew. First, in reverse order of the old tree, things are removed and what moves goes to
+ * `.ourobox/moving/`; then, in the order of the new tree, things are made, moved in and changed, files by a pool of workers; then hard links,
+ * and last the directories, deepest first, as making things in them changed their times. A directory with files that are in no tree
+ * (ignored ones) stays. It is all durable when `checkout` returns; run again after a crash, it ends the same.
+ *
+ * The caller has made sure that the folder holds `from`: what it holds beyond that is overwritten only where the new tree needs the name.
+ */
+import { equalBytes, toText } from "../base/bytes.ts";
+import { errnoOf, ioError, OuroError } from "../base/errors.ts";
+import type { FileStat } from "../base/posix.ts";
+import { type Dot, dotKey, type Entry, equalDots, type Hash, kinds, listXattrs, type Meta } from "../format/mod.ts";
+import {
+  type Change,
+  comparePaths,
+  diffTrees,
+  directoryOf,
+  splitPath,
+  type TreeReader,
+  walkEntries,
+} from "../history/mod.ts";
+import {
+  type Attributes,
+  type CheckoutPlace,
+  type FileJob,
+  type JobGroup,
+  setAttributes,
+  temporaryName,
+} from "./checkout-file.ts";
+import { LinkGroups } from "./checkout-links.ts";
+import type { CheckoutPool } from "./checkout-pool.ts";
+import { FolderPaths } from "./folder-paths.ts";
+
+export interface CheckoutOptions {
+  readonly reader: TreeReader;
+  readonly place: CheckoutPlace;
+  readonly pool: CheckoutPool;
+  /** The tree that the folder holds; absent: an empty folder. */
+  readonly from: Hash | undefined;
+  readonly to: Hash;
+  readonly signal?: AbortSignal;
+  readonly onFiles?: (files: number, bytes: number) => void;
+  /** One line about one path that could not be made as it should be. */
+  readonly warn: (message: string) => void;
+}
+
+/** A name that was made or changed, and what stands there now. */
+export interface ObservedName {
+  readonly entry: Entry;
+  readonly stat: FileStat;
+}
+
+/** What was seen in one directory, for the next scan to compare with. */
+export interface DirectoryObservation {
+  readonly id: Dot;
+  readonly isNew: boolean;
+  readonly written: ObservedName[];
+  readonly removed: Uint8Array[];
+}
+
+export interface CheckoutReport {
+  readonly written: number;
+  readonly removed: number;
+  readonly isPartial: boolean;
+  /** By `dotKey` of the directory's id. */
+  readonly directories: ReadonlyMap<string, DirectoryObservation>;
+  /** Directories that are in the new tree no more. */
+  readonly gone: readonly Dot[];
+  readonly rootStat: FileStat;
+}
+
+const batchBytes = 4 * 1024 * 1024;
+const batchFiles = 256;
+
+/**
+ * @throws OuroError "no-space", "aborted", "corrupt" or "not-found" (content that is not here): the folder is then in between, and
+ * a rerun goes on.
+ */
+export async function checkout(options: CheckoutOptions): Promise<CheckoutReport> {
+  return new Checkout(options).run();
+}
+
+/** A directory whose attributes are set at the end: all of them, or mode and time only. */
+interface Finishing {
+  readonly path: Uint8Array;
+  readonly entry: Entry;
+  isFull: boolean;
+}
+
+class Checkout {
+  readonly #options: CheckoutOptions;
+  readonly #place: CheckoutPlace;
+  readonly #paths: FolderPaths;
+  readonly #toRoot: Entry;
+  readonly #fromRoot: Entry | undefined;
+  readonly #links: LinkGroups;
+  readonly #directories = new Map<string, DirectoryObservation>();
+  /** Directories whose attributes are set at the end, by path; "full" where more than mode and time are set. */
+  readonly #finishing = new Map<string, Finishing>();
+  readonly #gone: Dot[] = [];
+  #groups: { directory: Uint8Array; entries: Entry[]; files: FileJob[] }[] = [];
+  #groupedBytes = 0;
+  #groupedFiles = 0;
+  readonly #inFlight = new Set<Promise<void>>();
+  #failure: unknown;
+  #written = 0;
+  #removed = 0;
+  #isPartial = false;
+
+  constructor(options: CheckoutOptions) {
+    const { reader, from, to, place } = options;
+    this.#options = options;
+    this.#place = place;
+    this.#toRoot = reader.root(to);
+    this.#fromRoot = from === undefined ? undefined : reader.root(from);
+    this.#paths = new FolderPaths(place.writer, place.root);
+    this.#links = new LinkGroups(reader, this.#fromRoot === undefined ? undefined : this.#toRoot);
+  }
+
+  async run(): Promise<CheckoutReport> {
+    try {
+      if (this.#fromRoot === undefined) await this.#makeAll();
+      else await this.#makeDifferences();
+      await this.#flush();
+      await this.#settle(0);
+      this.#makeLinks();
+      this.#finishDirectories();
+      this.#place.writer.sync(this.#place.root);
+      return {
+        written: this.#written,
+        removed: this.#removed,
+        isPartial: this.#isPartial,
+        directories: this.#directories,
+        gone: this.#gone,
+        rootStat: this.#place.writer.stat(this.#place.root),
+      };
+    } catch (thrown) {
+      await Promise.allSettled(this.#inFlight);
+      throw ioError("Cannot write the folder", thrown);
+    } finally {
+      this.#paths.close();
+    }
+  }
+
+  async #makeAll(): Promise<void> {
+    const { reader } = this.#options;
+    this.#finish(new Uint8Array(), this.#toRoot, { isFull: true });
+    const top = directoryOf(this.#toRoot);
+    if (top === undefined) return;
+    this.#observation(this.#toRoot.id, true);
+    for (const { path, entry } of walkEntries(reader, top, new Uint8Array())) await this.#make(path, entry);
+  }
+
+  async #makeDifferences(): Promise<void> {
+    const { reader, from, to } = this.#options;
+    const changes = [...diffTrees(reader, from, to)];
+    this.#links.setChanged(changes);
+    this.#removeAndMoveOut(changes);
+    for (const change of changes) await this.#apply(change);
+  }
+
+  #removeAndMoveOut(changes: readonly Change[]): void {
+    const leaving: { path: Uint8Array; before: Entry; isMoved: boolean }[] = [];
+    for (const { type, path, oldPath, before, what } of changes) {
+      if (before === undefined) continue;
+      if (type === "rename" && oldPath !== undefined) leaving.push({ path: oldPath, before, isMoved: true });
+      else if (type === "remove" || what.has("kind")) leaving.push({ path, before, isMoved: false });
+    }
+    leaving.sort((a, b) => comparePaths(b.path, a.path));
+    for (const { path, before, isMoved } of leaving) {
+      this.#checkAborted();
+      const [parent, name] = splitLast(path);
+      this.#guard(path, () => {
+        const directory = this.#paths.open(parent);
+        if (isMoved) this.#moveOut(directory, name, before);
+        else this.#remove(directory, name, path, before);
+        this.#removedFrom(parent, name);
+      });
+    }
+  }
+
+  #moveOut(directory: number, name: Uint8Array, before: Entry): void {
+    const { writer } = this.#place;
+    this.#paths.forget();
+    try {
+      writer.rename(directory, name, this.#moving(), holdingName(before.id));
+    } catch (thrown) {
+      // After a crash it may be there already.
+      if (errnoOf(thrown) !== "ENOENT" || writer.find(this.#moving(), holdingName(before.id)) === undefined)
+        throw thrown;
+    }
+  }
+
+  #remove(directory: number, name: Uint8Array, path: Uint8Array, before: Entry): void {
+    const { writer } = this.#place;
+    this.#removed += 1;
+    try {
+      if (before.kind !== kinds.directory) writer.unlink(directory, name);
+      else {
+        this.#gone.push(before.id);
+        this.#paths.forget();
+        writer.removeDirectory(directory, name);
+      }
+    } catch (thrown) {
+      const errno = errnoOf(thrown);
+      if (errno === "ENOENT") return;
+      if (errno !== "ENOTEMPTY" && errno !== "EEXIST") throw thrown;
+      this.#options.warn(`${toText(path)}: kept, for there are files in it that are not in the box`);
+    }
+  }
+
+  /** Notes that a name has left a directory of the old tree, and that the directory's time is to be set again. */
+  #removedFrom(oldParent: Uint8Array, name: Uint8Array): void {
+    const parent =
+      this.#fromRoot === undefined ? undefined : this.#options.reader.findPath(this.#fromRoot, splitPath(oldParent));
+    if (parent === undefined) return;
+    this.#observation(parent.id, false).removed.push(name);
+    const now = this.#options.reader.findPath(this.#toRoot, splitPath(oldParent));
+    if (now !== undefined && equalDots(now.id, parent.id)) this.#finish(oldParent, now, { isFull: false });
+  }
+
+  async #apply({ type, path, before, after, what }: Change): Promise<void> {
+    if (after === undefined) return;
+    if (path.length === 0) return this.#finish(path, after, { isFull: true });
+    if (type === "add" || before === undefined || what.has("kind")) return this.#make(path, after);
+    if (type === "rename") {
+      const [parent, name] = splitLast(path);
+      const isMovedIn = this.#guard(path, () => {
+        this.#place.writer.rename(this.#moving(), holdingName(before.id), this.#openParent(parent), name);
+        this.#paths.forget();
+      });
+      if (!isMovedIn) return;
+    }
+    await this.#change(path, before, after, what);
+  }
+
+  async #change(path: Uint8Array, before: Entry, after: Entry, what: Change["what"]): Promise<void> {
+    if (after.kind === kinds.directory) {
+      if (what.has("node")) this.#gone.push(before.id);
+      this.#finish(path, after, { isFull: true });
+      return;
+    }
+    const isRewritten = ["content", "node", "target", "device", "xattrs", "links"].some((each) =>
+      what.has(each as "content"),
+    );
+    if (isRewritten) return this.#make(path, after);
+    const [parent, name] = splitLast(path);
+    this.#guard(path, () => {
+      const directory = this.#openParent(parent);
+      if (after.kind === kinds.file) this.#setAttributesOf(directory, name, after);
+      else this.#setOthersAttributes(directory, name, after);
+      this.#observe(parent, after, directory, name);
+    });
+  }
+
+  /** Makes one entry where there is none, or another of its kind. */
+  async #make(path: Uint8Array, entry: Entry): Promise<void> {
+    this.#checkAborted();
+    const [parent, name] = splitLast(path);
+    if (entry.kind === kinds.file) return this.#makeFile(parent, path, entry);
+    this.#guard(path, () => {
+      const directory = this.#openParent(parent);
+      if (entry.kind === kinds.directory) {
+        this.#makeDirectory(directory, name);
+        this.#observation(entry.id, true);
+        this.#finish(path, entry, { isFull: true });
+        return;
+      }
+      this.#makeOther(directory, name, entry);
+      this.#written += 1;
+      this.#observe(parent, entry, directory, name);
+      this.#options.onFiles?.(1, 0);
+    });
+  }
+
+  #makeDirectory(directory: number, name: Uint8Array): void {
+    try {
+      this.#place.writer.makeDirectory(directory, name);
+    } catch (thrown) {
+      if (errnoOf(thrown) !== "EEXIST" || this.#place.writer.find(directory, name)?.kind !== "directory") throw thrown;
+    }
+  }
+
+  #makeOther(directory: number, name: Uint8Array, entry: Entry): void {
+    const { writer, moving } = this.#place;
+    const [where, as] = moving === undefined ? [directory, name] : [moving, temporaryName(this.#place)];
+    const { value } = entry.data[0];
+    if (value.kind === kinds.symlink) writer.makeSymlink(where, as, value.target);
+    else if (value.kind === kinds.fifo || value.kind === kinds.socket)
+      writer.makeSpecial(where, as, { kind: value.kind === kinds.fifo ? "fifo" : "socket", major: 0, minor: 0 });
+    else if (value.kind === kinds.character || value.kind === kinds.block)
+      writer.makeSpecial(where, as, { ...value, kind: value.kind === kinds.character ? "character" : "block" });
+    try {
+      this.#setOthersAttributes(where, as, entry);
+      if (moving !== undefined) writer.rename(where, as, directory, name);
+    } catch (thrown) {
+      writer.unlink(where, as);
+      throw thrown;
+    }
+  }
+
+  async #makeFile(parent: Uint8Array, path: Uint8Array, entry: Entry): Promise<void> {
+    const { value } = entry.data[0];
+    if (value.kind !== kinds.file || this.#links.defer(path, entry)) return;
+    this.#openParent(parent);
+    let group = this.#groups.at(-1);
+    if (group === undefined || !equalBytes(group.directory, parent)) {
+      group = { directory: parent, entries: [], files: [] };
+      this.#groups.push(group);
+    }
+    group.entries.push(entry);
+    group.files.push({ name: entry.name, content: value.content, ...this.#attributes(entry.meta, entry.mtimeNs) });
+    this.#groupedBytes += value.content.size;
+    this.#groupedFiles += 1;
+    if (this.#groupedBytes >= batchBytes || this.#groupedFiles >= batchFiles) await this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    const groups = this.#groups;
+    if (groups.length === 0) return;
+    this.#groups = [];
+    this.#groupedBytes = 0;
+    this.#groupedFiles = 0;
+    const { pool } = this.#options;
+    const batch = this.#writeBatch(groups).catch((thrown: unknown) => {
+      this.#failure ??= thrown;
+    });
+    this.#inFlight.add(batch);
+    void batch.then(() => this.#inFlight.delete(batch));
+    await this.#settle(pool.room - 1);
+  }
+
+  /** Waits until no more than `count` batches are in flight. */
+  async #settle(count: number): Promise<void> {
+    while (this.#inFlight.size > count) await Promise.race(this.#inFlight);
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async #writeBatch(groups: readonly (JobGroup & { readonly entries: readonly Entry[] })[]): Promise<void> {
+    const results = await this.#options.pool.write(groups);
+    let at = 0;
+    for (const { directory, entries } of groups) {
+      const observation = this.#observationAt(directory);
+      let bytes = 0;
+      for (const entry of entries) {
+        const result = results[at++];
+        if (result === undefined) throw new OuroError("io", "Cannot write the folder: a worker lost a file");
+        if ("error" in result) this.#fail(joined(directory, entry.name), result.error);
+        else {
+          this.#written += 1;
+          bytes += result.stat.size;
+          observation?.written.push({ entry, stat: result.stat });
+        }
+      }
+      this.#options.onFiles?.(entries.length, bytes);
+    }
+  }
+
+  #makeLinks(): void {
+    for (const { path, entry, primary } of this.#links.deferred()) {
+      const [parent, name] = splitLast(path);
+      const [fromParent, from] = splitLast(primary.path);
+      this.#guard(path, () => {
+        const { writer, moving } = this.#place;
+        const directory = this.#openParent(parent);
+        const source = writer.openDirectory(this.#place.root, fromParent);
+        try {
+          if (moving === undefined) writer.link(source, from, directory, name);
+          else {
+            const temporary = temporaryName(this.#place);
+            writer.link(source, from, moving, temporary);
+            writer.rename(moving, temporary, directory, name);
+            // Renaming one name of a file over another of the same file does nothing, and leaves both.
+            if (writer.find(moving, temporary) !== undefined) writer.unlink(moving, temporary);
+          }
+          this.#written += 1;
+          this.#observe(parent, entry, directory, name);
+          this.#observe(fromParent, primary.entry, source, from);
+        } finally {
+          writer.close(source);
+        }
+      });
+    }
+  }
+
+  #finishDirectories(): void {
+    const { writer } = this.#place;
+    const all = [...this.#finishing.values()].sort((a, b) => comparePaths(b.path, a.path));
+    for (const { path, entry, isFull } of all) {
+      this.#guard(path, () => {
+        const fd = path.length === 0 ? writer.openDirectory(this.#place.root, path) : this.#paths.open(path);
+        try {
+          const attributes = this.#attributes(entry.meta, entry.mtimeNs);
+          if (isFull) {
+            const kept = new Set(attributes.xattrs.map(({ name }) => toText(name)));
+            for (const { name } of writer.listXattrs(fd)) if (!kept.has(toText(name))) writer.removeXattr(fd, name);
+            setAttributes(this.#place, fd, attributes);
+          } else {
+            writer.setMode(fd, attributes.mode);
+            writer.setTime(fd, attributes.mtimeNs);
+          }
+          if (path.length > 0) this.#observationAt(splitLast(path)[0])?.written.push({ entry, stat: writer.stat(fd) });
+        } finally {
+          if (path.length === 0) writer.close(fd);
+        }
+      });
+    }
+  }
+
+  #setAttributesOf(directory: number, name: Uint8Array, entry: Entry): void {
+    const fd = this.#place.writer.openFile(directory, name);
+    try {
+      setAttributes(this.#place, fd, this.#attributes(entry.meta, entry.mtimeNs));
+    } finally {
+      this.#place.writer.close(fd);
+    }
+  }
+
+  /** Of symlinks, which have no mode of their own, and special files, which are not opened. */
+  #setOthersAttributes(directory: number, name: Uint8Array, { kind, meta, mtimeNs }: Entry): void {
+    const { writer, setsOwner } = this.#place;
+    if (setsOwner) writer.setOwnerOf(directory, name, meta.uid, meta.gid);
+    for (const xattr of this.#xattrs(meta)) writer.setXattrOf(directory, name, xattr.name, xattr.value);
+    if (kind !== kinds.symlink) writer.setModeOf(directory, name, meta.mode);
+    writer.setTimeOf(directory, name, mtimeNs);
+  }
+
+  #attributes(meta: Meta, mtimeNs: bigint): Attributes {
+    return { mode: meta.mode, uid: meta.uid, gid: meta.gid, mtimeNs, xattrs: this.#xattrs(meta) };
+  }
+
+  #xattrs(meta: Meta): Attributes["xattrs"] {
+    return listXattrs(meta.xattrs, (hash) => this.#options.reader.source.getMeta(hash, "xattrs"));
+  }
+
+  /** A directory of the new tree that something is made in: its time is set again at the end. */
+  #openParent(path: Uint8Array): number {
+    const key = toKey(path);
+    if (!this.#finishing.has(key)) {
+      const entry = this.#options.reader.findPath(this.#toRoot, splitPath(path));
+      if (entry === undefined) throw new OuroError("corrupt", `Cannot make ${toText(path)}: the tree does not have it`);
+      this.#finish(path, entry, { isFull: false });
+    }
+    const fd = this.#paths.open(path);
+    const wanted = this.#finishing.get(key)?.entry.meta.mode ?? 0o700;
+    if ((wanted & 0o300) !== 0o300) this.#place.writer.setMode(fd, wanted | 0o700);
+    return fd;
+  }
+
+  #finish(path: Uint8Array, entry: Entry, { isFull }: { readonly isFull: boolean }): void {
+    const found = this.#finishing.get(toKey(path));
+    if (found === undefined) this.#finishing.set(toKey(path), { path, entry, isFull });
+    else found.isFull ||= isFull;
+  }
+
+  #observe(parent: Uint8Array, entry: Entry, directory: number, name: Uint8Array): void {
+    const stat = this.#place.writer.find(directory, name);
+    if (stat !== undefined) this.#observationAt(parent)?.written.push({ entry, stat });
+  }
+
+  #observationAt(path: Uint8Array): DirectoryObservation | undefined {
+    const entry =
+      this.#finishing.get(toKey(path))?.entry ?? this.#options.reader.findPath(this.#toRoot, splitPath(path));
+    return entry === undefined ? undefined : this.#observation(entry.id, false);
+  }
+
+  #observation(id: Dot, isNew: boolean): DirectoryObservation {
+    const key = dotKey(id);
+    let found = this.#directories.get(key);
+    if (found === undefined) {
+      found = { id, isNew, written: [], removed: [] };
+      this.#directories.set(key, found);
+    }
+    return found;
+  }
+
+  #moving(): number {
+    if (this.#place.moving === undefined) throw new OuroError("invalid", "Cannot move files in a folder without a box");
+    return this.#place.moving;
+  }
+
+  /** Runs something about one path: its failure is a warning, and the rest goes on. @returns Whether it went well. */
+  #guard(path: Uint8Array, body: () => void): boolean {
+    try {
+      body();
+      return true;
+    } catch (thrown) {
+      this.#fail(path, ioError("Cannot write it", thrown));
+      return false;
+    }
+  }
+
+  #fail(path: Uint8Array, error: OuroError): void {
+    if (error.kind === "no-space" || error.kind === "io") throw error;
+    this.#isPartial = true;
+    this.#options.warn(`${path.length === 0 ? "." : toText(path)}: ${error.message}`);
+  }
+
+  #checkAborted(): void {
+    this.#options.signal?.throwIfAborted();
+  }
+}
+
+function holdingName(id: Dot): Uint8Array {
+  return Buffer.from(`m-${dotKey(id)}`);
+}
+
+function toKey(path: Uint8Array): string {
+  return Buffer.from(path.buffer, path.byteOffset, path.byteLength).toString("latin1");
+}
+
+function joined(directory: Uint8Array, name: Uint8Array): Uint8Array {
+  return directory.length === 0 ? name : Buffer.concat([directory, Buffer.from("/"), name]);
+}
+
+function splitLast(path: Uint8Array): [parent: Uint8Array, name: Uint8Array] {
+  const at = path.lastIndexOf(0x2f);
+  return at < 0 ? [new Uint8Array(), path] : [path.subarray(0, at), path.subarray(at + 1)];
+}

@@ -1,0 +1,401 @@
+/**
+ * Comparing directories with their scan rows, one after another, without opening a file.
+ *
+ * Each name costs one lstat and fifteen comparisons of words; only what differs makes an object. Which directories are new where they
+ * stand and which are missing is noted on the way, for scan-moves.ts. What cannot be read, is ignored, or vanished with a mount is no change.
+ */
+import { setImmediate } from "node:timers/promises";
+import { toText } from "../base/bytes.ts";
+import { errnoOf, OuroError } from "../base/errors.ts";
+import { DirectoryLister, type FileStat, fstat, listedType, statWord } from "../base/posix.ts";
+import { type Dot, type Entry, nameProblem, rootId } from "../format/mod.ts";
+import { directoryOf, type PathFilter, splitPath, type TreeReader } from "../history/mod.ts";
+import { below, FolderWalk, latin } from "./folder-walk.ts";
+import { IgnoreRules, ignoreFileName } from "./ignore-rules.ts";
+import { isTemporaryName } from "./ignored-names.ts";
+import { RowIndex } from "./row-index.ts";
+import { rowOfTree } from "./row-of-tree.ts";
+import { field, isDirectoryMode, recordFlags, ScanRow } from "./scan-row.ts";
+
+/** Where rows are kept: history's State. */
+export interface RowSource {
+  scanRow(directory: Dot): Uint8Array | undefined;
+}
+
+export interface ScanOptions {
+  /** The folder, open; stays the caller's. */
+  readonly root: number;
+  readonly rows: RowSource;
+  readonly reader: TreeReader;
+  /** The head's root; absent before the first commit. */
+  readonly tree: Entry | undefined;
+  /** Only these paths; absent: all. */
+  readonly filter?: PathFilter;
+  readonly signal?: AbortSignal;
+  /** One line about one path that cannot be taken in; the result is partial. */
+  readonly warn: (message: string) => void;
+}
+
+/** A name that is not as the row says. */
+export interface NameChange {
+  readonly name: string;
+  /** "inside": a directory that is as it was, but something below it is not. "moved": a directory from elsewhere. */
+  readonly type: "new" | "gone" | "changed" | "inside" | "moved";
+  /** The record in the directory's row of "gone", "changed" and "inside", and of "new" where a node of another kind or id was; else -1. */
+  readonly at: number;
+  /** Of a known directory in which something changed; of a "moved" one always. */
+  readonly scan: DirectoryScan | undefined;
+  /** As the directory's listing had it. */
+  readonly isDirectory: boolean;
+}
+
+/** A directory of the tree, where it stands now. */
+export class DirectoryScan {
+  /** Absent for the root and for what stands inside a new directory. */
+  readonly parent: DirectoryScan | undefined;
+  /** Of one without a parent: where it stands. */
+  readonly place: string;
+  readonly name: string;
+  readonly id: Dot;
+  readonly row: ScanRow;
+  /** Where the tree has it. */
+  readonly oldPath: string;
+  /** By name; in no order. */
+  readonly changes: Map<string, NameChange> = new Map();
+  /** Where its own record is. */
+  readonly record: { readonly row: ScanRow; readonly at: number };
+
+  constructor(init: Pick<DirectoryScan, "parent" | "place" | "name" | "id" | "row" | "oldPath" | "record">) {
+    this.parent = init.parent;
+    this.place = init.place;
+    this.name = init.name;
+    this.id = init.id;
+    this.row = init.row;
+    this.oldPath = init.oldPath;
+    this.record = init.record;
+  }
+
+  /** Where it stands, from the root. */
+  get path(): string {
+    const names: string[] = [];
+    let scan: DirectoryScan = this;
+    for (; scan.parent !== undefined; scan = scan.parent) names.push(scan.name);
+    return [scan.place, ...names.reverse()].filter(Boolean).join("/");
+  }
+
+  /** Notes a change of one of its names, and that its own directories are changed inside. */
+  add(change: NameChange): void {
+    this.changes.set(change.name, change);
+    for (let scan: DirectoryScan = this; scan.parent !== undefined; scan = scan.parent) {
+      const noted = scan.parent.changes.get(scan.name);
+      if (noted?.scan === scan) return;
+      const at = noted?.at ?? scan.record.at;
+      const type = noted?.type ?? "inside";
+      scan.parent.changes.set(scan.name, { name: scan.name, type, at, scan, isDirectory: true });
+    }
+  }
+}
+
+/** A directory of the row whose inode is another than the row says, or a new one: it may be one from elsewhere. */
+export interface Stray {
+  readonly parent: DirectoryScan;
+  readonly name: string;
+  /** The record that stood for this name, or -1. */
+  readonly at: number;
+}
+
+const namesPerTurn = 50_000;
+
+export class Scanner {
+  readonly options: ScanOptions;
+  readonly lister: DirectoryLister = new DirectoryLister();
+  readonly #index = new RowIndex();
+  isPartial = false;
+  names = 0;
+  #sinceTurn = 0;
+  /** Directories that are new where they stand. */
+  readonly strays: Stray[] = [];
+  /** Directories of rows that no longer are where they were. */
+  readonly goneDirectories: { readonly scan: DirectoryScan; readonly at: number }[] = [];
+
+  constructor(options: ScanOptions) {
+    this.options = options;
+  }
+
+  /** The root, not yet looked at. */
+  rootScan(): DirectoryScan {
+    const row = this.rowOf(rootId, "");
+    const record = { row, at: row.find("") };
+    return new DirectoryScan({ parent: undefined, place: "", name: "", id: rootId, row, oldPath: "", record });
+  }
+
+  /** The row of a directory, from the tree where none was kept. */
+  rowOf(id: Dot, oldPath: string): ScanRow {
+    const bytes = this.options.rows.scanRow(id);
+    const row = bytes === undefined ? undefined : ScanRow.decode(bytes);
+    if (row !== undefined) return row;
+    const { reader, tree } = this.options;
+    if (tree === undefined) return ScanRow.empty;
+    const entry = reader.findPath(tree, splitPath(latin(oldPath)));
+    const directory = entry === undefined ? undefined : directoryOf(entry);
+    return directory === undefined ? ScanRow.empty : rowOfTree(reader, directory, oldPath === "" ? tree : undefined);
+  }
+
+  /** A directory that a row has a record of. */
+  scanOf(
+    where: Pick<DirectoryScan, "parent" | "place" | "name">,
+    record: { readonly row: ScanRow; readonly at: number },
+    oldPath: string,
+  ): DirectoryScan {
+    const id = record.row.id(record.at);
+    return new DirectoryScan({ ...where, id, row: this.rowOf(id, oldPath), oldPath, record });
+  }
+
+  warn(path: string, why: string): void {
+    this.isPartial = true;
+    this.options.warn(`${toText(latin(path === "" ? "." : path))}: ${why}`);
+  }
+
+  /** Compares a directory, and all of the tree's below it, with their rows. */
+  async walk(top: DirectoryScan): Promise<void> {
+    using walk = new FolderWalk(this.options.root);
+    if (!this.#enter(walk, top, top.path.split("/").filter(Boolean))) return;
+    const rules = this.rulesAbove(walk.path);
+    const frames = [this.#list(walk, top, rules)];
+    for (let frame = frames.at(-1); frame !== undefined; frame = frames.at(-1)) {
+      const next = frame.directories.pop();
+      if (next === undefined) {
+        frames.pop();
+        if (frames.length > 0) walk.leave();
+        continue;
+      }
+      const { scan } = frame;
+      const { name, at } = next;
+      const child = this.scanOf({ parent: scan, place: "", name }, { row: scan.row, at }, below(scan.oldPath, name));
+      const isMountPoint = (scan.row.flags(at) & recordFlags.mountPoint) !== 0;
+      const mountedOn = isMountPoint ? fstat(walk.fd).device : undefined;
+      if (this.#enter(walk, child, [name])) frames.push(this.#list(walk, child, frame.rules, mountedOn));
+      if (this.#sinceTurn >= namesPerTurn) await this.#turn();
+    }
+  }
+
+  /** Goes down; false, with a warning, where one may not or what stood there has just gone. */
+  #enter(walk: FolderWalk, scan: DirectoryScan, names: readonly string[]): boolean {
+    const depth = walk.depth;
+    try {
+      for (const name of names) walk.enter(name);
+      return true;
+    } catch (thrown) {
+      while (walk.depth > depth) walk.leave();
+      this.failed(scan.path, thrown);
+      return false;
+    }
+  }
+
+  /** A directory could not be opened. @throws What is no ordinary failure of one directory. */
+  failed(path: string, thrown: unknown): void {
+    const errno = errnoOf(thrown);
+    if (errno === undefined || errno === "EMFILE" || errno === "ENFILE" || errno === "ENOMEM") throw thrown;
+    if (errno === "ENOENT") return;
+    this.warn(path, `kept as in the last commit: it cannot be opened (${errno})`);
+  }
+
+  async #turn(): Promise<void> {
+    this.#sinceTurn = 0;
+    await setImmediate();
+    if (this.options.signal?.aborted === true) throw new OuroError("aborted", "Interrupted");
+  }
+
+  /** The rules of the directories from the root to this one, without its own. */
+  rulesAbove(path: string): IgnoreRules {
+    let rules = IgnoreRules.none;
+    const names = path.split("/").filter(Boolean);
+    if (names.length === 0) return rules;
+    using walk = new FolderWalk(this.options.root);
+    rules = this.rulesIn(rules, "", walk, true);
+    for (const name of names.slice(0, -1)) {
+      walk.enter(name);
+      rules = this.rulesIn(rules, name, walk, true);
+    }
+    return rules;
+  }
+
+  rulesIn(above: IgnoreRules, name: string, walk: FolderWalk, hasFile: boolean): IgnoreRules {
+    try {
+      return above.below(name, walk.fd, hasFile);
+    } catch (thrown) {
+      if (errnoOf(thrown) === undefined) throw thrown;
+      this.warn(below(walk.path, ignoreFileName), `its rules do not count: it cannot be read (${errnoOf(thrown)})`);
+      return above.below(name, walk.fd, false);
+    }
+  }
+
+  /** @param mountedOn The device around it, when it was a mount point. */
+  #list(walk: FolderWalk, scan: DirectoryScan, above: IgnoreRules, mountedOn?: bigint): Frame {
+    const { row } = scan;
+    const { lister } = this;
+    const { stat } = lister;
+    const directories: Frame["directories"] = [];
+    const untracked: { name: string; isDirectory: boolean }[] = [];
+    let hasRules = false;
+    let count = 0;
+    const index = this.#index;
+    index.begin(row);
+    lister.begin(walk.fd);
+    try {
+      while (lister.next()) {
+        count += 1;
+        const { nameAt, nameEnd } = lister;
+        // ".ouroboxignore" has fourteen bytes.
+        if (nameEnd - nameAt === 14 && lister.name === ignoreFileName) hasRules = true;
+        const at = index.take(lister.names, nameAt, nameEnd);
+        if (at < 0) {
+          const { name } = lister;
+          untracked.push({ name, isDirectory: this.isListedDirectory() });
+          continue;
+        }
+        if (!lister.statName()) {
+          index.forget(at);
+          continue;
+        }
+        if (isDirectoryMode((stat[statWord.mode] as number) & 0xffff)) this.#seeDirectory(scan, at, directories);
+        else if (!isUnchanged(row, at, stat)) this.#add(scan, at, lister.name, false);
+      }
+    } catch (thrown) {
+      // A directory that cannot be listed to its end tells nothing about what is not in it.
+      this.failed(scan.path, thrown);
+      return { scan, rules: above, directories: [] };
+    }
+    this.names += count;
+    this.#sinceTurn += count + 20;
+    const rules = this.rulesIn(above, scan.name, walk, hasRules);
+    if (mountedOn !== undefined && count === 0 && row.count > 0 && fstat(walk.fd).device === mountedOn) {
+      this.warn(scan.path, "kept as in the last commit: nothing is mounted there now");
+      return { scan, rules, directories: [] };
+    }
+    for (const each of untracked) this.#addUntracked(scan, rules, each);
+    for (const at of index.unseen()) this.#addGone(scan, at);
+    return { scan, rules, directories };
+  }
+
+  /** Whether the name at hand is a directory. */
+  isListedDirectory(): boolean {
+    const { lister } = this;
+    if (lister.type !== listedType.unknown) return lister.type === listedType.directory;
+    return lister.statName() && isDirectoryMode((lister.stat[statWord.mode] as number) & 0xffff);
+  }
+
+  #seeDirectory(scan: DirectoryScan, at: number, directories: Frame["directories"]): void {
+    const { row } = scan;
+    const { stat } = this.lister;
+    const { name } = this.lister;
+    if (!isDirectoryMode(row.mode(at))) {
+      this.#add(scan, at, name, true);
+      return;
+    }
+    if (this.#match(scan, name) === "not") return;
+    if (!isSameFile(row, at, stat)) {
+      this.strays.push({ parent: scan, name, at });
+      return;
+    }
+    if (!isUnchanged(row, at, stat)) this.#add(scan, at, name, true);
+    directories.push({ name, at });
+  }
+
+  #match(scan: DirectoryScan, name: string): "chosen" | "above" | "not" {
+    const { filter } = this.options;
+    return filter === undefined ? "chosen" : filter.match(latin(below(scan.path, name)));
+  }
+
+  /** A name of the row with another stat. */
+  #add(scan: DirectoryScan, at: number, name: string, isDirectory: boolean): void {
+    const wasDirectory = isDirectoryMode(scan.row.mode(at));
+    const match = this.#match(scan, name);
+    if (match === "not" || (match === "above" && !(isDirectory && !wasDirectory))) return;
+    if (wasDirectory === isDirectory) {
+      scan.add({ name, type: "changed", at, scan: undefined, isDirectory });
+      return;
+    }
+    scan.add({ name, type: "new", at, scan: undefined, isDirectory });
+    if (isDirectory) this.strays.push({ parent: scan, name, at });
+    else this.goneDirectories.push({ scan, at });
+  }
+
+  #addUntracked(scan: DirectoryScan, rules: IgnoreRules, each: { name: string; isDirectory: boolean }): void {
+    const { name, isDirectory } = each;
+    if (!this.isTaken(scan.path, rules, name, isDirectory)) return;
+    const match = this.#match(scan, name);
+    if (match === "not" || (match === "above" && !isDirectory)) return;
+    scan.add({ name, type: "new", at: -1, scan: undefined, isDirectory });
+    if (isDirectory) this.strays.push({ parent: scan, name, at: -1 });
+  }
+
+  /** Whether an untracked name may be taken in; warns of names that no tree can hold. */
+  isTaken(directory: string, rules: IgnoreRules, name: string, isDirectory: boolean): boolean {
+    if (isTemporaryName(name)) return false;
+    const problem = nameProblem(latin(name));
+    if (problem !== undefined) {
+      if (name !== ".ourobox") this.warn(below(directory, name), `left alone: its name ${problem}`);
+      return false;
+    }
+    return !rules.ignores(name, isDirectory);
+  }
+
+  #addGone(scan: DirectoryScan, at: number): void {
+    const name = scan.row.name(at);
+    if (name === "" || this.#match(scan, name) !== "chosen") return;
+    const isDirectory = isDirectoryMode(scan.row.mode(at));
+    scan.add({ name, type: "gone", at, scan: undefined, isDirectory });
+    if (isDirectory) this.goneDirectories.push({ scan, at });
+  }
+
+  /** Refuses to take an unmounted folder for an emptied one. @throws OuroError "stale". */
+  checkRoot(root: DirectoryScan, stat: FileStat): void {
+    const { row, record } = root;
+    const { at } = record;
+    if (at < 0 || row.inode(at) === 0n) return;
+    const device = (BigInt(row.deviceMajor >>> 0) << 32n) | BigInt(row.deviceMinor >>> 0);
+    const isOther = row.inode(at) !== stat.inode || device !== stat.device;
+    const changes = [...root.changes.values()];
+    const isEmptied = row.count > 1 && changes.length === row.count - 1 && changes.every(({ type }) => type === "gone");
+    if (!isOther || !isEmptied) return;
+    throw new OuroError("stale", "Cannot scan the folder: it is another folder than last time, and empty", {
+      hint: "If it is on a disk or a network mount, mount it. If it was emptied on purpose, put any file into it and run the command again.",
+    });
+  }
+}
+
+interface Frame {
+  readonly scan: DirectoryScan;
+  readonly rules: IgnoreRules;
+  /** Those of the row that are still there, to be gone into. */
+  readonly directories: { readonly name: string; readonly at: number }[];
+}
+
+/** Whether the directory is the one that the record saw. A record from the tree has seen none and believes it. */
+function isSameFile({ words }: ScanRow, at: number, stat: Int32Array): boolean {
+  const [low, high] = [words[at + field.inode], words[at + field.inode + 1]];
+  return (low === 0 && high === 0) || (low === stat[statWord.inode] && high === stat[statWord.inode + 1]);
+}
+
+/** Whether a stat is the one that a record saw, and the record is sure. */
+export function isUnchanged({ words }: ScanRow, at: number, stat: Int32Array): boolean {
+  const head = words[at + field.mode] as number;
+  const mode = head & 0xffff;
+  return (
+    mode === ((stat[statWord.mode] as number) & 0xffff) &&
+    words[at + field.ctimeNs] === stat[statWord.ctime + 2] &&
+    words[at + field.ctime] === stat[statWord.ctime] &&
+    words[at + field.ctime + 1] === stat[statWord.ctime + 1] &&
+    words[at + field.mtimeNs] === stat[statWord.mtime + 2] &&
+    words[at + field.mtime] === stat[statWord.mtime] &&
+    words[at + field.mtime + 1] === stat[statWord.mtime + 1] &&
+    ((words[at + field.size] === stat[statWord.size] && words[at + field.size + 1] === stat[statWord.size + 1]) ||
+      isDirectoryMode(mode)) &&
+    words[at + field.inode] === stat[statWord.inode] &&
+    words[at + field.inode + 1] === stat[statWord.inode + 1] &&
+    words[at + field.uid] === stat[statWord.uid] &&
+    words[at + field.gid] === stat[statWord.gid] &&
+    ((head >>> 24) & recordFlags.unsure) === 0
+  );
+}

@@ -1,0 +1,176 @@
+/**
+ * Directories that were moved: found by inode and birth among those that a scan misses, and then scanned where they stand now, with
+ * the row they had. So a moved directory of a million files costs what an unmoved one does, and keeps its ids.
+ *
+ * What is missed is looked up in the rows alone, below missing directories too, and only when there is anything new that it could be. A directory that
+ * is found may hold and miss others: it is repeated until nothing more is found.
+ */
+import { fstat } from "../base/posix.ts";
+import { dotKey } from "../format/mod.ts";
+import type { DirectoryScan, Scanner, Stray } from "./folder-scanner.ts";
+import { below, FolderWalk } from "./folder-walk.ts";
+import { type IgnoreRules, ignoreFileName } from "./ignore-rules.ts";
+import { birthMark, isDirectoryMode, type ScanRow } from "./scan-row.ts";
+
+/** A directory that is not where its row says. */
+interface Missing {
+  readonly row: ScanRow;
+  readonly at: number;
+  readonly oldPath: string;
+}
+
+export class MoveFinder {
+  readonly #scanner: Scanner;
+  /** By inode. */
+  readonly #missing = new Map<bigint, Missing>();
+  readonly movedInside: Map<string, DirectoryScan> = new Map();
+  readonly movedIds: Set<string> = new Set();
+
+  constructor(scanner: Scanner) {
+    this.#scanner = scanner;
+  }
+
+  async run(): Promise<void> {
+    const { strays, goneDirectories } = this.#scanner;
+    let open: Stray[] = [];
+    while (strays.length > 0 || goneDirectories.length > 0) {
+      open = [...open, ...strays.splice(0)];
+      if (open.length === 0) return;
+      for (const { scan, at } of goneDirectories.splice(0)) this.#addMissing(scan.row, at, scan.oldPath);
+      for (const { parent, at } of open)
+        if (at >= 0 && isDirectoryMode(parent.row.mode(at))) this.#addMissing(parent.row, at, parent.oldPath);
+      if (this.#missing.size > 0) open = await this.#match(open);
+      if (strays.length > 0 || goneDirectories.length > 0) continue;
+      const rest = open;
+      open = [];
+      for (const stray of rest) await this.#settle(stray);
+    }
+  }
+
+  /** Adds a directory of a row and all below it, as the rows have them. */
+  #addMissing(row: ScanRow, start: number, directory: string): void {
+    const stack: Missing[] = [{ row, at: start, oldPath: below(directory, row.name(start)) }];
+    for (let each = stack.pop(); each !== undefined; each = stack.pop()) {
+      const id = each.row.id(each.at);
+      const inode = each.row.inode(each.at);
+      if (inode === 0n || this.movedIds.has(dotKey(id)) || this.#missing.has(inode)) continue;
+      this.#missing.set(inode, each);
+      const inner = this.#scanner.rowOf(id, each.oldPath);
+      for (const at of inner.starts) {
+        if (isDirectoryMode(inner.mode(at)) && inner.nameLength(at) > 0)
+          stack.push({ row: inner, at, oldPath: below(each.oldPath, inner.name(at)) });
+      }
+    }
+  }
+
+  /** @returns Those that are none of the missing ones. */
+  async #match(strays: readonly Stray[]): Promise<Stray[]> {
+    const unmatched: Stray[] = [];
+    for (const stray of strays) {
+      const { parent, name } = stray;
+      const path = below(parent.path, name);
+      using walk = new FolderWalk(this.#scanner.options.root);
+      try {
+        for (const each of path.split("/")) walk.enter(each);
+      } catch (thrown) {
+        this.#scanner.failed(path, thrown);
+        continue;
+      }
+      const missing = this.#take(walk.fd);
+      if (missing !== undefined) {
+        const scan = this.#scanOf(missing, { parent, place: "", name });
+        parent.changes.delete(name);
+        parent.add({ name, type: "moved", at: stray.at, scan, isDirectory: true });
+        await this.#scanner.walk(scan);
+        continue;
+      }
+      unmatched.push(stray);
+      if (stray.at < 0 || !isDirectoryMode(parent.row.mode(stray.at))) await this.#matchInside(walk, path);
+    }
+    return unmatched;
+  }
+
+  /** The missing directory that this descriptor is open on. */
+  #take(fd: number): Missing | undefined {
+    const { inode, birthNs } = fstat(fd);
+    const missing = this.#missing.get(inode);
+    if (missing === undefined) return undefined;
+    const known = missing.row.birth(missing.at);
+    const birth =
+      birthNs === undefined ? 0 : birthMark(Number(birthNs / 1_000_000_000n), Number(birthNs % 1_000_000_000n));
+    if (known !== 0 && birth !== 0 && known !== birth) return undefined;
+    this.#missing.delete(inode);
+    return missing;
+  }
+
+  #scanOf({ row, at, oldPath }: Missing, where: Pick<DirectoryScan, "parent" | "place" | "name">): DirectoryScan {
+    const scan = this.#scanner.scanOf(where, { row, at }, oldPath);
+    this.movedIds.add(dotKey(scan.id));
+    return scan;
+  }
+
+  /** Looks for missing directories inside a new one. */
+  async #matchInside(walk: FolderWalk, top: string): Promise<void> {
+    const scanner = this.#scanner;
+    const { lister } = scanner;
+    const found: { path: string; scan: DirectoryScan }[] = [];
+    const frames: { names: string[]; rules: IgnoreRules }[] = [];
+    const list = (above: IgnoreRules, own: string): void => {
+      const all: string[] = [];
+      let hasRules = false;
+      lister.begin(walk.fd);
+      while (lister.next()) {
+        if (scanner.isListedDirectory()) all.push(lister.name);
+        else if (lister.nameEnd - lister.nameAt === ignoreFileName.length && lister.name === ignoreFileName)
+          hasRules = true;
+      }
+      const rules = scanner.rulesIn(above, own, walk, hasRules);
+      frames.push({ names: all.filter((name) => scanner.isTaken(walk.path, rules, name, true)), rules });
+    };
+    list(scanner.rulesAbove(top), top.slice(top.lastIndexOf("/") + 1));
+    for (let frame = frames.at(-1); frame !== undefined; frame = frames.at(-1)) {
+      const name = frame.names.pop();
+      if (name === undefined) {
+        frames.pop();
+        if (frames.length > 0) walk.leave();
+        continue;
+      }
+      const path = below(walk.path, name);
+      if (this.movedInside.has(path)) continue;
+      try {
+        walk.enter(name);
+      } catch (thrown) {
+        scanner.failed(path, thrown);
+        continue;
+      }
+      const missing = this.#take(walk.fd);
+      if (missing === undefined) list(frame.rules, name);
+      else {
+        walk.leave();
+        found.push({ path, scan: this.#scanOf(missing, { parent: undefined, place: path, name }) });
+      }
+    }
+    for (const { path, scan } of found) {
+      this.movedInside.set(path, scan);
+      await scanner.walk(scan);
+    }
+  }
+
+  /** A directory that is from nowhere: the one of that name, made again, or a new one when that is elsewhere now. */
+  async #settle({ parent, name, at }: Stray): Promise<void> {
+    if (at < 0 || !isDirectoryMode(parent.row.mode(at))) return;
+    const id = dotKey(parent.row.id(at));
+    if (this.movedIds.has(id)) {
+      parent.add({ name, type: "new", at, scan: undefined, isDirectory: true });
+      return;
+    }
+    this.#missing.delete(parent.row.inode(at));
+    const scan = this.#scanner.scanOf(
+      { parent, place: "", name },
+      { row: parent.row, at },
+      below(parent.oldPath, name),
+    );
+    parent.add({ name, type: "changed", at, scan: undefined, isDirectory: true });
+    await this.#scanner.walk(scan);
+  }
+}
