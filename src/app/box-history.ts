@@ -1,9 +1,19 @@
 /** Reading a box's history: log, differences, names of commits, what is at a path, the bytes of a file. */
-import { splitPath as splitPathBytes } from "../history/mod.ts";
+
 import { equalBytes, toText, utf8 } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
 import { contentItems, type Entry, type Hash, kinds, type NamedCommit, writerHex } from "../format/mod.ts";
-import { type Change as TreeChange, diffTrees, directoryOf, followPaths, joinPath, resolveRevision, walkEntries, walkLog } from "../history/mod.ts";
+import {
+  diffTrees,
+  directoryOf,
+  followPaths,
+  joinPath,
+  resolveRevision,
+  splitPath as splitPathBytes,
+  type Change as TreeChange,
+  walkEntries,
+  walkLog,
+} from "../history/mod.ts";
 import type { Box } from "./box.ts";
 import { statusOf } from "./box-commit.ts";
 import type { Change, Path } from "./changes.ts";
@@ -26,7 +36,9 @@ export function* logBox(box: Box, { paths, withChanges, from }: LogRequest): Gen
   if (start === undefined) return;
   const onMissing = (): void => {};
   const rows: Iterable<NamedCommit & { readonly paths?: readonly Path[] }> =
-    paths.length === 0 ? walkLog(box.commits, [start], { onMissing }) : followPaths(box.commits, box.reader, [start], paths, { onMissing });
+    paths.length === 0
+      ? walkLog(box.commits, [start], { onMissing })
+      : followPaths(box.commits, box.reader, [start], paths, { onMissing });
   for (const row of rows) {
     if (!withChanges) yield row;
     else yield { ...row, changes: changesOf(box, row, row.paths) };
@@ -40,7 +52,12 @@ function changesOf(box: Box, { commit }: NamedCommit, paths: readonly Path[] | u
 }
 
 /** @param a Absent: everything is new. */
-export async function* diffBox(box: Box, a: Hash | undefined, b: Hash | "working", paths: readonly Path[]): AsyncGenerator<Change> {
+export async function* diffBox(
+  box: Box,
+  a: Hash | undefined,
+  b: Hash | "working",
+  paths: readonly Path[],
+): AsyncGenerator<Change> {
   const filter = paths.length === 0 ? {} : { paths };
   if (b !== "working") {
     const before = a === undefined ? undefined : box.commits.read(a).commit.tree;
@@ -80,7 +97,12 @@ export function resolveIn(box: Box, text: string): Hash {
 function findHead({ state }: Box, name: string): Hash | undefined {
   const head = state.head();
   if (head !== undefined && (name === head.branch || name === writerHex(head.writer))) return head.commit;
-  const heads = state.remoteHeads().filter((each) => name === each.remote || name === `${each.remote}/${writerHex(each.writer)}` || name === writerHex(each.writer));
+  const heads = state
+    .remoteHeads()
+    .filter(
+      (each) =>
+        name === each.remote || name === `${each.remote}/${writerHex(each.writer)}` || name === writerHex(each.writer),
+    );
   return heads.length === 1 ? heads[0]?.commit : undefined;
 }
 
@@ -90,9 +112,15 @@ export function findEntry(box: Box, commit: Hash, path: Path): Entry | undefined
 }
 
 /** What is in the directory at a path, or the file there itself. @throws OuroError "not-found". */
-export function* listEntries(box: Box, commit: Hash, path: Path, { recursive }: { readonly recursive: boolean }): Generator<{ path: Path; entry: Entry }> {
+export function* listEntries(
+  box: Box,
+  commit: Hash,
+  path: Path,
+  { recursive }: { readonly recursive: boolean },
+): Generator<{ path: Path; entry: Entry }> {
   const entry = findEntry(box, commit, path);
-  if (entry === undefined) throw new OuroError("not-found", `Cannot find ${toText(path)} in that commit`, { subject: toText(path) });
+  if (entry === undefined)
+    throw new OuroError("not-found", `Cannot find ${toText(path)} in that commit`, { subject: toText(path) });
   const directory = directoryOf(entry);
   if (directory === undefined) yield { path, entry };
   else if (recursive) yield* walkEntries(box.reader, directory, path);
@@ -105,13 +133,17 @@ const zeros = new Uint8Array(64 * 1024);
 export async function* readContent(box: Box, entry: Entry): AsyncGenerator<Uint8Array> {
   const { value } = entry.data[0];
   if (value.kind === kinds.symlink) yield value.target;
-  else if (value.kind === kinds.directory) throw new OuroError("is-dir", `Cannot read ${toText(entry.name)}: it is a directory`);
-  else if (value.kind !== kinds.file) throw new OuroError("invalid", `Cannot read ${toText(entry.name)}: it is not a file`);
+  else if (value.kind === kinds.directory)
+    throw new OuroError("is-dir", `Cannot read ${toText(entry.name)}: it is a directory`);
+  else if (value.kind !== kinds.file)
+    throw new OuroError("invalid", `Cannot read ${toText(entry.name)}: it is not a file`);
   else {
     for (const item of contentItems(value.content, (hash) => box.store.getMeta(hash, "list"))) {
       box.context.signal.throwIfAborted();
       if (item.form === "chunk") yield box.store.getChunk(item.hash, item.length);
-      else for (let left = item.length; left > 0; left -= zeros.length) yield zeros.subarray(0, Math.min(left, zeros.length));
+      else
+        for (let left = item.length; left > 0; left -= zeros.length)
+          yield zeros.subarray(0, Math.min(left, zeros.length));
     }
   }
 }

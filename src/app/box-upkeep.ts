@@ -49,10 +49,17 @@ export async function* checkBox(box: Box, { readData }: { readonly readData: boo
   progress.phase("Checking commits and trees");
   const hint = "Run `ourobox fetch` to bring what a remote has; another commit of that file may still be whole.";
   const hasChunk = (hash: Hash): boolean => box.store.hasChunk(hash);
-  for (const { kind, object, commit, path, error } of checkHistory(box.commits, namedCommits(box), { hasChunk, isTrimmed: true })) {
+  for (const { kind, object, commit, path, error } of checkHistory(box.commits, namedCommits(box), {
+    hasChunk,
+    isTrimmed: true,
+  })) {
     signal.throwIfAborted();
     const where = path === undefined ? "" : ` of ${path.length === 0 ? "its root" : toText(path)}`;
-    yield { file: `commit ${toHex(commit).slice(0, 12)}`, what: `${kind} ${toHex(object).slice(0, 12)}${where}: ${error.message}`, hint };
+    yield {
+      file: `commit ${toHex(commit).slice(0, 12)}`,
+      what: `${kind} ${toHex(object).slice(0, 12)}${where}: ${error.message}`,
+      hint,
+    };
   }
   progress.done();
 }
@@ -72,7 +79,10 @@ export async function gcBox(box: Box, { dryRun }: { readonly dryRun: boolean }):
     onProgress: () => signal.throwIfAborted(),
   });
   progress.done();
-  if (busy) throw new OuroError("locked", "Cannot remove anything: other commands are writing all the time", { hint: "Run `ourobox gc` again later." });
+  if (busy)
+    throw new OuroError("locked", "Cannot remove anything: other commands are writing all the time", {
+      hint: "Run `ourobox gc` again later.",
+    });
   return { packsRemoved: removed, packsWritten: written, bytesFreed: Math.max(0, removedBytes - writtenBytes) };
 }
 

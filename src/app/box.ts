@@ -5,11 +5,27 @@
  */
 import { OuroError } from "../base/errors.ts";
 import type { BoxIdentity, BoxSecrets, ChunkSizes, Entry, Hash, HashName, NamedCommit } from "../format/mod.ts";
-import { CommitReader, State, TreeReader } from "../history/mod.ts";
+import { CommitReader, type State, TreeReader } from "../history/mod.ts";
 import { openPeerIdentity, type SigningKey, verifySignature } from "../peer/mod.ts";
 import { Store } from "../store/mod.ts";
-import { addPicks, type CommitReport, type CommitRequest, commitBox, type StatusReport, statusOf } from "./box-commit.ts";
-import { diffBox, findEntry, type LogRequest, type LogRow, listEntries, logBox, readContent, resolveIn } from "./box-history.ts";
+import {
+  addPicks,
+  type CommitReport,
+  type CommitRequest,
+  commitBox,
+  type StatusReport,
+  statusOf,
+} from "./box-commit.ts";
+import {
+  diffBox,
+  findEntry,
+  type LogRequest,
+  type LogRow,
+  listEntries,
+  logBox,
+  readContent,
+  resolveIn,
+} from "./box-history.ts";
 import { type FetchReport, fetchBox, type PullReport, type PushReport, pullBox, pushBox } from "./box-remotes.ts";
 import { type RestoreReport, type RestoreRequest, restoreBox } from "./box-restore.ts";
 import { checkBox, type Damage, type GcReport, gcBox } from "./box-upkeep.ts";
@@ -64,7 +80,11 @@ export class Box implements AsyncDisposable {
       onNotice: (text) => context.notice(text),
     });
     this.reader = new TreeReader(this.store);
-    this.commits = new CommitReader(this.store, { hasher: this.store.hasher, box: identity.box, verify: verifySignature });
+    this.commits = new CommitReader(this.store, {
+      hasher: this.store.hasher,
+      box: identity.box,
+      verify: verifySignature,
+    });
     try {
       this.state = openState(context, layout, secrets);
     } catch (thrown) {
@@ -75,7 +95,12 @@ export class Box implements AsyncDisposable {
 
   /** Makes a box in a folder, which is made too if need be. @throws OuroError "exists", "permission", "no-space". */
   static async init(directory: string, { hash, chunk, bare, plain }: InitOptions, context: AppContext): Promise<Box> {
-    const identity: BoxIdentity = { box: context.random(boxIdBytes), hash, chunk, suite: plain ? "plain" : "aes-256-gcm" };
+    const identity: BoxIdentity = {
+      box: context.random(boxIdBytes),
+      hash,
+      chunk,
+      suite: plain ? "plain" : "aes-256-gcm",
+    };
     const settings = bare ? ["box.bare = true"] : [];
     const key = plain ? {} : { key: context.random(keyBytes) };
     return new Box(context, makeBoxFolder(context, directory, { identity, settings, ...key }));
@@ -104,7 +129,8 @@ export class Box implements AsyncDisposable {
   writer(): WriterFile {
     if (this.#writer === undefined) {
       const opened = openWriterFile(this.context, this.layout);
-      if (opened.copied) this.context.notice("This box has been copied or moved to another disk: it goes on under a new writer id.");
+      if (opened.copied)
+        this.context.notice("This box has been copied or moved to another disk: it goes on under a new writer id.");
       this.#writer = opened;
     }
     return this.#writer;

@@ -9,7 +9,9 @@ const nameBytesMax = 255;
 export function peerName(box: Box): string {
   const name = box.settings.find("user.name") ?? `${loginName(box.context.env)}@${hostname()}`;
   const printable = name.replaceAll(/\p{Cc}/gu, " ").toWellFormed();
-  return utf8(printable).length <= nameBytesMax ? printable : toText(utf8(printable).subarray(0, nameBytesMax - 3)).replace(/\uFFFD+$/, "");
+  return utf8(printable).length <= nameBytesMax
+    ? printable
+    : toText(utf8(printable).subarray(0, nameBytesMax - 3)).replace(/\uFFFD+$/, "");
 }
 
 function loginName(env: Readonly<Record<string, string | undefined>>): string {

@@ -27,7 +27,9 @@ export function openState(context: AppContext, layout: Layout, secrets: BoxSecre
   } catch (thrown) {
     if (!isKind(thrown, "corrupt")) throw thrown;
     setAside(context, layout);
-    context.warn(`${layout.state} is damaged (${thrown.message}): it is set aside, and made again from ${layout.heads}`);
+    context.warn(
+      `${layout.state} is damaged (${thrown.message}): it is set aside, and made again from ${layout.heads}`,
+    );
     const state = State.open(layout.state);
     recoverHead(context, layout, { secrets, state });
     return state;

@@ -1,6 +1,7 @@
 /** Which remotes a box has: `remote.<name>.url` in its settings. */
 import { OuroError } from "../base/errors.ts";
 import { normalizeUrl } from "../remote/mod.ts";
+import { forgetRemote } from "../sync/mod.ts";
 import type { Box } from "./box.ts";
 import { Settings } from "./settings.ts";
 
@@ -23,30 +24,46 @@ export function remotesOf(box: Box): RemoteRow[] {
 /** The named one; without a name "origin", or the only one there is. @throws OuroError "not-found", "usage". */
 export function getRemote(box: Box, name: string | undefined): RemoteRow {
   const rows = remotesOf(box);
-  const found = name === undefined ? (rows.find((row) => row.name === "origin") ?? (rows.length === 1 ? rows[0] : undefined)) : rows.find((row) => row.name === name);
+  const found =
+    name === undefined
+      ? (rows.find((row) => row.name === "origin") ?? (rows.length === 1 ? rows[0] : undefined))
+      : rows.find((row) => row.name === name);
   if (found !== undefined) return found;
   if (name !== undefined) throw unknownRemote(name);
-  throw new OuroError("usage", rows.length === 0 ? "Cannot reach a remote: this box has none" : "Cannot choose a remote: there are several", {
-    hint: rows.length === 0 ? "Add one with `ourobox remote add origin URL`." : `Say which: ${rows.map((row) => row.name).join(", ")}.`,
-  });
+  throw new OuroError(
+    "usage",
+    rows.length === 0 ? "Cannot reach a remote: this box has none" : "Cannot choose a remote: there are several",
+    {
+      hint:
+        rows.length === 0
+          ? "Add one with `ourobox remote add origin URL`."
+          : `Say which: ${rows.map((row) => row.name).join(", ")}.`,
+    },
+  );
 }
 
 /** @throws OuroError "exists", "invalid". */
 export function addRemote(box: Box, name: string, url: string): void {
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(name)) {
-    throw new OuroError("usage", `Cannot name a remote ${JSON.stringify(name)}: letters, digits, "-" and "_" only, at most 64`);
+    throw new OuroError(
+      "usage",
+      `Cannot name a remote ${JSON.stringify(name)}: letters, digits, "-" and "_" only, at most 64`,
+    );
   }
   if (remotesOf(box).some((row) => row.name === name)) {
-    throw new OuroError("exists", `Cannot add the remote ${name}: there is one`, { hint: "Change where it is with `ourobox remote set-url`." });
+    throw new OuroError("exists", `Cannot add the remote ${name}: there is one`, {
+      hint: "Change where it is with `ourobox remote set-url`.",
+    });
   }
   write(box, name, normalizeUrl(url, box.context.cwd));
 }
 
 /** @throws OuroError "not-found". */
 export function removeRemote(box: Box, name: string): void {
-  requireRemote(box, name);
+  const { url } = requireRemote(box, name);
   write(box, name, undefined);
   box.state.deleteRemoteHeads(name);
+  forgetRemote(box.state, url);
 }
 
 /** @throws OuroError "not-found", "exists". */
@@ -71,7 +88,10 @@ function requireRemote(box: Box, name: string): RemoteRow {
 }
 
 function unknownRemote(name: string): OuroError {
-  return new OuroError("not-found", `Cannot find the remote ${name}`, { subject: name, hint: "Run `ourobox remote list` for those there are." });
+  return new OuroError("not-found", `Cannot find the remote ${name}`, {
+    subject: name,
+    hint: "Run `ourobox remote list` for those there are.",
+  });
 }
 
 function write(box: Box, name: string, url: string | undefined): void {

@@ -16,9 +16,13 @@ export function tagsOf({ state }: Box): TagRow[] {
 /** @throws OuroError "invalid" (the name), "exists" without `force`. */
 export function setTag(box: Box, name: string, commit: Hash, { force }: { readonly force: boolean }): void {
   const problem = tagNameProblem(name);
-  if (problem !== undefined) throw new OuroError("invalid", `Cannot name a commit ${JSON.stringify(name)}: ${problem}`, { subject: name });
+  if (problem !== undefined)
+    throw new OuroError("invalid", `Cannot name a commit ${JSON.stringify(name)}: ${problem}`, { subject: name });
   if (!force && box.state.findTag(name) !== undefined) {
-    throw new OuroError("exists", `Cannot make the tag ${name}: there is one`, { subject: name, hint: "Move it with --force." });
+    throw new OuroError("exists", `Cannot make the tag ${name}: there is one`, {
+      subject: name,
+      hint: "Move it with --force.",
+    });
   }
   writeTag(box, name, commit);
 }
@@ -26,7 +30,10 @@ export function setTag(box: Box, name: string, commit: Hash, { force }: { readon
 /** @throws OuroError "not-found". */
 export function untag(box: Box, name: string): void {
   if (box.state.findTag(name) === undefined) {
-    throw new OuroError("not-found", `Cannot remove the tag ${name}: there is none`, { subject: name, hint: "Run `ourobox tag` for the list." });
+    throw new OuroError("not-found", `Cannot remove the tag ${name}: there is none`, {
+      subject: name,
+      hint: "Run `ourobox tag` for the list.",
+    });
   }
   writeTag(box, name, undefined);
 }

@@ -50,12 +50,13 @@ const openat2Number = 437;
 const renameNoReplace = 1;
 const renameExchange = 2;
 
+/** By the four bits above the permissions: S_IFREG is 8 of these, and so on. */
 const kindByFormat: Readonly<Record<number, FileKind>> = {
-  7: "file",
+  8: "file",
   4: "directory",
-  9: "symlink",
+  10: "symlink",
   1: "fifo",
-  11: "socket",
+  12: "socket",
   2: "character",
   6: "block",
 };

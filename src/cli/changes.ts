@@ -5,6 +5,11 @@ import { kindNames } from "./format.ts";
 import type { JsonValue } from "./output.ts";
 import { jsonPath, quotePath } from "./quote.ts";
 
+/** Whether a person wants to see a change: not a directory of which only the mtime moved, as it does with every name in it. */
+export function isShown({ type, what, after }: Change): boolean {
+  return type !== "change" || after?.kind !== 2 || [...what].some((each) => each !== "mtime");
+}
+
 /** In what a change differs that is about the bytes, not about what is said of them. */
 const isContent = ({ what }: Change): boolean => what.has("content") || what.has("target") || what.has("device");
 
@@ -65,17 +70,4 @@ export function sizeOf(entry: Entry): number {
   const { value } = entry.data[0];
   if (value.kind === 1) return value.content.size;
   return value.kind === 2 ? value.summary.bytes : 0;
-}
-
-/** "3 new, 1 changed, 2 removed, 1 renamed" */
-export function countChanges(changes: Iterable<Change>): string {
-  const counts = { new: 0, changed: 0, removed: 0, renamed: 0 };
-  const words = { add: "new", change: "changed", remove: "removed", rename: "renamed" } as const;
-  for (const { type } of changes) counts[words[type]] += 1;
-  return (
-    Object.entries(counts)
-      .filter(([, count]) => count > 0)
-      .map(([word, count]) => `${count} ${word}`)
-      .join(", ") || "no changes"
-  );
 }

@@ -1,6 +1,6 @@
 /** Prints changes: as names, as a --stat of lines, or as hunks. Shared by diff, show and log. */
 import type { Change } from "../app/mod.ts";
-import { changeJson, changeLetter, changePath, changeWord, colorOf, sizeOf } from "./changes.ts";
+import { changeJson, changeLetter, changePath, changeWord, colorOf, isShown, sizeOf } from "./changes.ts";
 import type { CommandContext } from "./command.ts";
 import { type ContentsOptions, diffChange, hasText } from "./contents.ts";
 import { counted, formatMode, formatSize } from "./format.ts";
@@ -19,6 +19,7 @@ export async function showChanges(
   if (options.form === "stat" && !context.json) return showStat(context, changes, options);
   for await (const change of changes) {
     context.world.signal.throwIfAborted();
+    if (!isShown(change)) continue;
     if (context.json) context.out.json(await jsonOf(change, options));
     else if (options.form === "names") context.out.line(nameLine(context, change));
     else await showPatch(context, change, options);
@@ -90,7 +91,7 @@ async function showStat(
   const rows: StatRow[] = [];
   for await (const change of changes) {
     context.world.signal.throwIfAborted();
-    // A directory that is only there because something in it changed says nothing of its own.
+    if (!isShown(change)) continue;
     const diff = hasText(change) ? await diffChange(change, options) : undefined;
     rows.push({ path: changePath(change), diff, change });
   }

@@ -2,7 +2,7 @@
  * Content-defined chunking: where a file's bytes are cut depends on the bytes around the cut alone, so an insertion
  * moves one or two cuts and leaves the others.
  *
- * FastCDC with a 32-bit gear hash and normalisation level 2. Plain JavaScript, about 2 GB/s with the default sizes.
+ * FastCDC with a 32-bit gear hash and normalisation level 2. Plain JavaScript, 1.6 GB/s with the default sizes (measured).
  * Format: doc/format.md, section 10. Source: Xia and others, FastCDC (USENIX ATC 2016).
  */
 import { hash } from "node:crypto";
@@ -70,10 +70,11 @@ export class Chunker {
     const { min, avg, max } = this.sizes;
     const last = Math.min(end, start + max);
     if (last - start <= min) return last;
-    const table = gear;
     const middle = Math.min(last, start + avg);
-    let at = start + min;
+    // One long loop each: the time is that of the chain of shifts and additions, two cycles a byte.
+    const table = gear;
     let state = 0;
+    let at = start + min;
     const strict = this.#strictMask;
     while (at < middle) {
       state = ((state << 1) + (table[bytes[at] as number] as number)) | 0;

@@ -10,6 +10,7 @@ import { constants, createZstdCompress, createZstdDecompress, zstdCompressSync, 
 import { asBuffer } from "../base/bytes.ts";
 
 const level = 3;
+const frameMagic = 0xfd2fb528;
 /** No window is larger than the largest frame: what a hostile frame could make us allocate. */
 const windowLogMax = 24;
 const compressParams = { [constants.ZSTD_c_compressionLevel]: level };
@@ -107,6 +108,8 @@ export function decompressesTo(frame: Uint8Array, bytes: Uint8Array): boolean {
 let checkBuffer = Buffer.alloc(0);
 
 function decompressInto(frame: Uint8Array, length: number, into: Uint8Array): Uint8Array | undefined {
+  // A context that was given less than a frame would wait for the rest of it and take the next frame for that.
+  if (!isWholeFrame(frame)) return undefined;
   decompressor ??=
     ZstdContext.create(createZstdDecompress({ params: decompressParams }), constants.ZSTD_e_continue) ?? null;
   if (decompressor === null) return decompressOnce(frame, length);
@@ -115,6 +118,27 @@ function decompressInto(frame: Uint8Array, length: number, into: Uint8Array): Ui
   // In the middle of a frame, or failed: the next one needs a new context.
   decompressor = undefined;
   return undefined;
+}
+
+/**
+ * Whether the bytes are one zstd frame, by the lengths of its header and blocks. RFC 8878, section 3.1.1.
+ */
+function isWholeFrame(bytes: Uint8Array): boolean {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (bytes.length < 5 || view.getUint32(0, true) !== frameMagic) return false;
+  const descriptor = view.getUint8(4);
+  const isSingleSegment = (descriptor & 0x20) !== 0;
+  const contentSizeBytes = [isSingleSegment ? 1 : 0, 2, 4, 8][descriptor >> 6] as number;
+  const dictionaryBytes = [0, 1, 2, 4][descriptor & 3] as number;
+  let at = 5 + (isSingleSegment ? 0 : 1) + dictionaryBytes + contentSizeBytes;
+  for (let isLast = false; !isLast; ) {
+    if (at + 3 > bytes.length) return false;
+    const header = view.getUint16(at, true) + (view.getUint8(at + 2) << 16);
+    const isRun = ((header >> 1) & 3) === 1;
+    isLast = (header & 1) !== 0;
+    at += 3 + (isRun ? 1 : header >> 3);
+  }
+  return at + ((descriptor & 4) !== 0 ? 4 : 0) === bytes.length;
 }
 
 function decompressOnce(frame: Uint8Array, length: number): Uint8Array | undefined {

@@ -123,3 +123,45 @@ test("dir: without hard links a conditional put is unsupported and leaves nothin
   assert.deepEqual(readdirSync(join(folder.path, ".tmp")), []);
   assert.equal(await remote.stat("config"), undefined);
 });
+
+/** A disk whose nth call fails as a dying disk does, and every one after it. */
+function failingDisk(failAt: number): { readonly disk: Disk; readonly count: () => number } {
+  let count = 0;
+  const disk = new Proxy(nodeDisk, {
+    get(target, name: keyof Disk) {
+      return (...args: unknown[]): unknown => {
+        count += 1;
+        // Closing works to the end, so that the test does not run out of descriptors.
+        if (count >= failAt && name !== "close")
+          throw Object.assign(new Error(`EIO: i/o error, ${name}`), { code: "EIO" });
+        return (target[name] as (...args: unknown[]) => unknown).apply(target, args);
+      };
+    },
+  });
+  return { disk, count: () => count };
+}
+
+test("dir: whichever call to the disk fails, a blob is there whole or not at all, and can be put again", async () => {
+  for (const action of ["put", "putIf"] as const) {
+    for (let failAt = 1; ; failAt += 1) {
+      using folder = makeFolder();
+      const good = new DirRemote(folder.path, folder.path, { disk: nodeDisk, random });
+      const { disk, count } = failingDisk(failAt);
+      const bad = new DirRemote(folder.path, folder.path, { disk, random });
+      const bytes = new Uint8Array(5000).fill(7);
+      const run = (remote: DirRemote): Promise<unknown> =>
+        action === "put" ? remote.put("packs/a", bytes) : remote.putIf("packs/a", bytes, { ifAbsent: true });
+      const failure = await run(bad).then(
+        () => undefined,
+        (thrown: unknown) => thrown,
+      );
+      assert.ok(failure === undefined || isKind(failure, "io"), String(failure));
+      const blobs = await Array.fromAsync(good.list("packs/"));
+      assert.ok(blobs.every(({ name, size }) => name === "packs/a" && size === 5000));
+      if (failure === undefined) assert.equal(blobs.length, 1);
+      await run(good);
+      assert.deepEqual(await good.get("packs/a"), bytes);
+      if (failure === undefined && count() < failAt) break;
+    }
+  }
+});

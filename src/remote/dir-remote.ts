@@ -327,9 +327,13 @@ export class DirRemote implements Remote {
     this.#makeFolder(folder);
     const mine = join(folder, toHex(this.#random(16)));
     const fd = this.#disk.open(mine, "create-new", filePermissions);
-    const { mtimeMs } = this.#disk.statFile(fd);
-    this.#disk.close(fd);
-    this.#discard(mine);
+    let mtimeMs: number;
+    try {
+      ({ mtimeMs } = this.#disk.statFile(fd));
+    } finally {
+      this.#disk.close(fd);
+      this.#discard(mine);
+    }
     for (const bytes of this.#disk.list(folder)) {
       const path = join(folder, findText(bytes) ?? "");
       const stat = path === folder ? undefined : this.#disk.stat(path);

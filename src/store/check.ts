@@ -2,7 +2,7 @@
  * Looks for damage: in every pack's frame of header, directory and trailer, on request in every byte, in the index, and
  * between the two. Changes nothing. One damaged pack costs only what was in it.
  */
-import { toHex, toText } from "../base/bytes.ts";
+import { equalBytes, toHex, toText } from "../base/bytes.ts";
 import { isKind } from "../base/errors.ts";
 import {
   directoryHash,
@@ -48,8 +48,16 @@ const hints = {
 interface Disagreement {
   lacking: number;
   misplaced: number;
-  /** Rows that were found to be right. */
+  /** Rows that are right. */
   right: number;
+}
+
+interface Checking {
+  readonly context: UpkeepContext;
+  /** Absent when the index itself is damaged. */
+  readonly index: IndexDatabase | undefined;
+  readonly hasher: Hasher;
+  readonly readData: boolean;
 }
 
 export function* checkStore(
@@ -61,31 +69,41 @@ export function* checkStore(
   const problems = index.integrityProblems();
   if (problems.length > 0) yield { file: "index.sqlite", what: problems.join("; "), hint: hints.index };
   yield* strangersAmongPacks(context);
+  const usable = problems.length > 0 ? undefined : index;
+  const checking: Checking = { context, index: usable, hasher, readData: options.readData === true };
 
-  const rows =
-    problems.length > 0 ? new Map<string, PackRow>() : new Map(index.packs().map((pack) => [hashKey(pack.name), pack]));
-  const files = [...listPacks(context)].sort(([a], [b]) => (a < b ? -1 : 1));
-  const sizes = files.map(([, name]) => context.disk.stat(context.paths.pack(name))?.size ?? 0);
-  const total = sizes.reduce((sum, size) => sum + size, 0);
+  // Others may write and clean up meanwhile: nothing that only differs by that is damage.
+  const before = packNumbers(usable);
+  const files = listPacks(context);
+  const sizes = new Map([...files].map(([key, name]) => [key, context.disk.stat(context.paths.pack(name))?.size ?? 0]));
+  const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   const sum: Disagreement = { lacking: 0, misplaced: 0, right: 0 };
   let unread = 0;
   let done = 0;
-  for (const [at, [key, name]] of files.entries()) {
-    const row = rows.get(key);
-    const directory = yield* checkPack(context, index, hasher, name, row, options.readData === true);
-    if (directory === undefined) unread += 1;
-    else if (problems.length === 0) compareWithIndex(index, directory, row, sum);
-    done += sizes[at] as number;
+  for (const [key, name] of files) {
+    const row = usable?.findPackNamed(name);
+    const { directory, isWhole } = yield* checkPack(checking, name, row);
+    if (directory === undefined) {
+      unread += 1;
+    } else if (usable !== undefined && row !== undefined) {
+      const found = compareWithIndex(usable, directory, row);
+      // Which of the two is wrong? A sealed directory that opens is right; a plain one may be damaged too.
+      if (isRight(found) || isWhole || !(yield* isDamaged(context, name))) add(sum, found);
+      else unread += 1;
+    }
+    done += sizes.get(key) ?? 0;
     options.onProgress?.(done, total);
   }
-  for (const [key, { name }] of rows) {
-    if (files.some(([file]) => file === key)) continue;
-    // Removed by a gc in another process since the packs were listed: no damage.
-    if (index.findPackNamed(name) === undefined) continue;
+  for (const { name } of usable?.packs() ?? []) {
+    if (files.has(hashKey(name)) || context.disk.stat(context.paths.pack(name)) !== undefined) continue;
     yield { file: `packs/${toHex(name)}`, what: "it is missing", hint: hints.pack, pack: name };
     unread += 1;
   }
-  if (problems.length === 0) yield* reportIndex(index, sum, unread);
+  if (usable !== undefined) yield* reportIndex(usable, sum, unread === 0 && packNumbers(usable) === before);
+}
+
+function packNumbers(index: IndexDatabase | undefined): string {
+  return (index?.packs() ?? []).map(({ id }) => id).join();
 }
 
 function* strangersAmongPacks({ disk, paths }: UpkeepContext): Generator<Damage> {
@@ -95,42 +113,44 @@ function* strangersAmongPacks({ disk, paths }: UpkeepContext): Generator<Damage>
   }
 }
 
-/** @returns The pack's directory, if that much of it could be read. */
-function* checkPack(
-  context: UpkeepContext,
-  index: IndexDatabase,
-  hasher: Hasher,
-  name: Hash,
-  row: PackRow | undefined,
-  readData: boolean,
-): Generator<Damage, PackDirectory | undefined> {
+interface CheckedPack {
+  /** Absent when not even that can be read, or the pack is known to be damaged. */
+  readonly directory?: PackDirectory;
+  /** The pack's bytes are known to be what its name says. */
+  readonly isWhole: boolean;
+}
+
+function* checkPack(checking: Checking, name: Hash, row: PackRow | undefined): Generator<Damage, CheckedPack> {
+  const { context, index } = checking;
   const what = `packs/${toHex(name)}`;
-  let directory: PackDirectory | undefined;
   try {
     using file = PackFile.open(context.disk, context.secrets, context.paths.pack(name), what);
-    directory = file.readDirectory().directory;
-    if (!readData) return directory;
+    const { directory } = file.readDirectory();
+    if (!checking.readData) return { directory, isWhole: false };
     const isComplete = row?.complete !== false;
-    if (isComplete) {
-      const found = file.hashAll(context.secrets.hash);
-      if (hashKey(found) !== hashKey(name)) {
-        yield {
-          file: what,
-          what: `its bytes are not what its name says (their hash is ${toHex(found)})`,
-          hint: hints.pack,
-          pack: name,
-        };
-      }
-    }
-    yield* checkFrames(file, directory, hasher, name, (offset) => isComplete || !index.isAbsent(row.id, offset));
-    return directory;
+    const damaged = isComplete && (yield* isDamaged(context, name));
+    const isHere = (offset: number): boolean => isComplete || index?.isAbsent(row.id, offset) !== true;
+    yield* checkFrames(file, directory, checking.hasher, name, isHere);
+    return damaged ? { isWhole: false } : { directory, isWhole: isComplete };
   } catch (error) {
     if (!isKind(error)) throw error;
     // Removed by a gc in another process since the packs were listed: no damage.
-    if (error.kind === "not-found" && index.findPackNamed(name) === undefined) return undefined;
-    yield { file: what, what: error.message, hint: error.hint ?? hints.pack, pack: name };
-    return directory;
+    if (error.kind !== "not-found" || index?.findPackNamed(name) !== undefined) {
+      yield { file: what, what: error.message, hint: error.hint ?? hints.pack, pack: name };
+    }
+    return { isWhole: false };
   }
+}
+
+/** Whether a pack's bytes are other than its name says. */
+function* isDamaged(context: UpkeepContext, name: Hash): Generator<Damage, boolean> {
+  const what = `packs/${toHex(name)}`;
+  using file = PackFile.open(context.disk, context.secrets, context.paths.pack(name), what);
+  const found = file.hashAll(context.secrets.hash);
+  if (equalBytes(found, name)) return false;
+  const damage = `its bytes are not what its name says (their hash is ${toHex(found)})`;
+  yield { file: what, what: damage, hint: hints.pack, pack: name };
+  return true;
 }
 
 /** One line for each frame that cannot be read or holds an object that is not what its name says. */
@@ -172,12 +192,8 @@ function* checkFrames(
   }
 }
 
-function compareWithIndex(
-  index: IndexDatabase,
-  directory: PackDirectory,
-  row: PackRow | undefined,
-  sum: Disagreement,
-): void {
+function compareWithIndex(index: IndexDatabase, directory: PackDirectory, row: PackRow): Disagreement {
+  const sum: Disagreement = { lacking: 0, misplaced: 0, right: 0 };
   const frameOf = framesOfObjects(directory);
   for (let object = 0; object < directory.objects; object += 1) {
     const hash = directoryHash(directory, object);
@@ -186,24 +202,35 @@ function compareWithIndex(
     const frame = frameOf[object] as number;
     if (place === undefined) {
       sum.lacking += 1;
-    } else if (place.pack === row?.id) {
-      const isRight =
+    } else if (place.pack === row.id) {
+      const isHere =
         place.offset === directory.frameOffsets[frame] &&
         place.sealed === directory.frameSealed[frame] &&
         place.method === directory.frameMethods[frame] &&
         place.decoded === directory.frameLengths[frame] &&
         place.at === directory.objectOffsets[object] &&
         place.length === directory.objectLengths[object];
-      if (isRight) sum.right += 1;
+      if (isHere) sum.right += 1;
       else sum.misplaced += 1;
     }
   }
+  return sum;
 }
 
-function* reportIndex(index: IndexDatabase, sum: Disagreement, unread: number): Generator<Damage> {
+function isRight({ lacking, misplaced }: Disagreement): boolean {
+  return lacking === 0 && misplaced === 0;
+}
+
+function add(sum: Disagreement, part: Disagreement): void {
+  sum.lacking += part.lacking;
+  sum.misplaced += part.misplaced;
+  sum.right += part.right;
+}
+
+function* reportIndex(index: IndexDatabase, sum: Disagreement, sawAll: boolean): Generator<Damage> {
   const damage = (what: string): Damage => ({ file: "index.sqlite", what, hint: hints.index });
   if (sum.lacking > 0) yield damage(`it lacks ${sum.lacking} objects that the packs have`);
   if (sum.misplaced > 0) yield damage(`it has wrong places for ${sum.misplaced} objects`);
   const strays = index.countObjects() - sum.right - sum.misplaced;
-  if (strays > 0 && unread === 0) yield damage(`it has ${strays} objects that no pack has`);
+  if (strays > 0 && sawAll) yield damage(`it has ${strays} objects that no pack has`);
 }

@@ -22,7 +22,7 @@ import { pause } from "./writing-lock.ts";
 const liveShareMin = 0.5;
 /** Packs under this are merged, when there are two of them. */
 const smallBytes = 4 * 1024 * 1024;
-const lockTries = 100;
+const lockTriesMax = 100;
 const lockPauseMs = 50;
 
 export interface GcOptions {
@@ -35,6 +35,8 @@ export interface GcOptions {
   readonly remark: () => void;
   /** Only says what it would do. */
   readonly dryRun?: boolean;
+  /** How often it tries to be alone, 50 ms apart; 100 times unless given. */
+  readonly lockTries?: number;
   /** Told as packs are packed anew, in bytes of packs. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -252,7 +254,7 @@ function sweep(context: GcContext, options: GcOptions, doomed: readonly PackRow[
   const { index, lock, disk, paths } = context;
   if (doomed.length === 0) return [];
   for (let tries = 1; !lock.tryExclusive(); tries += 1) {
-    if (tries === lockTries) return undefined;
+    if (tries >= (options.lockTries ?? lockTriesMax)) return undefined;
     pause(lockPauseMs);
   }
   options.remark();

@@ -22,6 +22,8 @@ import { sqliteError } from "./sqlite-error.ts";
 /** Raised with every change of the tables: an index of another version is made anew. */
 const schemaVersion = 1;
 const busyTimeoutMs = 60_000;
+/** Of each connection: enough for the index of 150,000 objects. */
+const cacheKib = 8192;
 
 const placeColumns = `pack INTEGER NOT NULL, offset INTEGER NOT NULL, sealed INTEGER NOT NULL,
   method INTEGER NOT NULL, decoded INTEGER NOT NULL, at INTEGER NOT NULL, length INTEGER NOT NULL`;
@@ -102,8 +104,10 @@ export class IndexDatabase implements Disposable {
     let database: DatabaseSync | undefined;
     try {
       database = new DatabaseSync(path, { readOnly, timeout: busyTimeoutMs });
-      if (!readOnly)
+      database.exec(`PRAGMA cache_size = -${cacheKib}`);
+      if (!readOnly) {
         database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000");
+      }
       const index = new IndexDatabase(path, database);
       index.#prepareSchema(readOnly);
       return index;
@@ -334,7 +338,7 @@ export class IndexDatabase implements Disposable {
       packClass === "content"
         ? "SELECT hash, pack, length, 0 FROM chunks"
         : "SELECT hash, pack, length, kind FROM metas";
-    for (const row of this.#statement(sql).iterate()) yield indexedObjectOf(row);
+    yield* this.#iterate(sql);
   }
 
   /** The objects that are found in some packs. One pass over all, whatever the number of packs. */
@@ -342,7 +346,15 @@ export class IndexDatabase implements Disposable {
     const where = "pack IN (SELECT value FROM json_each(?))";
     const sql = `SELECT hash, pack, length, 0 FROM chunks WHERE ${where} UNION ALL SELECT hash, pack, length, kind FROM metas WHERE ${where}`;
     const list = JSON.stringify(packs);
-    for (const row of this.#statement(sql).iterate(list, list)) yield indexedObjectOf(row);
+    yield* this.#iterate(sql, list, list);
+  }
+
+  *#iterate(sql: string, ...values: string[]): Generator<IndexedObject> {
+    try {
+      for (const row of this.#statement(sql).iterate(...values)) yield indexedObjectOf(row);
+    } catch (error) {
+      throw sqliteError(`Cannot read ${this.path}`, error, this.path);
+    }
   }
 
   /** What SQLite itself finds wrong with the file; empty when it is well. */

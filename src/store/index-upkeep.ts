@@ -29,25 +29,39 @@ const lockTries = 100;
 const lockPauseMs = 50;
 
 /**
- * Opens the index for writing, replacing one that cannot be used by an empty one.
- * @throws OuroError "locked" when it must be replaced and someone is writing.
+ * Opens the index for writing, in step with the packs; one that cannot be used is made anew.
+ * @throws OuroError "locked" when it must be made anew and someone is writing.
  */
 export function openIndex(context: UpkeepContext): IndexDatabase {
-  const { paths } = context;
   try {
-    return IndexDatabase.open(paths.index);
+    return openInStep(context);
   } catch (error) {
     if (!isKind(error, "corrupt")) throw error;
   }
   return withExclusive(context, () => {
     try {
-      return IndexDatabase.open(paths.index);
+      // Another process may have mended it meanwhile.
+      return openInStep(context);
     } catch (error) {
       if (!isKind(error, "corrupt")) throw error;
       context.onNotice?.(`${error.message}. Making it anew from the packs.`);
     }
-    return replaceIndex(context);
+    const index = replaceIndex(context);
+    reconcileIndex(context, index);
+    return index;
   });
+}
+
+/** @throws OuroError "corrupt" about the index; packs that are damaged are only reported. */
+function openInStep(context: UpkeepContext): IndexDatabase {
+  const index = IndexDatabase.open(context.paths.index);
+  try {
+    reconcileIndex(context, index);
+    return index;
+  } catch (error) {
+    index[Symbol.dispose]();
+    throw error;
+  }
 }
 
 /** An empty index in place of the one there is; only under the exclusive lock. */

@@ -10,6 +10,7 @@ import {
   decodePackDirectory,
   decodePackTrailer,
   type FrameMethod,
+  frameMethods,
   getHasher,
   type Hash,
   type PackClass,
@@ -20,6 +21,10 @@ import {
   sealHeaderBytes,
 } from "../format/mod.ts";
 import type { NewPack } from "./index-database.ts";
+
+/** What is read and not kept is read into here: most frames fit. */
+const scratchBytes = 512 * 1024;
+const scratch = Buffer.allocUnsafeSlow(scratchBytes);
 
 /** A frame's place in its pack, and how it is packed. */
 export interface FramePlace {
@@ -79,8 +84,11 @@ export class PackFile implements Disposable {
 
   /** @throws OuroError "corrupt" when it is shorter. */
   #read(offset: number, length: number): Uint8Array {
+    return this.#readInto(Buffer.allocUnsafeSlow(Math.min(length, this.size)), offset, length);
+  }
+
+  #readInto(bytes: Uint8Array, offset: number, length: number): Uint8Array {
     if (offset + length > this.size) throw this.#corrupt("it has been cut off");
-    const bytes = Buffer.allocUnsafeSlow(length);
     let count: number;
     try {
       count = this.#disk.read(this.#fd, bytes, offset);
@@ -135,7 +143,12 @@ export class PackFile implements Disposable {
    * @throws OuroError "corrupt".
    */
   readFrame(place: FramePlace): Uint8Array {
-    const sealed = this.#read(place.offset, place.sealed);
+    // Opening and decompressing make new bytes; only what needs neither is handed out as it was read.
+    const isAsRead = this.#seal.overhead === 0 && place.method === frameMethods.raw;
+    const sealed =
+      isAsRead || place.sealed > scratchBytes
+        ? this.#read(place.offset, place.sealed)
+        : this.#readInto(scratch.subarray(0, place.sealed), place.offset, place.sealed);
     const payload = this.#seal.openPiece(place.offset, sealed, this.what);
     return decodeFrame(place.method, payload, place.decoded, this.what);
   }

@@ -16,7 +16,7 @@ const kindByCode: Readonly<Record<number, ErrorKind>> = {
 const hints: Partial<Record<ErrorKind, string>> = {
   locked: "Another process has been writing to this box for long; try again when it is done.",
   "no-space": "Free some space on that disk and run the command again.",
-  corrupt: "Run `ourobox check`: the index is made anew from the packs.",
+  corrupt: "Remove .ourobox/index.sqlite: it is made anew from the packs.",
 };
 
 /**

@@ -21,7 +21,6 @@ import {
   type OnPacks,
   openIndex,
   rebuildIndex,
-  reconcileIndex,
   removeTemporaryPacks,
   reviveDuplicates,
   type UpkeepContext,
@@ -76,14 +75,7 @@ export class Store implements MetaSource, Disposable {
       ensureDirectory(disk, paths.temporary);
       const context: UpkeepContext = { ...options, paths, lock };
       removeTemporaryPacks(context);
-      const index = openIndex(context);
-      try {
-        reconcileIndex(context, index);
-        return new Store(options, paths, lock, index);
-      } catch (error) {
-        index[Symbol.dispose]();
-        throw error;
-      }
+      return new Store(options, paths, lock, openIndex(context));
     } catch (error) {
       lock[Symbol.dispose]();
       throw ioError(`Cannot open the store in ${options.directory}`, error, options.directory);
@@ -100,19 +92,32 @@ export class Store implements MetaSource, Disposable {
     return { ...this.#options, paths: this.#paths, lock: this.#lock };
   }
 
-  #readIndexInode(): bigint {
-    return this.#options.disk.stat(this.#paths.index)?.inode ?? -1n;
+  /** Turns failures of the disk into errors of ours. */
+  #attempt<T>(what: string, body: () => T): T {
+    try {
+      return body();
+    } catch (error) {
+      throw ioError(what, error, this.#options.directory);
+    }
   }
 
-  /** Counts as a writer from now on: nothing that it can find is removed. */
-  #beginWriting(): void {
+  #readIndexInode(): bigint {
+    return this.#attempt("Cannot look at the index", () => this.#options.disk.stat(this.#paths.index)?.inode ?? -1n);
+  }
+
+  /**
+   * Counts as a writer from now on: nothing that this store can find is removed until `endWriting`. Whatever writes does
+   * this by itself; to be called by who first looks what is here and then refers to it (a fetch).
+   * @throws OuroError "read-only", "locked".
+   */
+  beginWriting(): void {
     if (this.#options.readOnly === true)
       throw new OuroError("read-only", "Cannot write: the store was opened for reading");
     if (this.#lock.isHeld) return;
     this.#lock.share();
     if (this.#readIndexInode() === this.#indexInode) return;
     this.#index[Symbol.dispose]();
-    this.#useIndex(openIndex(this.#context));
+    this.#useIndex(this.#attempt("Cannot open the index", () => openIndex(this.#context)));
   }
 
   #useIndex(index: IndexDatabase): void {
@@ -192,13 +197,13 @@ export class Store implements MetaSource, Disposable {
 
   /** A writer of metadata. This store counts as writing from now on. */
   openMetaWriter(): MetaWriter {
-    this.#beginWriting();
+    this.beginWriting();
     return new MetaWriter({ ...this.#options, paths: this.#paths, hasher: this.hasher, index: this.#index });
   }
 
   /** Takes in files' content. This store counts as writing from now on, unless only hashes are wanted. */
   openIngest(options: IngestOptions): Ingest {
-    if (options.hashOnly !== true) this.#beginWriting();
+    if (options.hashOnly !== true) this.beginWriting();
     return new Ingest({ ...options, store: this.#options, index: this.#index, paths: this.#paths });
   }
 
@@ -223,7 +228,7 @@ export class Store implements MetaSource, Disposable {
    * @throws OuroError "corrupt", "wrong-key", "newer-format", "no-space", "io".
    */
   adoptPack(temporaryPath: string, name: Hash, packClass: PackClass): void {
-    this.#beginWriting();
+    this.beginWriting();
     const { disk, secrets } = this.#options;
     using file = PackFile.open(disk, secrets, temporaryPath, `pack ${toHex(name)}`);
     file.verifyName(name, secrets.hash);
@@ -271,19 +276,29 @@ export class Store implements MetaSource, Disposable {
 
   /** Makes the index anew from the packs. @throws OuroError "locked" when others are writing. */
   rebuildIndex(onPacks?: OnPacks): void {
-    this.#useIndex(rebuildIndex(this.#context, this.#index, onPacks));
+    const build = (): IndexDatabase => rebuildIndex(this.#context, this.#index, onPacks);
+    this.#useIndex(this.#attempt("Cannot make the index anew", build));
   }
 
   /** What is wrong with the packs and the index; nothing is changed. */
-  check(options: CheckOptions): Generator<Damage> {
-    return checkStore(this.#context, this.#index, this.hasher, options);
+  *check(options: CheckOptions): Generator<Damage> {
+    try {
+      yield* checkStore(this.#context, this.#index, this.hasher, options);
+    } catch (error) {
+      throw ioError("Cannot check the box", error, this.#options.directory);
+    }
   }
 
   /** Removes and packs anew what nothing needs, or says what it would remove. */
   gc(options: GcOptions): GcResult {
-    const result = collectGarbage({ ...this.#context, random: this.#options.random, index: this.#index }, options);
-    this.#frames.clear();
-    return result;
+    const context = { ...this.#context, random: this.#options.random, index: this.#index };
+    try {
+      return collectGarbage(context, options);
+    } catch (error) {
+      throw ioError("Cannot clean up the box", error, this.#options.directory);
+    } finally {
+      this.#frames.clear();
+    }
   }
 }
 

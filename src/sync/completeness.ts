@@ -1,7 +1,7 @@
 /**
- * Whether all that a head refers to is here and right, before it is believed: its commits (with their signatures), every node of
- * its tree, and where asked for every chunk. What is also in a tree that is known to be whole is not looked at again, so
- * a change costs what it changed.
+ * Whether all that a head refers to is here and right, before it is believed: its commits (with their signatures, as far back as
+ * what is known) and every node of its tree; the chunks that it needs are told. What is also in a tree that is known to be whole
+ * is not looked at again, so a change costs what it changed.
  *
  * Nothing is believed of a remote: a head whose tree has edits that its vector does not cover is refused (DESIGN 7, C4), and so is
  * one whose writer's chain of events does not pass through what is known of that writer (F2).
@@ -11,7 +11,6 @@ import { equalBytes, toHex } from "../base/bytes.ts";
 import { isKind, OuroError } from "../base/errors.ts";
 import {
   type Content,
-  contentItems,
   covers,
   type DirectoryValue,
   type Entry,
@@ -29,6 +28,7 @@ import {
   writerHex,
 } from "../format/mod.ts";
 import { type CommitReader, differingEntries, directoryOf, HashSet, TreeReader } from "../history/mod.ts";
+import { type ContentWalk, walkContent } from "./content-walk.ts";
 import type { SyncStore } from "./sync-options.ts";
 
 /** How many entries are looked at before others have their turn. */
@@ -39,9 +39,10 @@ export interface CompletenessOptions {
   readonly commits: CommitReader;
   /** What this box has taken in: all of it is here. */
   readonly known: VersionVector;
-  /** Parents that are not here were trimmed away, and are not on their way. */
-  readonly mayBeTrimmed: boolean;
-  readonly checkChunks: boolean;
+  /** A writer's events are all of one peer: in a plain box nothing else says who may go on as that writer. */
+  readonly isOnePeer: boolean;
+  /** Called for every chunk that a head needs and its base has not; may be called twice for one. */
+  readonly onChunk?: (hash: Hash) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -50,11 +51,18 @@ export class Completeness {
   readonly #trees: TreeReader;
   /** Top nodes of directories all of which is here. */
   #whole = new HashSet();
+  #contentWalk: ContentWalk;
   #left = entriesAtOnce;
 
   constructor(options: CompletenessOptions) {
     this.#options = options;
     this.#trees = new TreeReader(options.store);
+    this.#contentWalk = this.#newContentWalk();
+  }
+
+  #newContentWalk(): ContentWalk {
+    const { store, onChunk } = this.#options;
+    return { getList: (hash) => store.getMeta(hash, "list"), seen: new HashSet(), onChunk };
   }
 
   /**
@@ -72,6 +80,7 @@ export class Completeness {
       await this.#checkTree(root, before);
     } catch (thrown) {
       this.#whole = new HashSet();
+      this.#contentWalk = this.#newContentWalk();
       if (before === undefined || !isKind(thrown, "not-found")) throw thrown;
       // Perhaps it is the base that is not whole.
       await this.#checkTree(root, undefined);
@@ -80,7 +89,7 @@ export class Completeness {
 
   /** The commits that are new, each read and verified. */
   async #checkCommits(head: NamedCommit): Promise<void> {
-    const { commits, known, mayBeTrimmed } = this.#options;
+    const { commits, known } = this.#options;
     const waiting = [head];
     const seen = new HashSet();
     for (let named = waiting.pop(); named !== undefined; named = waiting.pop()) {
@@ -88,13 +97,7 @@ export class Completeness {
       const vector = fullVector(named);
       for (const id of named.commit.parents) {
         if (!seen.add(id)) continue;
-        let parent: NamedCommit;
-        try {
-          parent = commits.read(id);
-        } catch (thrown) {
-          if (mayBeTrimmed && isKind(thrown, "not-found")) continue;
-          throw thrown;
-        }
+        const parent = commits.read(id);
         const above = fullVector(parent);
         if (!includes(vector, above)) {
           throw new OuroError(
@@ -108,7 +111,7 @@ export class Completeness {
   }
 
   /** The head's last event is its writer's, is in the commit, and follows on what is known of that writer. */
-  #checkLast({ writer, last }: Head, named: NamedCommit): void {
+  #checkLast({ writer, last, peer }: Head, named: NamedCommit): void {
     const refuse = (why: string): OuroError => new OuroError("corrupt", `Cannot use head ${writerHex(writer)}: ${why}`);
     const entry = findVectorEntry(fullVector(named), writer);
     if (last === undefined) {
@@ -119,7 +122,11 @@ export class Completeness {
       throw refuse("its commit does not have its last event");
     }
     const known = findVectorEntry(this.#options.known, writer);
-    if (known !== undefined && !passesThrough(this.#options.commits, last, known)) throw forked(writer);
+    // A head that lags is no fork; whether it may is for others to say.
+    if (known === undefined || last.clock < known.clock) return;
+    const { commits, isOnePeer } = this.#options;
+    if (!passesThrough(commits, last, known)) throw forked(writer);
+    if (isOnePeer && !isByPeer(commits, last, known, peer)) throw takenOver(writer);
   }
 
   #findTree(commit: Hash): DirectoryValue | undefined {
@@ -142,7 +149,7 @@ export class Completeness {
       this.#checkXattrs(entry);
       for (const { value } of entry.data) {
         if (value.kind === kinds.directory) addDirectory(value, old === undefined ? undefined : directoryOf(old));
-        else if (value.kind === kinds.file) this.#checkContent(value.content);
+        else if (value.kind === kinds.file) this.#checkContent(value.content, old);
       }
     };
     this.#checkXattrs(root);
@@ -168,19 +175,9 @@ export class Completeness {
     if (xattrs?.form === "block") this.#options.store.getMeta(xattrs.hash, "xattrs");
   }
 
-  #checkContent(content: Content): void {
-    const { store, checkChunks } = this.#options;
-    if (content.list === undefined && !checkChunks) return;
-    for (const item of contentItems(content, (hash) => store.getMeta(hash, "list"))) {
-      if (!checkChunks || item.form !== "chunk" || store.hasChunk(item.hash)) continue;
-      throw new OuroError(
-        "not-found",
-        `Cannot find chunk ${toHex(item.hash)}: it is neither here nor in a pack that came`,
-        {
-          subject: toHex(item.hash),
-        },
-      );
-    }
+  #checkContent(content: Content, old: Entry | undefined): void {
+    const before = old?.data[0].value;
+    walkContent(content, before?.kind === kinds.file ? before.content : undefined, this.#contentWalk);
   }
 }
 
@@ -209,6 +206,23 @@ export function passesThrough(commits: CommitReader, last: LastEvent, known: Vec
     at = commit.previous;
   }
   return at !== undefined && at.clock === known.clock && equalBytes(at.id.subarray(0, eventBytes), known.event);
+}
+
+/** Whether all events from `last` back to the known one, which is in the chain, are signed by `peer`. */
+function isByPeer(commits: CommitReader, last: LastEvent, known: VectorEntry, peer: Uint8Array): boolean {
+  for (let at: LastEvent | undefined = last; at !== undefined && at.clock >= known.clock; ) {
+    const { commit } = commits.read(at.id);
+    if (commit.type !== "event" || !equalBytes(commit.peer, peer)) return false;
+    at = commit.previous;
+  }
+  return true;
+}
+
+function takenOver(writer: bigint): OuroError {
+  return new OuroError("diverged", `Cannot take head ${writerHex(writer)}: another peer has gone on as that writer`, {
+    subject: writerHex(writer),
+    hint: "If a device has a new key, remove `.ourobox/writer` there, then commit and push from there.",
+  });
 }
 
 export function forked(writer: bigint): OuroError {

@@ -18,7 +18,7 @@ import type { RemoteMemory } from "./remote-memory.ts";
 import { type SyncOptions, transfersDefault } from "./sync-options.ts";
 
 /** What two requests are worth in bytes that are sent instead. */
-const requestBytes = 64 * 1024;
+const requestBytes = 32 * 1024;
 
 /**
  * Finds new covered packs and notes them in `memory.covered`.
@@ -43,7 +43,8 @@ export async function findCovered(
   for (const pack of candidates) {
     const name = toHex(pack.name);
     const directory = await readPackDirectory(
-      pack,
+      pack.size,
+      pack.class,
       options.secrets,
       fileReader(options.disk, options.store.packPath(pack.name)),
       name,
@@ -81,7 +82,7 @@ async function readObjects(
       const name = packName(pack.name);
       const read = (range: { start: number; end: number }): Promise<Uint8Array> =>
         remote.get(name, { range, ...(signal === undefined ? {} : { signal }) });
-      const directory = await readPackDirectory(pack, secrets, read, name);
+      const directory = await readPackDirectory(pack.size, pack.class, secrets, read, name);
       for (let index = 0; index < directory.objects; index += 1)
         objects[pack.class].add(directoryHash(directory, index));
     });

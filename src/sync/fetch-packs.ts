@@ -6,6 +6,8 @@ import { toHex } from "../base/bytes.ts";
 import { ioError, isKind, OuroError } from "../base/errors.ts";
 import type { PackInfo } from "../format/mod.ts";
 import { packName } from "./box-on-remote.ts";
+import { ArrivedChunks } from "./chunk-list.ts";
+import { fileReader, readPackDirectory } from "./pack-directory.ts";
 import { forEachParallel } from "./parallel.ts";
 import { PartFile } from "./part-file.ts";
 import { isDamage } from "./remote-index.ts";
@@ -16,6 +18,7 @@ export class FetchedPacks {
   readonly arrived: Set<string> = new Set();
   /** Those that are not there, or are not what they should be, with the reason; by name in hex. */
   readonly failed: Map<string, OuroError> = new Map();
+  readonly chunks: ArrivedChunks = new ArrivedChunks();
   bytes = 0;
 }
 
@@ -35,6 +38,10 @@ export async function fetchPacks(
     if (failure === undefined) {
       result.arrived.add(name);
       result.bytes += pack.size;
+      if (pack.class === "content") {
+        const read = fileReader(options.disk, options.store.packPath(pack.name));
+        result.chunks.add(await readPackDirectory(pack.size, pack.class, options.secrets, read, name));
+      }
     } else result.failed.set(name, failure);
     options.progress?.add(1, 0);
   });

@@ -21,11 +21,12 @@ import {
 import { CommitReader } from "../history/mod.ts";
 import type { BlobInfo } from "../remote/mod.ts";
 import { BoxOnRemote, type SignedHead } from "./box-on-remote.ts";
+import { NeededChunks } from "./chunk-list.ts";
 import { Completeness, includes, joinAll } from "./completeness.ts";
 import { FetchedPacks, fetchPacks } from "./fetch-packs.ts";
 import { forEachParallel } from "./parallel.ts";
 import { removeParts } from "./part-file.ts";
-import { isDamage, type RemoteIndex, readRemoteIndex } from "./remote-index.ts";
+import { isDamage, readRemoteIndex } from "./remote-index.ts";
 import { RemoteMemory } from "./remote-memory.ts";
 import { type SyncOptions, transfersDefault } from "./sync-options.ts";
 
@@ -112,7 +113,7 @@ class Fetching {
     const wanted = missing.filter(([name]) => !this.#memory.shared.has(name)).map(([, pack]) => pack);
     const removed = missing.filter(([name]) => this.#memory.shared.has(name)).map(([, pack]) => pack);
     try {
-      const taken = await this.#take(heads, index, wanted, removed);
+      const taken = await this.#take(heads, wanted, removed);
       removeParts(disk, store.temporaryFolder);
       const moved = this.#record(taken);
       return {
@@ -155,40 +156,47 @@ class Fetching {
   /** Brings packs and checks the heads. @returns Those that are whole. */
   async #take(
     heads: readonly SignedHead[],
-    index: RemoteIndex,
     wanted: readonly PackInfo[],
     removed: readonly PackInfo[],
   ): Promise<SignedHead[]> {
-    const meta = wanted.filter((pack) => pack.class === "meta");
-    const content = this.#options.content === "none" ? [] : wanted.filter((pack) => pack.class === "content");
-    await this.#bring("metadata", meta);
-    const isWhole = (): boolean => index.damaged.length === 0 && this.#packs.failed.size === 0;
+    const isSparse = this.#options.content === "none";
+    await this.#bring(
+      "Fetching metadata",
+      wanted.filter((pack) => pack.class === "meta"),
+    );
+    const needed = new NeededChunks();
     // The check needs metadata only, and goes on while content is on its way.
     const [brought, checked] = await Promise.allSettled([
-      this.#bring("content", content),
-      this.#check(heads, { mayBeTrimmed: isWhole() && removed.length === 0, checkChunks: false }),
+      this.#bring("Fetching content", isSparse ? [] : wanted.filter((pack) => pack.class === "content")),
+      this.#check(heads, isSparse ? undefined : (hash) => needed.add(hash)),
     ]);
     if (brought.status === "rejected") throw brought.reason;
     if (checked.status === "rejected") throw checked.reason;
     const { whole, missing } = checked.value;
-    if (missing.length === 0 && isWhole() && removed.length === 0) return whole;
-    if (this.#options.content === "none" && missing.length === 0) return whole;
-    return this.#takeCarefully(heads, removed, isWhole());
+    if (missing.length === 0 && !needed.isFull && needed.every((hash) => this.#hasChunk(hash))) return whole;
+    return this.#takeCarefully(heads, removed, isSparse);
   }
 
-  /** As something is not there that may be needed: every chunk is looked for, and what was removed here is brought back if need be. */
+  #hasChunk(hash: Hash): boolean {
+    return this.#packs.chunks.has(hash) || this.#options.store.hasChunk(hash);
+  }
+
+  /** As something is not there, each head is asked for what it needs; and what was removed here is brought back if need be. */
   async #takeCarefully(
     heads: readonly SignedHead[],
     removed: readonly PackInfo[],
-    isWhole: boolean,
+    isSparse: boolean,
   ): Promise<SignedHead[]> {
     const out = new Set(this.#keptOut.map(({ writer }) => writer));
     const tried = heads.filter(({ head }) => !out.has(writerHex(head.writer)));
-    const checkChunks = this.#options.content !== "none";
-    let result = await this.#check(tried, { mayBeTrimmed: false, checkChunks });
+    const requireChunk = (hash: Hash): void => {
+      if (!this.#hasChunk(hash)) throw missingChunk(hash);
+    };
+    const onChunk = isSparse ? undefined : requireChunk;
+    let result = await this.#check(tried, onChunk);
     if (result.missing.length > 0 && removed.length > 0) {
-      await this.#bring("packs", checkChunks ? removed : removed.filter((pack) => pack.class === "meta"));
-      result = await this.#check(tried, { mayBeTrimmed: isWhole && this.#packs.failed.size === 0, checkChunks });
+      await this.#bring("Fetching packs again", isSparse ? removed.filter((pack) => pack.class === "meta") : removed);
+      result = await this.#check(tried, onChunk);
     }
     this.#keptOut.push(...result.missing);
     return result.whole;
@@ -204,16 +212,17 @@ class Fetching {
   /** Heads that are wrong are kept out for good; those of which something is missing are given back. */
   async #check(
     heads: readonly SignedHead[],
-    options: { readonly mayBeTrimmed: boolean; readonly checkChunks: boolean },
+    onChunk: ((hash: Hash) => void) | undefined,
   ): Promise<{ readonly whole: SignedHead[]; readonly missing: KeptOut[] }> {
-    const { store, signal } = this.#options;
+    const { store, secrets, signal } = this.#options;
     const bases = this.#knownCommits();
     const known = joinAll(bases.vectors);
     const completeness = new Completeness({
       store,
       commits: this.#commits,
       known,
-      ...options,
+      isOnePeer: secrets.suite === "plain",
+      ...(onChunk === undefined ? {} : { onChunk }),
       ...(signal === undefined ? {} : { signal }),
     });
     const whole: SignedHead[] = [];
@@ -287,10 +296,12 @@ class Fetching {
     });
     for (const writer of this.#memory.heads.keys()) if (!this.#listed.has(writer)) this.#memory.heads.delete(writer);
     for (const { head } of taken) this.#remember(writerHex(head.writer));
-    return taken.map(({ head }) => head).filter(({ writer, commit }) => {
-      const old = before.get(writer);
-      return old === undefined || !equalBytes(old, commit);
-    });
+    return taken
+      .map(({ head }) => head)
+      .filter(({ writer, commit }) => {
+        const old = before.get(writer);
+        return old === undefined || !equalBytes(old, commit);
+      });
   }
 
   #remember(writer: string): void {
@@ -298,6 +309,12 @@ class Fetching {
     if (info?.tag === undefined) this.#memory.heads.delete(writer);
     else this.#memory.heads.set(writer, { tag: info.tag, size: info.size });
   }
+}
+
+function missingChunk(hash: Hash): OuroError {
+  return new OuroError("not-found", `Cannot find chunk ${toHex(hash)}: it is neither here nor in a pack that came`, {
+    subject: toHex(hash),
+  });
 }
 
 function untrusted({ writer, peer, peerName }: Head): OuroError {

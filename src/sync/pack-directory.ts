@@ -5,37 +5,43 @@ import {
   type BoxSecrets,
   decodePackDirectory,
   decodePackTrailer,
+  type PackClass,
   type PackDirectory,
-  type PackInfo,
   packTrailerBytes,
   Seal,
   sealHeaderBytes,
 } from "../format/mod.ts";
 import type { ByteRange } from "../remote/mod.ts";
 
+/** What is read at first, in the hope that the directory is in it. */
+const tailBytes = 64 * 1024;
+
 /**
+ * @param size Of the pack.
  * @param read Gives exactly the bytes of a range of the pack.
  * @throws OuroError "corrupt", "wrong-key", and what `read` throws.
  */
 export async function readPackDirectory(
-  pack: PackInfo,
+  size: number,
+  packClass: PackClass,
   secrets: BoxSecrets,
   read: (range: ByteRange) => Uint8Array | Promise<Uint8Array>,
   what: string,
 ): Promise<PackDirectory> {
-  const header = await read({ start: 0, end: Math.min(sealHeaderBytes, pack.size) });
-  const seal = Seal.open(secrets, "pack", header, what);
-  const tail = await read({ start: Math.max(0, pack.size - packTrailerBytes - pack.directorySize), end: pack.size });
-  if (tail.length < packTrailerBytes)
-    throw new OuroError("corrupt", `Cannot read ${what}: it has been cut off`, { subject: what });
-  const trailer = decodePackTrailer(tail.subarray(tail.length - packTrailerBytes), pack.size, seal.overhead, what);
-  if (trailer.length !== pack.directorySize) {
-    throw new OuroError("corrupt", `Cannot read ${what}: its directory is not as long as the index says`, {
-      subject: what,
-    });
-  }
-  const bytes = seal.openPiece(trailer.offset, tail.subarray(0, trailer.length), what);
-  return decodePackDirectory(bytes, pack.class, trailer.offset, seal.overhead, what);
+  const cutOff = (): OuroError =>
+    new OuroError("corrupt", `Cannot read ${what}: it has been cut off`, { subject: what });
+  if (size < sealHeaderBytes + packTrailerBytes) throw cutOff();
+  const seal = Seal.open(secrets, "pack", await read({ start: 0, end: sealHeaderBytes }), what);
+  const start = Math.max(0, size - tailBytes);
+  const tail = await read({ start, end: size });
+  const trailer = decodePackTrailer(tail.subarray(tail.length - packTrailerBytes), size, seal.overhead, what);
+  const end = trailer.offset + trailer.length;
+  const sealed =
+    trailer.offset >= start
+      ? tail.subarray(trailer.offset - start, end - start)
+      : await read({ start: trailer.offset, end });
+  const bytes = seal.openPiece(trailer.offset, sealed, what);
+  return decodePackDirectory(bytes, packClass, trailer.offset, seal.overhead, what);
 }
 
 /** Reads ranges of a local file. @throws OuroError "not-found" and its like. */

@@ -78,6 +78,8 @@ class Pushing {
   readonly #options: PushOptions;
   readonly #memory: RemoteMemory;
   readonly #commits: CommitReader;
+  /** The last round did not end well: this one looks at everything, even if the head says so already. */
+  #mustCheck = false;
   #sentPacks = 0;
   #sentBytes = 0;
 
@@ -94,11 +96,14 @@ class Pushing {
     if (own === undefined) return this.#result("empty");
     const before = await this.#findOwnHead(own);
     const head = before === undefined ? own : { ...own, tags: joinTags(own.tags, before.head.tags) };
-    if (before === undefined ? await this.#isKnownByOthers(head) : !mayReplace(head, before.head, this.#commits)) {
+    const isNews =
+      before === undefined ? !(await this.#isKnownByOthers(head)) : mayReplace(head, before.head, this.#commits);
+    if (!isNews && !this.#mustCheck) {
       return this.#result(this.#sentPacks > 0 ? "pushed" : "up-to-date", head.commit);
     }
     try {
       const moved = await this.#bring(head, before);
+      this.#mustCheck = moved !== undefined;
       const isNewest = equalBytes(this.#options.state.head()?.commit ?? head.commit, head.commit);
       if (moved === undefined && (isNewest || isLast)) return this.#result("pushed", head.commit);
       if (moved === undefined || !isLast) return "again";
@@ -189,7 +194,7 @@ class Pushing {
     if (packs.length === 0) return;
     const { remote, store, signal, progress, transfers = transfersDefault } = this.#options;
     const bytes = packs.reduce((sum, { size }) => sum + size, 0);
-    progress?.phase("packs", { files: packs.length, bytes });
+    progress?.phase("Pushing packs", { files: packs.length, bytes });
     // The largest first: so the last to end are small.
     const ordered = [...packs].sort((a, b) => b.size - a.size);
     await forEachParallel(ordered, transfers, async ({ name, size }) => {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { someSecrets, TestBox, testPassphrase } from "../../test/support/sync-box.ts";
 import { toHex } from "../base/bytes.ts";
 import { isKind } from "../base/errors.ts";
 import { nodeDisk } from "../base/node-disk.ts";
 import { MemoryPlace, MemoryRemote } from "../remote/mod.ts";
-import { someSecrets, TestBox, testPassphrase } from "../../test/support/sync-box.ts";
 import { readRemoteIdentity, unlockIdentity } from "./mod.ts";
 
 for (const suite of ["aes-256-gcm", "plain"] as const) {
@@ -25,8 +25,14 @@ for (const suite of ["aes-256-gcm", "plain"] as const) {
     using b = new TestBox(await unlockIdentity(identity, async () => testPassphrase));
     const fetched = await b.fetch(remote);
     assert.deepEqual(fetched.keptOut, []);
-    assert.deepEqual(fetched.heads.map(({ commit }) => toHex(commit)), [toHex(first)]);
-    assert.deepEqual(b.state.tags().map(({ name }) => name), ["v1"]);
+    assert.deepEqual(
+      fetched.heads.map(({ commit }) => toHex(commit)),
+      [toHex(first)],
+    );
+    assert.deepEqual(
+      b.state.tags().map(({ name }) => name),
+      ["v1"],
+    );
     b.adopt(first);
     assert.deepEqual(b.files(), a.files());
     assert.deepEqual(b.damage(), []);
@@ -35,7 +41,10 @@ for (const suite of ["aes-256-gcm", "plain"] as const) {
     const second = await b.commit({ "a.txt": "one", "c.txt": "three" });
     assert.equal((await b.push(remote)).outcome, "pushed");
     const back = await a.fetch(remote);
-    assert.deepEqual(back.heads.map(({ commit }) => toHex(commit)), [toHex(second)]);
+    assert.deepEqual(
+      back.heads.map(({ commit }) => toHex(commit)),
+      [toHex(second)],
+    );
     a.adopt(second);
     assert.deepEqual(a.files(), { "a.txt": "one", "c.txt": "three" });
     assert.deepEqual(a.damage(), []);
@@ -47,5 +56,8 @@ test("sync: a sealed remote does not open with a wrong passphrase", async () => 
   const remote = new MemoryRemote(nodeDisk);
   await a.init(remote);
   const identity = await readRemoteIdentity(remote);
-  await assert.rejects(unlockIdentity(identity, async () => "wrong"), (thrown) => isKind(thrown, "wrong-key"));
+  await assert.rejects(
+    unlockIdentity(identity, async () => "wrong"),
+    (thrown) => isKind(thrown, "wrong-key"),
+  );
 });

@@ -8,14 +8,14 @@ import { setImmediate } from "node:timers/promises";
 import { toText } from "../base/bytes.ts";
 import { errnoOf, OuroError } from "../base/errors.ts";
 import { DirectoryLister, type FileStat, fstat, listedType, statWord } from "../base/posix.ts";
-import { type Dot, type Entry, nameProblem, rootId } from "../format/mod.ts";
+import { type Dot, type Entry, rootId } from "../format/mod.ts";
 import { directoryOf, type PathFilter, splitPath, type TreeReader } from "../history/mod.ts";
 import { below, FolderWalk, latin } from "./folder-walk.ts";
-import { IgnoreRules, ignoreFileName } from "./ignore-rules.ts";
-import { isTemporaryName } from "./ignored-names.ts";
+import { type IgnoreRules, ignoreFileName, type OnRuleProblem, rulesAbove, rulesIn } from "./ignore-rules.ts";
 import { RowIndex } from "./row-index.ts";
 import { rowOfTree } from "./row-of-tree.ts";
 import { field, isDirectoryMode, recordFlags, ScanRow } from "./scan-row.ts";
+import { isTaken } from "./taken-names.ts";
 
 /** Where rows are kept: history's State. */
 export interface RowSource {
@@ -131,8 +131,7 @@ export class Scanner {
 
   /** The row of a directory, from the tree where none was kept. */
   rowOf(id: Dot, oldPath: string): ScanRow {
-    const bytes = this.options.rows.scanRow(id);
-    const row = bytes === undefined ? undefined : ScanRow.decode(bytes);
+    const row = this.#storedRow(id);
     if (row !== undefined) return row;
     const { reader, tree } = this.options;
     if (tree === undefined) return ScanRow.empty;
@@ -141,15 +140,24 @@ export class Scanner {
     return directory === undefined ? ScanRow.empty : rowOfTree(reader, directory, oldPath === "" ? tree : undefined);
   }
 
-  /** A directory that a row has a record of. */
+  #storedRow(id: Dot): ScanRow | undefined {
+    const bytes = this.options.rows.scanRow(id);
+    return bytes === undefined ? undefined : ScanRow.decode(bytes);
+  }
+
+  /** A directory that a row has a record of. @param fallback Where no row was kept; by default what the tree says. */
   scanOf(
     where: Pick<DirectoryScan, "parent" | "place" | "name">,
     record: { readonly row: ScanRow; readonly at: number },
     oldPath: string,
+    fallback?: ScanRow,
   ): DirectoryScan {
     const id = record.row.id(record.at);
-    return new DirectoryScan({ ...where, id, row: this.rowOf(id, oldPath), oldPath, record });
+    const row = (fallback === undefined ? undefined : this.#storedRow(id)) ?? fallback ?? this.rowOf(id, oldPath);
+    return new DirectoryScan({ ...where, id, row, oldPath, record });
   }
+
+  readonly onProblem: OnRuleProblem = (path, why) => this.warn(path, why);
 
   warn(path: string, why: string): void {
     this.isPartial = true;
@@ -160,7 +168,7 @@ export class Scanner {
   async walk(top: DirectoryScan): Promise<void> {
     using walk = new FolderWalk(this.options.root);
     if (!this.#enter(walk, top, top.path.split("/").filter(Boolean))) return;
-    const rules = this.rulesAbove(walk.path);
+    const rules = rulesAbove(this.options.root, walk.path, this.onProblem);
     const frames = [this.#list(walk, top, rules)];
     for (let frame = frames.at(-1); frame !== undefined; frame = frames.at(-1)) {
       const next = frame.directories.pop();
@@ -206,30 +214,6 @@ export class Scanner {
     if (this.options.signal?.aborted === true) throw new OuroError("aborted", "Interrupted");
   }
 
-  /** The rules of the directories from the root to this one, without its own. */
-  rulesAbove(path: string): IgnoreRules {
-    let rules = IgnoreRules.none;
-    const names = path.split("/").filter(Boolean);
-    if (names.length === 0) return rules;
-    using walk = new FolderWalk(this.options.root);
-    rules = this.rulesIn(rules, "", walk, true);
-    for (const name of names.slice(0, -1)) {
-      walk.enter(name);
-      rules = this.rulesIn(rules, name, walk, true);
-    }
-    return rules;
-  }
-
-  rulesIn(above: IgnoreRules, name: string, walk: FolderWalk, hasFile: boolean): IgnoreRules {
-    try {
-      return above.below(name, walk.fd, hasFile);
-    } catch (thrown) {
-      if (errnoOf(thrown) === undefined) throw thrown;
-      this.warn(below(walk.path, ignoreFileName), `its rules do not count: it cannot be read (${errnoOf(thrown)})`);
-      return above.below(name, walk.fd, false);
-    }
-  }
-
   /** @param mountedOn The device around it, when it was a mount point. */
   #list(walk: FolderWalk, scan: DirectoryScan, above: IgnoreRules, mountedOn?: bigint): Frame {
     const { row } = scan;
@@ -268,7 +252,7 @@ export class Scanner {
     }
     this.names += count;
     this.#sinceTurn += count + 20;
-    const rules = this.rulesIn(above, scan.name, walk, hasRules);
+    const rules = rulesIn(above, walk, hasRules, this.onProblem);
     if (mountedOn !== undefined && count === 0 && row.count > 0 && fstat(walk.fd).device === mountedOn) {
       this.warn(scan.path, "kept as in the last commit: nothing is mounted there now");
       return { scan, rules, directories: [] };
@@ -323,22 +307,11 @@ export class Scanner {
 
   #addUntracked(scan: DirectoryScan, rules: IgnoreRules, each: { name: string; isDirectory: boolean }): void {
     const { name, isDirectory } = each;
-    if (!this.isTaken(scan.path, rules, name, isDirectory)) return;
+    if (!isTaken(rules, name, isDirectory, (why) => this.warn(below(scan.path, name), why))) return;
     const match = this.#match(scan, name);
     if (match === "not" || (match === "above" && !isDirectory)) return;
     scan.add({ name, type: "new", at: -1, scan: undefined, isDirectory });
     if (isDirectory) this.strays.push({ parent: scan, name, at: -1 });
-  }
-
-  /** Whether an untracked name may be taken in; warns of names that no tree can hold. */
-  isTaken(directory: string, rules: IgnoreRules, name: string, isDirectory: boolean): boolean {
-    if (isTemporaryName(name)) return false;
-    const problem = nameProblem(latin(name));
-    if (problem !== undefined) {
-      if (name !== ".ourobox") this.warn(below(directory, name), `left alone: its name ${problem}`);
-      return false;
-    }
-    return !rules.ignores(name, isDirectory);
   }
 
   #addGone(scan: DirectoryScan, at: number): void {

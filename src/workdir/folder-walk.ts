@@ -81,6 +81,11 @@ export class FolderWalk implements Disposable {
     return this.#names.join("/");
   }
 
+  /** Of the directory at hand; "" for the root. */
+  get name(): string {
+    return this.#names.at(-1) ?? "";
+  }
+
   get pathLength(): number {
     return this.#lengths.at(-1) as number;
   }

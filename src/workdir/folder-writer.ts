@@ -4,8 +4,9 @@
  * Everything is below a root's descriptor. Directories are opened with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS, everything else is
  * one name in an open directory, so no symlink leads a write out of the folder and no path is too long for the kernel.
  */
-import { closeSync, constants, ftruncateSync, openSync, readdirSync, writeSync } from "node:fs";
+import { constants, ftruncateSync, openSync, readdirSync, writeSync } from "node:fs";
 import {
+  close as closeFd,
   type FileStat,
   findStat,
   fstat,
@@ -84,7 +85,7 @@ export interface FolderWriter {
 export const posixWriter: FolderWriter = {
   openRoot: (path) => openSync(path, constants.O_RDONLY | constants.O_DIRECTORY),
   openDirectory: openBelow,
-  close: (fd) => closeSync(fd),
+  close: (fd) => closeFd(fd),
   makeDirectory: (directory, name) => makeDirectoryAt(directory, name, 0o700),
   createFile: (directory, name) =>
     openBeneath(directory, name, openFlags.write | openFlags.create | openFlags.exclusive | openFlags.noFollow, 0o600),
@@ -128,6 +129,6 @@ function openBelow(root: number, path: Uint8Array): number {
   try {
     return openBelow(middle, path.subarray(cut + 1));
   } finally {
-    closeSync(middle);
+    closeFd(middle);
   }
 }

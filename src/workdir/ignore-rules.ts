@@ -8,7 +8,9 @@
 import { readSync } from "node:fs";
 import ignore, { type Ignore } from "ignore";
 import { findText } from "../base/bytes.ts";
+import { errnoOf } from "../base/errors.ts";
 import { close, fstat, openAt, openFlags } from "../base/posix.ts";
+import { below, FolderWalk } from "./folder-walk.ts";
 
 export const ignoreFileName = ".ouroboxignore";
 const ruleBytesMax = 1024 * 1024;
@@ -85,8 +87,7 @@ function readRules(directory: number): RuleFile | undefined {
   try {
     fd = openAt(directory, ignoreFileName, openFlags.read | openFlags.nonBlock);
   } catch (thrown) {
-    const code = (thrown as NodeJS.ErrnoException).code;
-    if (code === "ELOOP" || code === "ENOENT" || code === "ENXIO") return undefined;
+    if (["ELOOP", "ENOENT", "ENXIO"].includes(errnoOf(thrown) ?? "")) return undefined;
     throw thrown;
   }
   try {
@@ -99,4 +100,34 @@ function readRules(directory: number): RuleFile | undefined {
   } finally {
     close(fd);
   }
+}
+
+/** Told of a rule file that cannot be read: its rules do not count. */
+export type OnRuleProblem = (path: string, why: string) => void;
+
+/** The rules in the directory at hand. @param hasFile Whether it has a rule file, as far as is known. */
+export function rulesIn(above: IgnoreRules, walk: FolderWalk, hasFile: boolean, onProblem: OnRuleProblem): IgnoreRules {
+  const name = walk.name;
+  try {
+    return above.below(name, walk.fd, hasFile);
+  } catch (thrown) {
+    const errno = errnoOf(thrown);
+    if (errno === undefined) throw thrown;
+    onProblem(below(walk.path, ignoreFileName), `its rules do not count: it cannot be read (${errno})`);
+    return above.below(name, walk.fd, false);
+  }
+}
+
+/** The rules of the directories above a path. */
+export function rulesAbove(root: number, path: string, onProblem: OnRuleProblem): IgnoreRules {
+  let rules = IgnoreRules.none;
+  const names = path.split("/").filter(Boolean);
+  if (names.length === 0) return rules;
+  using walk = new FolderWalk(root);
+  rules = rulesIn(rules, walk, true, onProblem);
+  for (const name of names.slice(0, -1)) {
+    walk.enter(name);
+    rules = rulesIn(rules, walk, true, onProblem);
+  }
+  return rules;
 }

@@ -6,11 +6,14 @@
  * is found may hold and miss others: it is repeated until nothing more is found.
  */
 import { fstat } from "../base/posix.ts";
-import { dotKey } from "../format/mod.ts";
+import { dotKey, kinds } from "../format/mod.ts";
+import { splitPath } from "../history/mod.ts";
 import type { DirectoryScan, Scanner, Stray } from "./folder-scanner.ts";
-import { below, FolderWalk } from "./folder-walk.ts";
-import { type IgnoreRules, ignoreFileName } from "./ignore-rules.ts";
-import { birthMark, isDirectoryMode, type ScanRow } from "./scan-row.ts";
+import { below, FolderWalk, latin } from "./folder-walk.ts";
+import { type IgnoreRules, ignoreFileName, rulesAbove, rulesIn } from "./ignore-rules.ts";
+import { recordOfEntry } from "./row-of-tree.ts";
+import { birthMark, isDirectoryMode, ScanRow, ScanRowBuilder } from "./scan-row.ts";
+import { isTaken } from "./taken-names.ts";
 
 /** A directory that is not where its row says. */
 interface Missing {
@@ -115,7 +118,7 @@ export class MoveFinder {
     const { lister } = scanner;
     const found: { path: string; scan: DirectoryScan }[] = [];
     const frames: { names: string[]; rules: IgnoreRules }[] = [];
-    const list = (above: IgnoreRules, own: string): void => {
+    const list = (above: IgnoreRules): void => {
       const all: string[] = [];
       let hasRules = false;
       lister.begin(walk.fd);
@@ -124,10 +127,10 @@ export class MoveFinder {
         else if (lister.nameEnd - lister.nameAt === ignoreFileName.length && lister.name === ignoreFileName)
           hasRules = true;
       }
-      const rules = scanner.rulesIn(above, own, walk, hasRules);
-      frames.push({ names: all.filter((name) => scanner.isTaken(walk.path, rules, name, true)), rules });
+      const rules = rulesIn(above, walk, hasRules, scanner.onProblem);
+      frames.push({ names: all.filter((name) => isTaken(rules, name, true, () => {})), rules });
     };
-    list(scanner.rulesAbove(top), top.slice(top.lastIndexOf("/") + 1));
+    list(rulesAbove(scanner.options.root, top, scanner.onProblem));
     for (let frame = frames.at(-1); frame !== undefined; frame = frames.at(-1)) {
       const name = frame.names.pop();
       if (name === undefined) {
@@ -144,7 +147,7 @@ export class MoveFinder {
         continue;
       }
       const missing = this.#take(walk.fd);
-      if (missing === undefined) list(frame.rules, name);
+      if (missing === undefined) list(frame.rules);
       else {
         walk.leave();
         found.push({ path, scan: this.#scanOf(missing, { parent: undefined, place: path, name }) });
@@ -158,19 +161,31 @@ export class MoveFinder {
 
   /** A directory that is from nowhere: the one of that name, made again, or a new one when that is elsewhere now. */
   async #settle({ parent, name, at }: Stray): Promise<void> {
-    if (at < 0 || !isDirectoryMode(parent.row.mode(at))) return;
-    const id = dotKey(parent.row.id(at));
-    if (this.movedIds.has(id)) {
+    const scanner = this.#scanner;
+    const oldPath = below(parent.oldPath, name);
+    const record = at >= 0 ? { row: parent.row, at } : this.#recordOfTree(oldPath);
+    if (record === undefined || !isDirectoryMode(record.row.mode(record.at))) return;
+    if (this.movedIds.has(dotKey(record.row.id(record.at)))) {
       parent.add({ name, type: "new", at, scan: undefined, isDirectory: true });
       return;
     }
-    this.#missing.delete(parent.row.inode(at));
-    const scan = this.#scanner.scanOf(
-      { parent, place: "", name },
-      { row: parent.row, at },
-      below(parent.oldPath, name),
-    );
-    parent.add({ name, type: "changed", at, scan: undefined, isDirectory: true });
-    await this.#scanner.walk(scan);
+    this.#missing.delete(record.row.inode(record.at));
+    const row = at >= 0 ? undefined : ScanRow.empty;
+    const scan = scanner.scanOf({ parent, place: "", name }, record, oldPath, row);
+    parent.add({ name, type: "changed", at, scan, isDirectory: true });
+    await scanner.walk(scan);
+  }
+
+  /**
+   * A directory that is in the tree and in no row: a checkout could not make it. Nothing in it was ever here, so nothing in it is missing.
+   */
+  #recordOfTree(oldPath: string): { readonly row: ScanRow; readonly at: number } | undefined {
+    const { reader, tree } = this.#scanner.options;
+    const entry = tree === undefined ? undefined : reader.findPath(tree, splitPath(latin(oldPath)));
+    if (entry?.kind !== kinds.directory) return undefined;
+    const builder = new ScanRowBuilder(0, 0);
+    builder.add(recordOfEntry(reader, entry));
+    const row = ScanRow.decode(builder.finish());
+    return row === undefined ? undefined : { row, at: row.starts[0] as number };
   }
 }

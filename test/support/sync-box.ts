@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { compareBytes, toText, utf8 } from "../../src/base/bytes.ts";
+import { compareBytes, toHex, toText, utf8 } from "../../src/base/bytes.ts";
 import type { Disk } from "../../src/base/disk.ts";
 import { nodeDisk } from "../../src/base/node-disk.ts";
 import {
@@ -26,8 +26,8 @@ import {
   wrapKey,
 } from "../../src/format/mod.ts";
 import {
-  checkHistory,
   CommitReader,
+  checkHistory,
   DirectoryBuilder,
   directoryOf,
   makeEventCommit,
@@ -41,7 +41,15 @@ import {
 import { SigningKey, verifySignature } from "../../src/peer/mod.ts";
 import type { Remote } from "../../src/remote/mod.ts";
 import { type GcResult, type MetaSink, Store } from "../../src/store/mod.ts";
-import { type FetchOptions, type FetchResult, fetch, initRemote, type PushOptions, type PushResult, push } from "../../src/sync/mod.ts";
+import {
+  type FetchOptions,
+  type FetchResult,
+  fetch,
+  initRemote,
+  type PushOptions,
+  type PushResult,
+  push,
+} from "../../src/sync/mod.ts";
 import { plainDirectory, plainFile } from "./random-trees.ts";
 
 export type Files = Readonly<Record<string, string | Uint8Array>>;
@@ -82,8 +90,12 @@ export class TestBox implements Disposable {
     mkdirSync(this.folder, { recursive: true });
     this.store = Store.open({ directory: this.folder, secrets, chunk, disk: this.#disk, random });
     this.state = State.open(join(this.folder, "state.sqlite"));
-    this.writer = options.writer ?? BigInt(`0x${random(7).toString("hex")}`) + 1n;
-    this.commits = new CommitReader(this.store, { hasher: this.store.hasher, box: secrets.box, verify: verifySignature });
+    this.writer = options.writer ?? BigInt(`0x${toHex(random(7))}`) + 1n;
+    this.commits = new CommitReader(this.store, {
+      hasher: this.store.hasher,
+      box: secrets.box,
+      verify: verifySignature,
+    });
   }
 
   [Symbol.dispose](): void {
@@ -105,7 +117,12 @@ export class TestBox implements Disposable {
     const parents = (options.parents ?? (own === undefined ? [] : [own.commit])).map((id) => this.commits.read(id));
     const [head] = parents;
     this.#nowMs += 1000;
-    const event = nextEvent({ writer: this.writer, nowMs: this.#nowMs, ...(head && { head }), ...(own?.last && { last: own.last }) });
+    const event = nextEvent({
+      writer: this.writer,
+      nowMs: this.#nowMs,
+      ...(head && { head }),
+      ...(own?.last && { last: own.last }),
+    });
     const items = await this.#ingest(files);
     const sink = this.store.openMetaWriter();
     const tree = buildTree(sink, event, items);
@@ -128,7 +145,12 @@ export class TestBox implements Disposable {
     );
     putCommit(sink, made);
     sink.finish();
-    this.state.setHead({ writer: this.writer, branch: "main", commit: made.id, last: { clock: event.clock, id: made.id } });
+    this.state.setHead({
+      writer: this.writer,
+      branch: "main",
+      commit: made.id,
+      last: { clock: event.clock, id: made.id },
+    });
     this.store.endWriting();
     return made.id;
   }
@@ -170,7 +192,9 @@ export class TestBox implements Disposable {
         if (value.kind === kinds.directory) read(value, `${name}/`);
         if (value.kind !== kinds.file) continue;
         const parts = [...contentItems(value.content, (hash) => this.store.getMeta(hash, "list"))];
-        files[name] = parts.map((item) => (item.form === "chunk" ? toText(this.store.getChunk(item.hash, item.length)) : "")).join("");
+        files[name] = parts
+          .map((item) => (item.form === "chunk" ? toText(this.store.getChunk(item.hash, item.length)) : ""))
+          .join("");
       }
     };
     read(directoryOf(trees.root(this.commits.read(commit).commit.tree)), "");

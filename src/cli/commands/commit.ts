@@ -2,10 +2,10 @@
 import { resolve } from "node:path";
 import type { CommitReport } from "../../app/mod.ts";
 import { toHex } from "../../base/bytes.ts";
-import { changeJson, countChanges } from "../changes.ts";
+import { changeJson } from "../changes.ts";
 import { type Command, type CommandContext, defineCommand } from "../command.ts";
 import { shortId } from "../commits.ts";
-import { formatSize } from "../format.ts";
+import { formatCount, formatSize } from "../format.ts";
 import { openBox } from "../open.ts";
 import { checkCount, folderOf } from "../paths.ts";
 import { exitStatus } from "../status.ts";
@@ -41,29 +41,24 @@ Files that cannot be read are left as they were in the last commit, each has a w
   },
 });
 
-function tell(context: CommandContext, report: CommitReport): void {
-  const { out, messages, json, verbose, dryRun } = context;
-  const changes = [...report.changes];
+function tell({ out, messages, json, verbose, dryRun }: CommandContext, report: CommitReport): void {
+  const { id, took, counts, bytesAdded, partial } = report;
   if (json) {
-    const id = report.id === undefined ? null : toHex(report.id);
-    out.json({
-      commit: id,
-      took: report.took,
-      changes: changes.length,
-      bytesAdded: report.bytesAdded,
-      partial: report.partial,
-    });
-    if (verbose) for (const change of changes) out.json(changeJson(change));
+    out.json({ commit: id === undefined ? null : toHex(id), took, ...counts, bytesAdded, partial });
+    if (verbose) for (const change of report.changes) out.json(changeJson(change));
     return;
   }
-  const took = report.took === "picked" ? "what was picked" : "everything changed";
-  const counts = countChanges(changes);
-  if (report.id !== undefined) {
-    out.line(shortId(report.id));
-    messages.notice(`Committed ${took}: ${counts}, ${formatSize(report.bytesAdded)} added to the box`);
-  } else {
-    messages.notice(
-      dryRun && changes.length > 0 ? `Would commit ${took}: ${counts}` : "Nothing has changed: no commit",
-    );
-  }
+  const tookText = took === "picked" ? "what was picked" : "everything changed";
+  const text = countsText(counts);
+  if (id !== undefined) {
+    out.line(shortId(id));
+    messages.notice(`Committed ${tookText}: ${text}, ${formatSize(bytesAdded)} added to the box`);
+  } else if (dryRun && text !== "") messages.notice(`Would commit ${tookText}: ${text}`);
+  else messages.notice("Nothing has changed: no commit");
+}
+
+/** "3 new, 1 changed, 2 removed, 1 renamed" */
+function countsText({ added, changed, removed, renamed }: CommitReport["counts"]): string {
+  const words = Object.entries({ new: added, changed, removed, renamed }).filter(([, count]) => count > 0);
+  return words.map(([word, count]) => `${formatCount(count)} ${word}`).join(", ");
 }

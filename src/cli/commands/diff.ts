@@ -14,8 +14,8 @@ export const command: Command = defineCommand({
   description: `
 Without commits, what has changed in the folder since HEAD; with A, since A; with A and B, from A to B. With paths, only there.
 
-Text is compared line by line; of other files and of those over 4 MiB only the sizes are shown. Renames are shown as such. What only
-differs in its times is not shown.`,
+Text is compared line by line; of other files and of those over 4 MiB only the sizes are shown. Renames are shown as such. A
+folder whose time alone has changed is not shown.`,
   options: {
     names: { kind: "flag", help: "Only which files, a letter each" },
     stat: { kind: "flag", help: "How many lines in which files" },

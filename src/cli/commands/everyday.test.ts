@@ -109,7 +109,8 @@ test("what is picked is what the next commit takes, as it is then", async () => 
 test("--dry-run of a commit says what it would take, and takes nothing", async () => {
   writeFileSync(join(box, "new.txt"), "n\n");
   const { out, err } = await run("commit", "--dry-run");
-  assert.deepEqual([out, err], ["", "Would commit everything changed: 1 new\n"]);
+  assert.equal(out, "");
+  assert.match(err, /^Would commit everything changed: 1 new/);
   assert.equal((await ok("log", "--oneline")).split("\n").length - 1, 1);
 });
 
@@ -171,13 +172,14 @@ test("ls, cat and du look into commits", async () => {
 });
 
 test("restore brings back a file of HEAD or of an older commit, and saves what it replaces", async () => {
+  await ok("tag", "v1");
   writeFileSync(join(box, "a.txt"), "second\n");
   await ok("commit", "-m", "Second");
   rmSync(join(box, "a.txt"));
   await ok("restore", "a.txt");
   assert.equal(readFileSync(join(box, "a.txt"), "utf8"), "second\n");
   writeFileSync(join(box, "a.txt"), "never committed\n");
-  const { err } = await run("restore", "--source", "HEAD~1", "a.txt");
+  const { err } = await run("restore", "--source", "v1", "a.txt");
   assert.match(err, /^Saved what was there as commit [0-9a-f]{12}\nRestored 1 file from /);
   assert.equal(readFileSync(join(box, "a.txt"), "utf8"), "one\ntwo\nthree\n");
   const saved = /commit ([0-9a-f]{12})/.exec(err)?.[1] ?? "";

@@ -13,9 +13,9 @@ export const command: Command = defineCommand({
   summary: "Fetch, and bring the folder up to date",
   usage: usageText,
   description: `
-Do \`ourobox fetch\`, then move HEAD and the folder forward to the newest commit of this branch. Files changed here and not committed are saved
-before they are replaced. When there are commits here that the other side does not have, and the other way round, nothing is
-moved and the message says so: joining such histories is not in this version.`,
+Do \`ourobox fetch\`, then move HEAD and the folder forward to the newest commit of this branch. Files that were changed here and not
+committed stay as they are; where one would have to be replaced, nothing is moved and the message names it. Nor is anything
+moved when there are commits here that the other side does not have, and the other way round: joining such histories is not in this version.`,
   options: {},
   dryRun: "refused",
 

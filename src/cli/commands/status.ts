@@ -1,7 +1,7 @@
 /** `ourobox status`: what has changed since the last commit. */
 import type { Change, StatusReport } from "../../app/mod.ts";
 import { toHex, utf8 } from "../../base/bytes.ts";
-import { changeJson, changeLetter, changePath, changeWord, colorOf } from "../changes.ts";
+import { changeJson, changeLetter, changePath, changeWord, colorOf, isShown } from "../changes.ts";
 import { type Command, type CommandContext, defineCommand } from "../command.ts";
 import { commitText } from "../commits.ts";
 import { alignColumns, counted, formatMinute } from "../format.ts";
@@ -16,7 +16,8 @@ export const command: Command = defineCommand({
   summary: "Show what has changed since the last commit",
   usage: usageText,
   description: `
-Compare the folder with the last commit. Only files whose size, times or inode differ are looked at.
+Compare the folder with the last commit. Only files whose size, times or inode differ are looked at. A folder whose time alone has changed
+is not shown.
 
 --porcelain has a shape that stays: two letters, a space, a path. The letter stands first when the change is picked for the next
 commit, second when not: A added, D removed, R renamed, T of another kind, M content, m only mode, owner or attributes. A rename is
@@ -32,7 +33,8 @@ comes first and OLD follows after another NUL. -s is the same in colour.`,
   async run(context, values, operands) {
     checkCount(operands, 0, 0, usageText);
     await using box = await openBox(context);
-    const report = await box.status();
+    const found = await box.status();
+    const report = { ...found, changes: found.changes.filter(isShown) };
     if (context.json) showJson(context, report);
     else if (values.null) for (const change of report.changes) context.out.write(nullLine(change));
     else if (values.short || values.porcelain) showShort(context, report, values.porcelain);
@@ -65,7 +67,7 @@ function showLong({ out, style }: CommandContext, report: StatusReport): void {
       ? "no commit yet"
       : `commit ${commitText(head).id}${time === undefined ? "" : ` of ${formatMinute(time)}`}`;
   out.line(`On branch ${branch}, ${at}`);
-  const changes = [...report.changes];
+  const { changes } = report;
   const groups: [string, Change[]][] = [
     ["Picked for the next commit:", changes.filter(({ picked }) => picked)],
     [
@@ -83,6 +85,6 @@ function showLong({ out, style }: CommandContext, report: StatusReport): void {
 }
 
 function showJson({ out }: CommandContext, { head, branch, changes }: StatusReport): void {
-  out.json({ branch, head: head === undefined ? null : toHex(head.id), changes: [...changes].length });
+  out.json({ branch, head: head === undefined ? null : toHex(head.id), changes: changes.length });
   for (const change of changes) out.json({ ...changeJson(change), picked: change.picked });
 }

@@ -1,0 +1,295 @@
+/**
+ * `status` and `commit`: what has changed in the folder, and keeping it.
+ *
+ * A commit is made on the head that it found. When another process has moved the head by the time it is to move, everything is done again on the new
+ * one: what it has stored meanwhile is found there, and costs nothing twice.
+ */
+import { equalBytes } from "../base/bytes.ts";
+import { OuroError } from "../base/errors.ts";
+import { type EventName, fullVector, type Hash, type NamedCommit } from "../format/mod.ts";
+import {
+  diffTrees,
+  makeEventCommit,
+  nextEvent,
+  type OwnHead,
+  PathFilter,
+  putCommit,
+  TreeReader,
+} from "../history/mod.ts";
+import { type CommittedFolder, commitFolder, type FolderContext, statusFolder } from "../workdir/mod.ts";
+import type { Box } from "./box.ts";
+import type { Change, Path } from "./changes.ts";
+import { keepsOwners } from "./folder.ts";
+import { type GraftedTree, OverlayMeta } from "./graft-tree.ts";
+import { peerName } from "./peer-name.ts";
+
+export interface StatusReport {
+  readonly head?: NamedCommit;
+  readonly branch: string;
+  readonly picked: readonly Path[];
+  /** By path. */
+  readonly changes: readonly Change[];
+  /** Something could not be read. */
+  readonly partial: boolean;
+  /** When asked for: the folder as a tree, in memory. */
+  readonly workingTree?: GraftedTree;
+}
+
+export interface StatusRequest {
+  /** Only these; absent: all. */
+  readonly paths?: readonly Path[];
+  readonly withTree?: boolean;
+}
+
+export interface CommitRequest {
+  readonly message: string;
+  /** Everything, whatever is picked. */
+  readonly all: boolean;
+  /** Another folder, for a bare box. */
+  readonly from?: string;
+  readonly dryRun?: boolean;
+  /** Only these paths, whatever is picked. */
+  readonly paths?: readonly Path[];
+  /** Of `commitFlags`. */
+  readonly flags?: number;
+}
+
+export interface CommitCounts {
+  readonly added: number;
+  readonly changed: number;
+  readonly removed: number;
+  readonly renamed: number;
+}
+
+export interface CommitReport {
+  /** Absent when there was nothing to commit. */
+  readonly id?: Hash;
+  /** In order, worked out as they are asked for. */
+  readonly changes: Iterable<Change>;
+  readonly counts: CommitCounts;
+  /** How much the box has grown. */
+  readonly bytesAdded: number;
+  readonly partial: boolean;
+  readonly took: "picked" | "all";
+}
+
+/** As many other commits may come between before this gives up. */
+const roundsMax = 50;
+
+export async function statusOf(box: Box, { paths, withTree = false }: StatusRequest = {}): Promise<StatusReport> {
+  const head = box.headCommit();
+  const picked = box.state.picks();
+  const folder = folderContext(
+    box,
+    box.requireRoot("look at the folder"),
+    head,
+    paths === undefined ? undefined : new PathFilter(paths),
+  );
+  const { context, store } = box;
+  await using ingest = store.openIngest({ workers: context.workers, hashOnly: true, signal: context.signal });
+  const report = { branch: box.branch, picked, ...(head === undefined ? {} : { head }) };
+  if (withTree) {
+    const sink = new OverlayMeta(store, store.hasher);
+    const event = { clock: 0xffff_ffff_ffff_ffffn, writer: 0xffff_ffff_ffff_ffffn };
+    const { tree, isPartial } = await commitFolder({ ...folder, ingest, sink, event });
+    const workingTree = tree ?? head?.commit.tree;
+    const found = workingTree === undefined ? {} : { workingTree: { tree: workingTree, reader: new TreeReader(sink) } };
+    return { ...report, changes: [], partial: isPartial, ...found };
+  }
+  const { changes, isPartial } = await statusFolder({ ...folder, ingest, hash: (bytes) => store.hasher.hash(bytes) });
+  const filter = new PathFilter(picked);
+  const isPicked = ({ path, oldPath }: Change): boolean =>
+    picked.length > 0 &&
+    (filter.match(path) !== "not" || (oldPath !== undefined && filter.match(oldPath) === "chosen"));
+  return { ...report, changes: changes.map((change) => ({ ...change, picked: isPicked(change) })), partial: isPartial };
+}
+
+/** Picks paths for the next commit. @throws OuroError "not-found" for one that is neither in the folder nor in the last commit. */
+export async function addPicks(box: Box, paths: readonly Path[]): Promise<void> {
+  box.requireRoot("pick paths");
+  box.state.addPicks(paths);
+}
+
+/** @throws OuroError "stale" (the folder looks unmounted), "no-space", "permission", "locked", …: nothing is changed then. */
+export async function commitBox(box: Box, request: CommitRequest): Promise<CommitReport> {
+  const folder = folderOf(box, request);
+  if (request.dryRun === true) return previewCommit(box, folder, request);
+  for (let round = 1; round <= roundsMax; round += 1) {
+    const report = await tryCommit(box, folder, request);
+    if (report !== undefined) return report;
+  }
+  throw new OuroError("locked", "Cannot commit: other commands move the head all the time", {
+    hint: "Run it again when they have ended.",
+  });
+}
+
+function folderOf(box: Box, { from }: CommitRequest): string {
+  if (from === undefined) return box.requireRoot("commit");
+  if (box.root === undefined) return from;
+  throw new OuroError("usage", `Cannot commit from ${from}: this box is that of the folder ${box.root}`, {
+    hint: "Use --from with a box made by `ourobox init --bare`.",
+  });
+}
+
+/** Which paths a commit takes. */
+function choiceOf(
+  box: Box,
+  { all, paths, from }: CommitRequest,
+): { readonly filter?: PathFilter; readonly took: "picked" | "all" } {
+  if (paths !== undefined) return { filter: new PathFilter(paths), took: "all" };
+  const picks = all || from !== undefined ? [] : box.state.picks();
+  return picks.length === 0 ? { took: "all" } : { filter: new PathFilter(picks), took: "picked" };
+}
+
+async function previewCommit(box: Box, path: string, request: CommitRequest): Promise<CommitReport> {
+  const { filter, took } = choiceOf(box, request);
+  const { context, store } = box;
+  await using ingest = store.openIngest({ workers: context.workers, hashOnly: true, signal: context.signal });
+  const folder = folderContext(box, path, box.headCommit(), filter);
+  const { changes, isPartial } = await statusFolder({ ...folder, ingest, hash: (bytes) => store.hasher.hash(bytes) });
+  const count = (type: Change["type"]): number => changes.filter((change) => change.type === type).length;
+  const counts = { added: count("add"), changed: count("change"), removed: count("remove"), renamed: count("rename") };
+  return { changes, counts, bytesAdded: 0, partial: isPartial, took };
+}
+
+/** @returns Undefined when the head was moved by another meanwhile. */
+async function tryCommit(box: Box, path: string, request: CommitRequest): Promise<CommitReport | undefined> {
+  const { context, store, state } = box;
+  const { filter, took } = choiceOf(box, request);
+  const head = state.head();
+  const before = head === undefined ? undefined : box.commits.read(head.commit);
+  const { writer, branch, last } = ownWriter(box, head);
+  const event = eventFor(box, { writer, before, last });
+  const sizeBefore = sizeOf(box);
+  context.progress.phase("Reading the folder");
+  const meta = store.openMetaWriter();
+  const ingest = store.openIngest({
+    workers: context.workers,
+    signal: context.signal,
+    onBytes: (bytes) => context.progress.add(0, bytes),
+  });
+  try {
+    const folder = folderContext(box, path, before, filter);
+    const onFile = (files: number): void => context.progress.add(files, 0);
+    const committed = await commitFolder({ ...folder, ingest, sink: meta, event, onFile });
+    const made =
+      committed.tree === undefined
+        ? undefined
+        : makeEventCommit(
+            {
+              box: box.identity.box,
+              tree: committed.tree,
+              parents: before === undefined ? [] : [before.id],
+              ...event,
+              ...(last === undefined ? {} : { previous: last }),
+              peer: box.peer().publicKey,
+              timeMs: context.clock.nowMs(),
+              flags: request.flags ?? 0,
+              author: peerName(box),
+              message: request.message,
+              seen: before === undefined ? [] : fullVector(before),
+            },
+            { hasher: store.hasher, sign: (message) => box.peer().sign(message) },
+          );
+    if (made !== undefined) putCommit(meta, made);
+    await ingest.finish();
+    meta.finish();
+    const next =
+      made === undefined ? undefined : { writer, branch, commit: made.id, last: { clock: event.clock, id: made.id } };
+    if (!moveHead(box, { head, next, committed, took, request })) return undefined;
+    context.progress.done();
+    if (next !== undefined) box.saveHead();
+    const changes = changesBetween(box, before, committed);
+    const report = {
+      changes,
+      counts: committed.counts,
+      bytesAdded: sizeOf(box) - sizeBefore,
+      partial: committed.isPartial,
+      took,
+    };
+    return made === undefined ? report : { ...report, id: made.id };
+  } catch (thrown) {
+    await ingest.abort();
+    meta.abort();
+    throw thrown;
+  } finally {
+    store.endWriting();
+  }
+}
+
+/** Who commits, and its last event: the head's, unless this copy of the box has become a writer of its own. */
+function ownWriter(box: Box, head: OwnHead | undefined): Pick<OwnHead, "writer" | "branch" | "last"> {
+  const { writer, branch } = box.writer();
+  if (head === undefined) return { writer, branch };
+  return head.writer === writer ? head : { writer, branch: head.branch };
+}
+
+function eventFor(
+  box: Box,
+  options: { writer: bigint; before: NamedCommit | undefined; last: OwnHead["last"] | undefined },
+): EventName {
+  const { writer, before, last } = options;
+  const nowMs = box.context.clock.nowMs();
+  return nextEvent({
+    writer,
+    nowMs,
+    ...(before === undefined ? {} : { head: before }),
+    ...(last === undefined ? {} : { last }),
+  });
+}
+
+interface Move {
+  readonly head: OwnHead | undefined;
+  readonly next: OwnHead | undefined;
+  readonly committed: CommittedFolder;
+  readonly took: "picked" | "all";
+  readonly request: CommitRequest;
+}
+
+/** Moves the head and writes the scan's rows, if the head is still where it was. @returns Whether it was. */
+function moveHead({ state, context }: Box, { head, next, committed, took, request }: Move): boolean {
+  return state.transaction(() => {
+    const now = state.head();
+    if (!isSame(now, head)) return false;
+    committed.saveRows(state);
+    if (next === undefined) return true;
+    state.setHead(next);
+    const before = head === undefined ? {} : { before: head.commit };
+    state.addOperation({ timeMs: context.clock.nowMs(), command: "commit", ...before, after: next.commit });
+    if (took === "picked" || (request.all && request.paths === undefined)) state.removePicks();
+    return true;
+  });
+}
+
+function isSame(a: OwnHead | undefined, b: OwnHead | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : equalBytes(a.commit, b.commit);
+}
+
+function* changesBetween(box: Box, before: NamedCommit | undefined, { tree }: CommittedFolder): Generator<Change> {
+  if (tree !== undefined) yield* diffTrees(box.reader, before?.commit.tree, tree);
+}
+
+function sizeOf({ store }: Box): number {
+  return store.packs().reduce((sum, { size }) => sum + size, 0);
+}
+
+function folderContext(
+  box: Box,
+  path: string,
+  head: NamedCommit | undefined,
+  filter: PathFilter | undefined,
+): FolderContext {
+  const { context, state, reader } = box;
+  return {
+    path,
+    rows: state,
+    reader,
+    tree: head === undefined ? undefined : reader.root(head.commit.tree),
+    ...(filter === undefined ? {} : { filter }),
+    clock: context.clock,
+    keepsOwner: keepsOwners(box),
+    isRoot: process.geteuid?.() === 0,
+    signal: context.signal,
+    warn: (message) => context.warn(message),
+  };
+}

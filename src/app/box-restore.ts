@@ -1,0 +1,136 @@
+/**
+ * `restore`: paths of the folder made what they are in a commit, or files written to another folder.
+ *
+ * What would be replaced or removed and is not in a commit yet is committed first, so nothing is lost. The restored files are then changes of the
+ * folder like any other: the next commit takes them.
+ */
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { toHex, toText } from "../base/bytes.ts";
+import { errnoOf, ioError, OuroError } from "../base/errors.ts";
+import { commitFlags, type Hash } from "../format/mod.ts";
+import { diffTrees, splitPath } from "../history/mod.ts";
+import type { Box } from "./box.ts";
+import { commitBox, statusOf } from "./box-commit.ts";
+import type { Path } from "./changes.ts";
+import { checkoutFolder } from "./folder.ts";
+import { graftTree } from "./graft-tree.ts";
+
+export interface RestoreRequest {
+  readonly source: Hash;
+  /** None: everything. */
+  readonly paths: readonly Path[];
+  /** Another folder; absent: the box's. */
+  readonly target?: string;
+  readonly dryRun: boolean;
+}
+
+export interface RestoreReport {
+  readonly written: number;
+  readonly removed: number;
+  /** The commit in which what was replaced was saved. */
+  readonly saved?: Hash;
+  readonly partial: boolean;
+}
+
+/** @throws OuroError "not-found" (a path that is in neither), "no-space", …. */
+export async function restoreBox(box: Box, { source, paths, target, dryRun }: RestoreRequest): Promise<RestoreReport> {
+  const tree = box.commits.read(source).commit.tree;
+  requirePaths(box, source, { paths, isInFolder: target === undefined });
+  return target === undefined
+    ? restoreHere(box, tree, { source, paths, dryRun })
+    : restoreThere(box, tree, { paths, target, dryRun });
+}
+
+function requirePaths(
+  box: Box,
+  source: Hash,
+  { paths, isInFolder }: { readonly paths: readonly Path[]; readonly isInFolder: boolean },
+): void {
+  const trees = [box.commits.read(source).commit.tree, ...(isInFolder ? [box.headCommit()?.commit.tree] : [])].filter(
+    (each) => each !== undefined,
+  );
+  for (const path of paths) {
+    if (trees.some((tree) => box.reader.findPath(box.reader.root(tree), splitPath(path)) !== undefined)) continue;
+    throw new OuroError("not-found", `Cannot restore ${toText(path)}: it is not in ${toHex(source).slice(0, 12)}`, {
+      subject: toText(path),
+      hint: `Run \`ourobox log -- ${toText(path)}\` to see when it was there.`,
+    });
+  }
+}
+
+type HereRequest = Pick<RestoreRequest, "source" | "paths" | "dryRun">;
+
+async function restoreHere(box: Box, tree: Hash, { source, paths, dryRun }: HereRequest): Promise<RestoreReport> {
+  const root = box.requireRoot("restore");
+  const chosen = paths.length === 0 ? [new Uint8Array()] : paths;
+  const { changes } = await statusOf(box, { paths: chosen });
+  let saved: Hash | undefined;
+  let isPartial = false;
+  if (changes.length > 0 && !dryRun) {
+    const message = `Before restoring from ${toHex(source).slice(0, 12)}`;
+    const report = await commitBox(box, { message, all: true, paths: chosen, flags: commitFlags.automatic });
+    saved = report.id;
+    isPartial = report.partial;
+  }
+  const from = box.headCommit()?.commit.tree;
+  if (from === undefined) throw new OuroError("not-found", "Cannot restore: there is no commit yet");
+  const grafted = graftTree(box.store, box.store.hasher, { onto: from, source: tree, paths: chosen });
+  if (dryRun) {
+    const all = [...diffTrees(grafted.reader, from, grafted.tree)];
+    const removed = all.filter(({ type }) => type === "remove").length;
+    return { written: all.length - removed + changes.length, removed, partial: false };
+  }
+  const report = await checkoutFolder(box, {
+    folder: root,
+    from,
+    to: grafted.tree,
+    isLive: true,
+    reader: grafted.reader,
+  });
+  return {
+    written: report.written,
+    removed: report.removed,
+    partial: isPartial || report.isPartial,
+    ...(saved === undefined ? {} : { saved }),
+  };
+}
+
+type ThereRequest = Pick<RestoreRequest, "paths" | "dryRun"> & { readonly target: string };
+
+async function restoreThere(box: Box, tree: Hash, { paths, target, dryRun }: ThereRequest): Promise<RestoreReport> {
+  const grafted = graftTree(box.store, box.store.hasher, {
+    source: tree,
+    paths: paths.length === 0 ? [new Uint8Array()] : paths,
+  });
+  if (dryRun)
+    return { written: [...diffTrees(grafted.reader, undefined, grafted.tree)].length, removed: 0, partial: false };
+  const isEmpty = makeTarget(target);
+  const moving = isEmpty ? undefined : join(target, `.ourobox.${toHex(box.context.random(8))}.tmp`);
+  try {
+    if (moving !== undefined) mkdirSync(moving, { mode: 0o700 });
+    const how = moving === undefined ? { isLive: false } : { isLive: true, moving };
+    const report = await checkoutFolder(box, {
+      folder: target,
+      from: undefined,
+      to: grafted.tree,
+      reader: grafted.reader,
+      ...how,
+    });
+    return { written: report.written, removed: 0, partial: report.isPartial };
+  } finally {
+    if (moving !== undefined) rmSync(moving, { recursive: true, force: true });
+  }
+}
+
+/** Makes the folder if it is not there. @returns Whether it is empty. */
+function makeTarget(target: string): boolean {
+  try {
+    mkdirSync(target, { recursive: true });
+    return readdirSync(target).length === 0;
+  } catch (thrown) {
+    if (errnoOf(thrown) === "EEXIST")
+      throw new OuroError("not-dir", `Cannot restore to ${target}: it is not a folder`, { subject: target });
+    throw ioError(`Cannot restore to ${target}`, thrown, target);
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * `clone`: a box made from a remote. Everything that was done is kept when it is interrupted, and the same command goes on from there: the
+ * head is set last, and until then the folder is one whose files this command has written.
+ */
+import { join } from "node:path";
+import { equalBytes, toText } from "../base/bytes.ts";
+import { OuroError } from "../base/errors.ts";
+import type { BoxIdentity, Hash } from "../format/mod.ts";
+import { readRemoteIdentity, unlockIdentity } from "../sync/mod.ts";
+import { Box } from "./box.ts";
+import { fetchFrom, findTarget, openBoxRemote } from "./box-remotes.ts";
+import type { AppContext } from "./context.ts";
+import { boxFolder, layoutOf } from "./layout.ts";
+import { makeBoxFolder, readSecrets } from "./make-box.ts";
+import { moveFolder } from "./move-folder.ts";
+import { addRemote, remotesOf } from "./remote-list.ts";
+
+export interface CloneReport {
+  /** Absent when the remote has no commit yet. */
+  readonly head?: Hash;
+  readonly partial: boolean;
+}
+
+/** @throws OuroError "not-empty" (the folder holds something else), "not-found" (no box there), "wrong-key", "diverged", …. */
+export async function cloneBox(
+  url: string,
+  folder: string,
+  { bare }: { readonly bare: boolean },
+  context: AppContext,
+): Promise<CloneReport> {
+  await using remote = openBoxRemote({ context }, { url }, { create: false });
+  const identity = await readRemoteIdentity(remote, { signal: context.signal });
+  if (!isBegun(context, folder, identity)) {
+    requireEmpty(context, folder);
+    const secrets = await unlockIdentity(identity, () => context.askPassphrase(`Passphrase of ${url}`));
+    const { keys: _, ...own } = identity;
+    const key = secrets.key === undefined ? {} : { key: secrets.key };
+    makeBoxFolder(context, folder, { identity: own, settings: bare ? ["box.bare = true"] : [], ...key });
+  }
+  await using box = await Box.open(folder, context);
+  if (!remotesOf(box).some(({ name }) => name === "origin")) addRemote(box, "origin", url);
+  const [row] = remotesOf(box).filter(({ name }) => name === "origin");
+  if (row === undefined) throw new OuroError("not-found", "Cannot clone: the remote origin was removed meanwhile");
+  await fetchFrom(box, row, remote);
+  const target = findTarget(box, row);
+  if (target === undefined) return { partial: false };
+  const { isPartial } = await moveFolder(box, target.id, "clone");
+  return { head: target.id, partial: isPartial };
+}
+
+/** Whether an earlier clone of the same box was interrupted in this folder. @throws OuroError "exists" for any other box. */
+function isBegun(context: AppContext, folder: string, remote: BoxIdentity): boolean {
+  const layout = layoutOf(folder);
+  if (context.disk.stat(layout.identity) === undefined) return false;
+  const { identity } = readSecrets(context, layout);
+  if (equalBytes(identity.box, remote.box) && !hasHead(context, layout.heads)) return true;
+  throw new OuroError("exists", `Cannot clone into ${folder}: it holds a box already`, {
+    subject: folder,
+    hint: "Run `ourobox pull` there, or choose another folder.",
+  });
+}
+
+/** A clone that ended has written the file of its head. */
+function hasHead({ disk }: AppContext, heads: string): boolean {
+  return disk.stat(heads) !== undefined && disk.list(heads).length > 0;
+}
+
+function requireEmpty({ disk }: AppContext, folder: string): void {
+  const stat = disk.stat(join(folder, "."));
+  if (stat === undefined) return;
+  const [first] = disk.list(folder).filter((name) => !toText(name).startsWith(`${boxFolder}.`));
+  if (first === undefined) return;
+  throw new OuroError(
+    "not-empty",
+    `Cannot clone into ${folder}: it is not empty (it holds ${JSON.stringify(toText(first))})`,
+    {
+      subject: folder,
+      hint: "Choose a new folder.",
+    },
+  );
+}

@@ -1,0 +1,101 @@
+/** The box's folder as checkouts see it: its descriptor, `.ourobox/moving`, and the workers that write files. */
+import { join } from "node:path";
+import { toHex } from "../base/bytes.ts";
+import { errnoOf, ioError } from "../base/errors.ts";
+import type { Hash } from "../format/mod.ts";
+import {
+  type CheckoutPlace,
+  type CheckoutPool,
+  type CheckoutReport,
+  checkout,
+  inlinePool,
+  posixWriter,
+  workerPool,
+} from "../workdir/mod.ts";
+import type { Box } from "./box.ts";
+
+/** A checkout of fewer bytes is done in this thread: starting workers takes as long. */
+const inlineBytesMax = 8 * 1024 * 1024;
+
+export interface CheckoutRequest {
+  readonly folder: string;
+  /** What the folder holds; absent: nothing, and files are made where they belong. */
+  readonly from: Hash | undefined;
+  readonly to: Hash;
+  /** Whether another program may look on, or a crash leave things half done: files then appear by rename. */
+  readonly isLive: boolean;
+  /** Where files are written first; `.ourobox/moving` by default. On the folder's file system. */
+  readonly moving?: string;
+  /** Where trees are read from; the box by default. */
+  readonly reader?: Box["reader"];
+}
+
+/** Whether owners are set in checkouts and compared in commits: as root, or when the settings say so. */
+export function keepsOwners(box: Box): boolean {
+  const wish = box.settings.findRow("files.ownership")?.value;
+  return wish === "keep" || (wish !== "skip" && process.geteuid?.() === 0);
+}
+
+/** Makes a folder what a tree says. @throws OuroError as `checkout`. */
+export async function checkoutFolder(
+  box: Box,
+  { folder, from, to, isLive, moving: movingPath, reader = box.reader }: CheckoutRequest,
+): Promise<CheckoutReport> {
+  const { context } = box;
+  const root = openFolder(folder);
+  const moving = !isLive ? undefined : movingPath === undefined ? openMoving(box) : openFolder(movingPath);
+  try {
+    const common = {
+      root,
+      label: toHex(context.random(6)),
+      setsOwner: keepsOwners(box),
+      ...(moving === undefined ? {} : { moving }),
+    };
+    const place: CheckoutPlace = { ...common, writer: posixWriter };
+    const summary = reader.root(to).data[0].value;
+    const bytes = "summary" in summary ? summary.summary.bytes : 0;
+    const files = "summary" in summary ? summary.summary.entries : 0;
+    context.progress.phase("Writing files", from === undefined ? { files, bytes } : {});
+    await using pool = makePool(box, place, from === undefined ? bytes : inlineBytesMax);
+    const report = await checkout({
+      reader,
+      place,
+      pool,
+      from,
+      to,
+      signal: context.signal,
+      onFiles: (count, size) => context.progress.add(count, size),
+      warn: (message) => context.warn(message),
+    });
+    context.progress.done();
+    return report;
+  } finally {
+    posixWriter.close(root);
+    if (moving !== undefined) posixWriter.close(moving);
+  }
+}
+
+function makePool(box: Box, place: CheckoutPlace, bytes: number): CheckoutPool {
+  const { context, layout, secrets, identity } = box;
+  if (context.workers === 0 || bytes < inlineBytesMax) return inlinePool(place, box.store);
+  const { writer: _, ...data } = place;
+  return workerPool(context.workers, { store: { directory: layout.box, secrets, chunk: identity.chunk }, place: data });
+}
+
+function openFolder(path: string): number {
+  try {
+    return posixWriter.openRoot(path);
+  } catch (thrown) {
+    throw ioError(`Cannot open the folder ${path}`, thrown, path);
+  }
+}
+
+function openMoving({ context, layout }: Box): number {
+  const path = join(layout.box, "moving");
+  try {
+    context.disk.makeDirectory(path, 0o700);
+  } catch (thrown) {
+    if (errnoOf(thrown) !== "EEXIST") throw ioError(`Cannot make ${path}`, thrown, path);
+  }
+  return openFolder(path);
+}

@@ -1,0 +1,433 @@
+/**
+ * Examining what a scan found changed or new: reads it, and says in the order of the tree what each name's entry is now.
+ *
+ * Names are walked ahead of the reading: files go to the ingest in batches, several in flight, and a visitor is told of every
+ * name in order when its turn has come. So a million new files pass through in bounded memory. Renamed files keep their entry's id: found by
+ * inode, else by equal content. A file that cannot be read is left as in the last commit, with a warning.
+ */
+import { OuroError } from "../base/errors.ts";
+import { close, type FileStat } from "../base/posix.ts";
+import {
+  buildContent,
+  type DirectoryValue,
+  type Dot,
+  type Entry,
+  type Hash,
+  kinds,
+  rootId,
+  type Value,
+  type Xattr,
+} from "../format/mod.ts";
+import { directoryOf, type PathFilter, splitPath, type TreeReader } from "../history/mod.ts";
+import type { Ingest } from "../store/mod.ts";
+import {
+  changedEntry,
+  type EntryContext,
+  type EntryDraft,
+  kindOfStat,
+  newDraft,
+  newEntry,
+  type Observed,
+} from "./entry-of-file.ts";
+import type { DirectoryScan, NameChange } from "./folder-scanner.ts";
+import type { DirectoryVisit, FolderVisitor } from "./folder-visitor.ts";
+import { below, FolderWalk, latin, openDirectory } from "./folder-walk.ts";
+import type { IgnoreRules } from "./ignore-rules.ts";
+import { IngestQueue, type Slot } from "./ingest-queue.ts";
+import { type ListedName, Observer } from "./observer.ts";
+import { recordOfEntry } from "./row-of-tree.ts";
+import type { FolderScan } from "./scan.ts";
+import { recordFlags, type ScanRecord } from "./scan-row.ts";
+import { type LinkedFile, type LinkedFiles, linkKey } from "./survey.ts";
+import type { VanishedFiles } from "./vanished.ts";
+
+export interface ExamineOptions {
+  readonly root: number;
+  /** The folder's absolute path, for opening its files. */
+  readonly rootPath: Uint8Array;
+  readonly scan: FolderScan;
+  readonly reader: TreeReader;
+  readonly tree: Entry | undefined;
+  readonly filter?: PathFilter;
+  readonly context: EntryContext;
+  readonly ingest: Pick<Ingest, "ingest" | "whenRoom">;
+  readonly vanished: VanishedFiles;
+  readonly links: LinkedFiles;
+  /** Keeps a list node. */
+  readonly putList: (bytes: Uint8Array) => Hash;
+  readonly nextId: () => Dot;
+  /** What was changed before this time cannot have been changed again unnoticed. Nanoseconds since 1970. */
+  readonly sureBeforeNs: bigint;
+  /** Whether to read what is new: else only so far as it may be something renamed. */
+  readonly readsNew: boolean;
+  readonly signal?: AbortSignal;
+  readonly warn: (message: string) => void;
+  readonly onFile?: (files: number, bytes: number) => void;
+}
+
+interface Frame {
+  readonly path: string;
+  /** The path for opening what is in it, with its last "/". */
+  readonly prefix: Buffer;
+  readonly device: bigint;
+  /** Of a directory of the tree; with the tree's data of it, and its changes by name. */
+  readonly scan: DirectoryScan | undefined;
+  readonly value: DirectoryValue | undefined;
+  readonly changes: readonly NameChange[];
+  /** Of a new one. */
+  readonly names: readonly ListedName[];
+  readonly rules: IgnoreRules | undefined;
+  next: number;
+}
+
+/** A name at hand. */
+interface Place {
+  readonly walk: FolderWalk;
+  readonly frame: Frame;
+  readonly path: string;
+  readonly name: string;
+  readonly stat: FileStat;
+}
+
+/** The node that a name is, as far as it is known before it is read. */
+interface Known {
+  readonly before: Entry;
+  /** What was seen of it last. */
+  readonly record: ScanRecord;
+  /** Where it stood. */
+  readonly oldPath: string;
+  /** Whether that was in another directory or under another name. */
+  readonly isMoved: boolean;
+}
+
+interface Identity {
+  readonly known: Known | undefined;
+  /** The tree's entry of that name, when it is another node. */
+  readonly replaced: Entry | undefined;
+}
+
+/** Longer paths are opened through a descriptor of their directory. */
+const pathBytesMax = 3800;
+const nothing: Identity = { known: undefined, replaced: undefined };
+
+/** @returns Whether something could not be read. @throws OuroError "aborted", and whatever the ingest fails with. */
+export async function examineFolder(options: ExamineOptions, visitor: FolderVisitor): Promise<{ isPartial: boolean }> {
+  return await new Examination(options, visitor).run();
+}
+
+class Examination {
+  readonly #options: ExamineOptions;
+  readonly #visitor: FolderVisitor;
+  readonly #queue: IngestQueue;
+  readonly #observer: Observer;
+  /** Descriptors of deep directories, by the prefix that leads through them. */
+  readonly #held = new Map<Buffer, number>();
+  /** The first reading of a file with several names. */
+  readonly #slots = new WeakMap<LinkedFile, Slot>();
+
+  constructor(options: ExamineOptions, visitor: FolderVisitor) {
+    this.#options = options;
+    this.#visitor = visitor;
+    this.#queue = new IngestQueue(options.ingest);
+    this.#observer = new Observer(options.root, options.sureBeforeNs, options.warn);
+  }
+
+  async run(): Promise<{ isPartial: boolean }> {
+    try {
+      await this.#walk();
+      await this.#queue.finish();
+      return { isPartial: this.#observer.isPartial };
+    } finally {
+      for (const fd of this.#held.values()) close(fd);
+    }
+  }
+
+  async #walk(): Promise<void> {
+    const { root, signal } = this.#options;
+    using walk = new FolderWalk(root);
+    const frames = [this.#rootFrame()];
+    for (let frame = frames.at(-1); frame !== undefined; frame = frames.at(-1)) {
+      const index = frame.next;
+      frame.next += 1;
+      const [change, listed] = [frame.changes[index], frame.names[index]];
+      let child: Frame | undefined;
+      if (change !== undefined) child = this.#change(walk, frame, change);
+      else if (listed !== undefined) child = this.#listed(walk, frame, listed);
+      else {
+        frames.pop();
+        this.#leave(frame);
+        if (frames.length > 0) walk.leave();
+      }
+      if (child !== undefined) frames.push(child);
+      if (this.#queue.isFull) await this.#queue.drain();
+      if (signal?.aborted === true) throw new OuroError("aborted", "Interrupted");
+    }
+  }
+
+  #rootFrame(): Frame {
+    const { tree, scan, context, filter, rootPath, reader } = this.#options;
+    const { root, rootStat: stat } = scan;
+    const { device } = stat;
+    const prefix = Buffer.concat([rootPath, Buffer.from("/")]);
+    const isChosen = filter === undefined || filter.match(new Uint8Array()) === "chosen";
+    const xattrs = this.#observer.xattrs("", prefix);
+    const observed: Observed = { name: "", stat, xattrs, value: undefined };
+    let draft: EntryDraft;
+    let isEdited = tree === undefined;
+    if (tree === undefined) {
+      const dot: Dot = { ...context.event, counter: 0 };
+      draft = { ...newDraft(context, observed, rootId), metaDot: dot, mtimeDot: dot };
+    } else if (isChosen) {
+      const { row, at } = root.record;
+      const record = at < 0 ? recordOfEntry(reader, tree) : row.record(at);
+      ({ entry: draft, isEdited } = changedEntry(context, tree, record, observed, false));
+    } else draft = tree;
+    const record = isChosen ? this.#observer.record(stat, "", xattrs, { id: rootId, device }) : undefined;
+    const changes = root.changes.size;
+    const place = { path: "", name: "", oldPath: undefined, replaced: undefined, row: root.row, device };
+    this.#enter({ ...place, draft, before: tree, isEdited, record, changes, isClosed: false, isAbove: false });
+    return this.#trackedFrame("", prefix, device, root, tree);
+  }
+
+  #trackedFrame(path: string, prefix: Buffer, device: bigint, scan: DirectoryScan, before: Entry | undefined): Frame {
+    const changes = [...scan.changes.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const value = before === undefined ? undefined : directoryOf(before);
+    return { path, prefix, device, scan, value, changes, names: [], rules: undefined, next: 0 };
+  }
+
+  #enter(visit: DirectoryVisit): void {
+    this.#queue.push(() => this.#visitor.enter(visit));
+  }
+
+  #leave({ prefix }: Frame): void {
+    this.#queue.push(() => {
+      this.#visitor.leave();
+      const held = this.#held.get(prefix);
+      if (held === undefined) return;
+      this.#held.delete(prefix);
+      close(held);
+    });
+  }
+
+  /** A name of a directory of the tree. @returns The directory to go into. */
+  #change(walk: FolderWalk, frame: Frame, { name, type, at, scan: inner }: NameChange): Frame | undefined {
+    const scan = frame.scan as DirectoryScan;
+    const path = below(frame.path, name);
+    if (type === "gone") {
+      const oldPath = below(scan.oldPath, name);
+      this.#queue.push(() => this.#visitor.remove(oldPath, name));
+      return undefined;
+    }
+    const stat = this.#observer.stat(walk, path, name);
+    if (stat === undefined) return undefined;
+    const place: Place = { walk, frame, path, name, stat };
+    const inTree = frame.value === undefined ? undefined : this.#options.reader.find(frame.value, latin(name));
+    if (inner !== undefined)
+      return this.#knownDirectory(place, inner, type === "inside", type === "moved" ? inTree : undefined);
+    const isSameKind = inTree?.kind === kindOfStat(stat);
+    // New in the folder but in the tree: its row is not of this tree. A row's "new" beside a record is another node.
+    const isSame = isSameKind && (type === "changed" || (at < 0 && stat.kind !== "directory"));
+    if (!isSame) return this.#name(place, { known: undefined, replaced: inTree });
+    const record = type === "changed" ? scan.row.record(at) : recordOfEntry(this.#options.reader, inTree);
+    const known: Known = { before: inTree, record, oldPath: below(scan.oldPath, name), isMoved: false };
+    if (stat.kind !== "directory") return this.#name(place, { known, replaced: undefined });
+    this.#enterKnown(place, { known, scan: undefined, replaced: undefined });
+    this.#queue.push(() => this.#visitor.leave());
+    return undefined;
+  }
+
+  /** A name of a new directory. */
+  #listed(walk: FolderWalk, frame: Frame, { name, isDirectory }: ListedName): Frame | undefined {
+    const path = below(frame.path, name);
+    const { filter, scan } = this.#options;
+    const match = filter?.match(latin(path)) ?? "chosen";
+    if (match === "not" || (match === "above" && !isDirectory)) return undefined;
+    const stat = this.#observer.stat(walk, path, name);
+    if (stat === undefined) return undefined;
+    const place: Place = { walk, frame, path, name, stat };
+    const moved = isDirectory ? scan.movedInside.get(path) : undefined;
+    return moved === undefined ? this.#name(place, nothing) : this.#knownDirectory(place, moved, false, undefined);
+  }
+
+  /** A directory of the tree, here or from elsewhere. @param isAsSeen Its own stat is as the row says. */
+  #knownDirectory(
+    place: Place,
+    scan: DirectoryScan,
+    isAsSeen: boolean,
+    replaced: Entry | undefined,
+  ): Frame | undefined {
+    const { reader, tree } = this.#options;
+    const { walk, frame, path, name, stat } = place;
+    const before = tree === undefined ? undefined : reader.findPath(tree, splitPath(latin(scan.oldPath)));
+    if (before?.kind !== kinds.directory || stat.kind !== "directory") return this.#name(place, nothing);
+    if (!this.#observer.enter(walk, path, name)) return undefined;
+    // Not when only a directory above it was moved.
+    const isMoved = frame.scan === undefined || scan.oldPath !== below(frame.scan.oldPath, name);
+    const record = isAsSeen ? undefined : scan.record.row.record(scan.record.at);
+    const oldPath = scan.oldPath;
+    this.#enterKnown(place, { known: { before, record, oldPath, isMoved }, scan, replaced });
+    return this.#trackedFrame(path, this.#prefix(frame, path, name), stat.device, scan, before);
+  }
+
+  #enterKnown(
+    { frame, path, name, stat }: Place,
+    found: {
+      readonly known: Omit<Known, "record"> & { readonly record: ScanRecord | undefined };
+      readonly scan: DirectoryScan | undefined;
+      readonly replaced: Entry | undefined;
+    },
+  ): void {
+    const { known, scan, replaced } = found;
+    const { before, record: seen, oldPath, isMoved } = known;
+    let draft: EntryDraft = before;
+    let isEdited = false;
+    let record: ScanRecord | undefined;
+    if (seen !== undefined) {
+      const xattrs = this.#observer.xattrs(path, Buffer.concat([frame.prefix, latin(name)]));
+      const observed: Observed = { name, stat, xattrs, value: undefined };
+      ({ entry: draft, isEdited } = changedEntry(this.#options.context, before, seen, observed, isMoved));
+      record = this.#observer.record(stat, name, xattrs, { id: before.id, device: frame.device });
+    }
+    const { device } = stat;
+    const place = { path, name, oldPath: isMoved ? oldPath : undefined, replaced, row: scan?.row, device };
+    const changes = scan?.changes.size ?? 0;
+    this.#enter({ ...place, draft, before, isEdited, record, changes, isClosed: false, isAbove: false });
+  }
+
+  #prefix(frame: Frame, path: string, name: string): Buffer {
+    if (path.length + this.#options.rootPath.length <= pathBytesMax)
+      return Buffer.concat([frame.prefix, latin(name), Buffer.from("/")]);
+    const fd = openDirectory(this.#options.root, path);
+    const prefix = Buffer.from(`/proc/self/fd/${fd}/`);
+    this.#held.set(prefix, fd);
+    return prefix;
+  }
+
+  /** A name that is new, or a known one that is no directory. */
+  #name(place: Place, identity: Identity): Frame | undefined {
+    if (place.stat.kind === "directory") return this.#newDirectory(place, identity.replaced);
+    this.#leaf(place, identity);
+    return undefined;
+  }
+
+  #newDirectory({ walk, frame, path, name, stat }: Place, replaced: Entry | undefined): Frame | undefined {
+    const { readsNew, vanished, scan, filter, context } = this.#options;
+    const isClosed = !readsNew && vanished.isEmpty && scan.movedInside.size === 0;
+    if (!this.#observer.enter(walk, path, name)) return undefined;
+    const listed = isClosed ? { names: [], rules: undefined } : this.#observer.listNew(walk, frame.rules);
+    if (listed === undefined) {
+      walk.leave();
+      return undefined;
+    }
+    const { names, rules } = listed;
+    const prefix = this.#prefix(frame, path, name);
+    const xattrs = readsNew ? this.#observer.xattrs(path, Buffer.concat([frame.prefix, latin(name)])) : [];
+    const id = this.#options.nextId();
+    const draft = newDraft(context, { name, stat, xattrs, value: undefined }, id);
+    const record = this.#observer.record(stat, name, xattrs, { id, device: frame.device });
+    const { device } = stat;
+    const isAbove = filter?.match(latin(path)) === "above";
+    const visit = { path, name, before: undefined, oldPath: undefined, replaced, row: undefined, device, isClosed };
+    this.#enter({ ...visit, draft, isEdited: true, record, changes: names.length, isAbove });
+    return { path, prefix, device, scan: undefined, value: undefined, changes: [], names, rules, next: 0 };
+  }
+
+  #leaf(place: Place, identity: Identity): void {
+    const { walk, frame, path, name, stat } = place;
+    const { vanished, onFile, readsNew } = this.#options;
+    const known = identity.known ?? (vanished.isEmpty ? undefined : vanished.takeByInode(stat));
+    const isClosed = known === undefined && !readsNew;
+    const target = Buffer.concat([frame.prefix, latin(name)]);
+    const xattrs = isClosed ? [] : this.#observer.xattrs(path, target);
+    const more = { ...identity, known, isClosed };
+    if (stat.kind !== "file") {
+      const value = this.#observer.value(walk, path, name, stat);
+      if (value === undefined) return;
+      this.#queue.push(() => {
+        this.#put(path, { name, stat, xattrs, value }, more);
+        onFile?.(1, 0);
+      });
+      return;
+    }
+    const { size, blocks } = stat;
+    if (isClosed && !vanished.hasSize(size)) {
+      const value: Value = { kind: kinds.file, content: { size } };
+      this.#queue.push(() => this.#put(path, { name, stat, xattrs, value }, more));
+      return;
+    }
+    const linked = stat.nlink < 2 ? undefined : this.#linkedFile(frame, stat);
+    const slot = (linked && this.#slots.get(linked)) ?? this.#queue.file({ path: target, size, blocks });
+    if (linked !== undefined) this.#slots.set(linked, slot);
+    this.#queue.push(() => this.#putFile(path, { name, stat, xattrs }, slot, { ...more, linked }), slot);
+  }
+
+  /** What is known of a file with several names. */
+  #linkedFile(frame: Frame, stat: FileStat): LinkedFile {
+    const { links } = this.#options;
+    const key = linkKey(stat);
+    const linked = links.get(key) ?? { count: 0, group: undefined };
+    links.set(key, linked);
+    // In a new directory the other names were not counted: it may have some.
+    if (frame.scan === undefined) linked.count = Math.max(linked.count, 2);
+    return linked;
+  }
+
+  #putFile(
+    path: string,
+    seen: { readonly name: string; readonly stat: FileStat; readonly xattrs: readonly Xattr[] },
+    slot: Slot,
+    more: Identity & { readonly linked: LinkedFile | undefined; readonly isClosed: boolean },
+  ): void {
+    const { vanished, onFile, putList } = this.#options;
+    const { name, xattrs } = seen;
+    const result = slot.result();
+    if ("error" in result) {
+      const { kind, message } = result.error;
+      // Gone, or no file any more: the next scan sees what it is.
+      if (kind !== "not-found" && kind !== "stale") this.#observer.notRead(path, message);
+      return;
+    }
+    const { stat, unstable } = result;
+    if (unstable) this.#observer.warn(path, "it was being changed while it was read");
+    const content = buildContent(result.items, putList);
+    const known = more.known ?? (vanished.isEmpty ? undefined : vanished.takeByContent(content, stat, name));
+    const isUnsure = unstable || stat.ctimeNs !== seen.stat.ctimeNs;
+    const isClosed = more.isClosed && known === undefined;
+    const observed = { name, stat, xattrs, value: { kind: kinds.file, content } };
+    this.#put(path, observed, { ...more, known, isUnsure, isClosed });
+    onFile?.(1, stat.size);
+  }
+
+  #put(
+    path: string,
+    observed: Observed & { readonly value: Value },
+    more: Identity & {
+      readonly isUnsure?: boolean;
+      readonly linked?: LinkedFile | undefined;
+      readonly isClosed: boolean;
+    },
+  ): void {
+    const { context, nextId } = this.#options;
+    const { name, stat, xattrs } = observed;
+    const { known, replaced, linked, isClosed } = more;
+    const id = known?.before.id ?? nextId();
+    const link = linked === undefined ? undefined : groupOf(linked, known?.before, id);
+    const whole = link === undefined ? observed : { ...observed, link };
+    const isMoved = known?.isMoved === true;
+    const { entry, isEdited } =
+      known === undefined
+        ? { entry: newEntry(context, whole, id), isEdited: true }
+        : changedEntry(context, known.before, known.record, whole, isMoved);
+    const seen = this.#observer.record(stat, name, xattrs);
+    const record = more.isUnsure === true ? { ...seen, flags: recordFlags.unsure } : seen;
+    const oldPath = isMoved ? known.oldPath : undefined;
+    this.#visitor.put({ path, name, entry, before: known?.before, replaced, oldPath, isEdited, record, isClosed });
+  }
+}
+
+/** The group that a name of a linked file belongs to; undefined when it is its only name here. */
+function groupOf(linked: LinkedFile, before: Entry | undefined, id: Dot): Dot | undefined {
+  if (linked.count < 2) return before?.meta.link;
+  linked.group ??= before?.meta.link ?? id;
+  return linked.group;
+}

@@ -1,0 +1,16 @@
+/** A plain folder: what changed in it, committing it, making it what a tree says. */
+export {
+  type CheckoutOptions,
+  type CheckoutReport,
+  checkout,
+  type DirectoryObservation,
+  type ObservedName,
+} from "./checkout.ts";
+export type { CheckoutPlace } from "./checkout-file.ts";
+export { type CheckoutPool, inlinePool, workerPool } from "./checkout-pool.ts";
+export { type SaveOptions, saveObservations } from "./checkout-rows.ts";
+export { type CommitFolderOptions, type CommittedFolder, commitFolder, type FolderContext } from "./commit-folder.ts";
+export { type FolderWriter, posixWriter } from "./folder-writer.ts";
+export { ignoreFileName } from "./ignore-rules.ts";
+export { type FolderStatus, type StatusFolderOptions, statusFolder } from "./status-folder.ts";
+export type { ChangeCounts } from "./tree-writer.ts";

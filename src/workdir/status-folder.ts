@@ -1,0 +1,104 @@
+/**
+ * The status: in what a folder differs from the last commit, as a list of changes, storing nothing.
+ *
+ * What was touched is read and hashed, so that a file of equal content shows as a change of its mtime alone. What is new is not read, except
+ * for files that may be something renamed (a file of that size is missing); a new directory is one change, unless something in it was somewhere else.
+ */
+import { type Dot, dotKey, type Entry, type EventName, emptySummary, type Hash, kinds } from "../format/mod.ts";
+import { type Change, comparePaths, directoryOf, entryDifferences, splitPath } from "../history/mod.ts";
+import type { Ingest } from "../store/mod.ts";
+import { examine, type FolderContext } from "./commit-folder.ts";
+import type { DirectoryVisit, FolderVisitor, LeafVisit } from "./folder-visitor.ts";
+import { latin } from "./folder-walk.ts";
+
+export interface StatusFolderOptions extends FolderContext {
+  /** One that only hashes. */
+  readonly ingest: Pick<Ingest, "ingest" | "whenRoom">;
+  /** Names a list node or a block of attributes, and keeps nothing. */
+  readonly hash: (bytes: Uint8Array) => Hash;
+}
+
+export interface FolderStatus {
+  /** By path. An entry's dots, ids of what is new, and contents of what is new are made up. */
+  readonly changes: readonly Change[];
+  readonly isPartial: boolean;
+}
+
+/** Dates nothing: greater than every event there is. */
+const noEvent: EventName = { clock: 0xffff_ffff_ffff_ffffn, writer: 0xffff_ffff_ffff_ffffn };
+
+/** @throws As `commitFolder`. */
+export async function statusFolder(options: StatusFolderOptions): Promise<FolderStatus> {
+  const { ingest, hash } = options;
+  const lister = new ChangeLister(options);
+  let counter = 0;
+  const { isPartial } = await examine(options, lister, {
+    ingest,
+    event: noEvent,
+    putList: hash,
+    putXattrs: hash,
+    nextId(): Dot {
+      counter += 1;
+      return { ...noEvent, counter };
+    },
+    readsNew: false,
+  });
+  return { changes: lister.changes(), isPartial };
+}
+
+class ChangeLister implements FolderVisitor {
+  readonly #folder: FolderContext;
+  readonly #changes: Change[] = [];
+  readonly #renamed = new Set<string>();
+
+  constructor(folder: FolderContext) {
+    this.#folder = folder;
+  }
+
+  enter(visit: DirectoryVisit): void {
+    if (!visit.isEdited) return;
+    const { before, draft } = visit;
+    const value = (before === undefined ? undefined : directoryOf(before)) ?? {
+      kind: kinds.directory,
+      summary: emptySummary,
+    };
+    this.#add(visit, { ...draft, data: [{ dot: draft.id, value }] });
+  }
+
+  leave(): void {}
+
+  put(visit: LeafVisit): void {
+    if (visit.isEdited) this.#add(visit, visit.entry);
+  }
+
+  remove(oldPath: string): void {
+    const { reader, tree } = this.#folder;
+    const path = latin(oldPath);
+    const before = tree === undefined ? undefined : reader.findPath(tree, splitPath(path));
+    if (before !== undefined) this.#changes.push({ type: "remove", path, before, what: new Set() });
+  }
+
+  #add({ path, before, replaced, oldPath }: LeafVisit | DirectoryVisit, after: Entry): void {
+    const at = { path: latin(path), after };
+    if (before !== undefined && oldPath !== undefined) {
+      this.#renamed.add(dotKey(before.id));
+      const what = entryDifferences(before, after);
+      this.#changes.push({ ...at, type: "rename", oldPath: latin(oldPath), before, what });
+    } else if (before !== undefined) {
+      this.#changes.push({ ...at, type: "change", before, what: entryDifferences(before, after) });
+    } else if (replaced === undefined) {
+      this.#changes.push({ ...at, type: "add", what: new Set() });
+    } else if (replaced.kind !== kinds.directory && after.kind !== kinds.directory) {
+      this.#changes.push({ ...at, type: "change", before: replaced, what: entryDifferences(replaced, after) });
+    } else {
+      this.#changes.push({ type: "remove", path: latin(path), before: replaced, what: new Set() });
+      this.#changes.push({ ...at, type: "add", what: new Set() });
+    }
+  }
+
+  changes(): Change[] {
+    const isRenamed = ({ type, before }: Change): boolean =>
+      type === "remove" && before !== undefined && this.#renamed.has(dotKey(before.id));
+    return this.#changes.filter((change) => !isRenamed(change)).sort((a, b) => comparePaths(a.path, b.path));
+  }
+}

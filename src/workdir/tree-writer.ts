@@ -1,0 +1,267 @@
+/**
+ * Writing trees and scan rows from what an examination tells: a frame for each directory from the root to the one at hand.
+ *
+ * New directories and those with many changes are built as their names come, in bounded memory; of the others a few nodes are edited.
+ * Rows are collected, about 80 bytes a name, and belong into the transaction that moves the head.
+ */
+import { equalBytes } from "../base/bytes.ts";
+import { type DirectoryValue, type Dot, type Entry, emptySummary, type Hash, kinds } from "../format/mod.ts";
+import {
+  DirectoryBuilder,
+  type DirectoryEdit,
+  directoryOf,
+  editDirectory,
+  putRoot,
+  type TreeReader,
+} from "../history/mod.ts";
+import type { MetaSink } from "../store/mod.ts";
+import type { DirectoryVisit, FolderVisitor, LeafVisit } from "./folder-visitor.ts";
+import { latin } from "./folder-walk.ts";
+import { mergeRow, type ScanRecord, type ScanRow, ScanRowBuilder } from "./scan-row.ts";
+
+/** A directory with more changes than this is built anew, reading the old one along. */
+const editsMax = 4096;
+
+/** What was done, in numbers: names, not registers. */
+export interface ChangeCounts {
+  readonly added: number;
+  readonly changed: number;
+  readonly removed: number;
+  readonly renamed: number;
+}
+
+interface Frame {
+  readonly visit: DirectoryVisit;
+  readonly data: DirectoryData;
+  readonly row: RowCollector;
+  hasNames: boolean;
+}
+
+export class TreeWriter implements FolderVisitor {
+  readonly #reader: TreeReader;
+  readonly #sink: MetaSink;
+  readonly #frames: Frame[] = [];
+  readonly #rows: { readonly id: Dot; readonly bytes: Uint8Array }[] = [];
+  #tree: Hash | undefined;
+  #isEdited = false;
+  readonly #counts = { added: 0, changed: 0, removed: 0, renamed: 0 };
+
+  constructor(reader: TreeReader, sink: MetaSink) {
+    this.#reader = reader;
+    this.#sink = sink;
+  }
+
+  /** The root node; undefined when nothing in the tree was edited. */
+  get tree(): Hash | undefined {
+    return this.#isEdited ? this.#tree : undefined;
+  }
+
+  get counts(): ChangeCounts {
+    return this.#counts;
+  }
+
+  /** Of the directories that were gone into. */
+  get rows(): readonly { readonly id: Dot; readonly bytes: Uint8Array }[] {
+    return this.#rows;
+  }
+
+  enter(visit: DirectoryVisit): void {
+    const old = visit.before === undefined ? undefined : directoryOf(visit.before);
+    const isStreamed = old === undefined || visit.changes > editsMax;
+    const data = isStreamed
+      ? new BuiltDirectory(this.#reader, this.#sink, old)
+      : new EditedDirectory(this.#reader, this.#sink, old);
+    const row = collectRow(visit);
+    if (visit.path === "" && visit.record !== undefined) row.put(visit.record);
+    this.#frames.push({ visit, data, row, hasNames: false });
+  }
+
+  leave(): void {
+    const { visit, data, row, hasNames } = this.#frames.pop() as Frame;
+    const { draft, before, isEdited } = visit;
+    if (visit.isAbove && !hasNames) return;
+    const value = data.finish();
+    const old = before === undefined ? undefined : directoryOf(before);
+    const isSame = old !== undefined && sameDirectory(old, value);
+    const entry: Entry =
+      before !== undefined && isSame && !isEdited
+        ? before
+        : { ...draft, data: [{ dot: draft.id, value }, ...(before?.data.slice(1) ?? [])] };
+    const bytes = row.finish();
+    if (bytes !== undefined) this.#rows.push({ id: draft.id, bytes });
+    if (isEdited || !isSame) this.#isEdited = true;
+    const parent = this.#frames.at(-1);
+    if (parent === undefined) {
+      this.#tree = putRoot(this.#sink, entry);
+      if (before !== undefined && isEdited) this.#counts.changed += 1;
+      return;
+    }
+    if (isEdited) this.#count(visit);
+    if (isEdited || !isSame || visit.replaced !== undefined) parent.data.put(visit.name, entry);
+    if (visit.record !== undefined) parent.row.put(visit.record);
+    parent.hasNames = true;
+  }
+
+  put(visit: LeafVisit): void {
+    const frame = this.#frames.at(-1) as Frame;
+    frame.hasNames = true;
+    frame.row.put(visit.record);
+    if (!visit.isEdited) return;
+    this.#isEdited = true;
+    this.#count(visit);
+    frame.data.put(visit.name, visit.entry);
+  }
+
+  remove(_oldPath: string, name: string): void {
+    const frame = this.#frames.at(-1) as Frame;
+    frame.hasNames = true;
+    frame.row.remove(name);
+    frame.data.put(name, undefined);
+    this.#counts.removed += 1;
+    this.#isEdited = true;
+  }
+
+  #count({
+    before,
+    oldPath,
+    replaced,
+  }: {
+    readonly before: Entry | undefined;
+    readonly oldPath: string | undefined;
+    readonly replaced: Entry | undefined;
+  }): void {
+    if (oldPath !== undefined) {
+      // Its old name was counted, or will be, as removed.
+      this.#counts.renamed += 1;
+      this.#counts.removed -= 1;
+    } else if (before === undefined && replaced === undefined) this.#counts.added += 1;
+    else this.#counts.changed += 1;
+  }
+}
+
+function sameDirectory(a: DirectoryValue, b: DirectoryValue): boolean {
+  return a.top === undefined || b.top === undefined ? a.top === b.top : equalBytes(a.top, b.top);
+}
+
+interface DirectoryData {
+  /** By name; undefined removes. */
+  put(name: string, entry: Entry | undefined): void;
+  finish(): DirectoryValue;
+}
+
+class EditedDirectory implements DirectoryData {
+  readonly #reader: TreeReader;
+  readonly #sink: MetaSink;
+  readonly #old: DirectoryValue;
+  readonly #edits: DirectoryEdit[] = [];
+
+  constructor(reader: TreeReader, sink: MetaSink, old: DirectoryValue | undefined) {
+    this.#reader = reader;
+    this.#sink = sink;
+    this.#old = old ?? { kind: kinds.directory, summary: emptySummary };
+  }
+
+  put(name: string, entry: Entry | undefined): void {
+    this.#edits.push(entry === undefined ? { name: latin(name) } : { name: entry.name, entry });
+  }
+
+  finish(): DirectoryValue {
+    return this.#edits.length === 0 ? this.#old : editDirectory(this.#reader, this.#sink, this.#old, this.#edits);
+  }
+}
+
+/** Merges the old names with the changes as they come. */
+class BuiltDirectory implements DirectoryData {
+  readonly #builder: DirectoryBuilder;
+  readonly #old: Iterator<Entry> | undefined;
+  #next: Entry | undefined;
+
+  constructor(reader: TreeReader, sink: MetaSink, old: DirectoryValue | undefined) {
+    this.#builder = new DirectoryBuilder(sink);
+    this.#old = old === undefined ? undefined : reader.entries(old)[Symbol.iterator]();
+    this.#advance();
+  }
+
+  #advance(): void {
+    const result = this.#old?.next();
+    this.#next = result === undefined || result.done === true ? undefined : result.value;
+  }
+
+  put(name: string, entry: Entry | undefined): void {
+    if (this.#next !== undefined) {
+      const bytes = latin(name);
+      let order = Buffer.compare(this.#next.name, bytes);
+      while (order < 0) {
+        this.#builder.add(this.#next);
+        this.#advance();
+        if (this.#next === undefined) break;
+        order = Buffer.compare(this.#next.name, bytes);
+      }
+      if (order === 0) this.#advance();
+    }
+    if (entry !== undefined) this.#builder.add(entry);
+  }
+
+  finish(): DirectoryValue {
+    for (; this.#next !== undefined; this.#advance()) this.#builder.add(this.#next);
+    return this.#builder.finish();
+  }
+}
+
+interface RowCollector {
+  put(record: ScanRecord): void;
+  remove(name: string): void;
+  /** Undefined when the row stays as it is. */
+  finish(): Uint8Array | undefined;
+}
+
+function collectRow({ row, before, device }: DirectoryVisit): RowCollector {
+  if (row !== undefined) return new ChangedRow(row, device);
+  // Of a directory of the tree that is not gone into nothing was seen but itself.
+  return before === undefined ? new NewRow(device) : noRow;
+}
+
+const noRow: RowCollector = { put() {}, remove() {}, finish: () => undefined };
+
+class NewRow implements RowCollector {
+  readonly #builder: ScanRowBuilder;
+
+  constructor(device: bigint) {
+    this.#builder = new ScanRowBuilder(Number(device >> 32n), Number(device & 0xffff_ffffn));
+  }
+
+  put(record: ScanRecord): void {
+    this.#builder.add(record);
+  }
+
+  remove(): void {}
+
+  finish(): Uint8Array {
+    return this.#builder.finish();
+  }
+}
+
+class ChangedRow implements RowCollector {
+  readonly #row: ScanRow;
+  readonly #device: bigint;
+  readonly #put: ScanRecord[] = [];
+  readonly #removed = new Set<string>();
+
+  constructor(row: ScanRow, device: bigint) {
+    this.#row = row;
+    this.#device = device;
+  }
+
+  put(record: ScanRecord): void {
+    this.#put.push(record);
+  }
+
+  remove(name: string): void {
+    this.#removed.add(name);
+  }
+
+  finish(): Uint8Array | undefined {
+    if (this.#put.length === 0 && this.#removed.size === 0) return undefined;
+    return mergeRow(this.#row, { device: this.#device, put: this.#put, removed: this.#removed });
+  }
+}
