@@ -17,10 +17,11 @@ import {
   TreeReader,
 } from "../history/mod.ts";
 import { type CommittedFolder, commitFolder, type FolderContext, statusFolder } from "../workdir/mod.ts";
-import type { Box } from "./box.ts";
 import type { Change, Path } from "./changes.ts";
 import { keepsOwners } from "./folder.ts";
 import { type GraftedTree, OverlayMeta } from "./graft-tree.ts";
+import type { OpenBox } from "./open-box.ts";
+import { saveOwnHead } from "./own-head.ts";
 import { peerName } from "./peer-name.ts";
 
 export interface StatusReport {
@@ -76,7 +77,7 @@ export interface CommitReport {
 /** As many other commits may come between before this gives up. */
 const roundsMax = 50;
 
-export async function statusOf(box: Box, { paths, withTree = false }: StatusRequest = {}): Promise<StatusReport> {
+export async function statusOf(box: OpenBox, { paths, withTree = false }: StatusRequest = {}): Promise<StatusReport> {
   const head = box.headCommit();
   const picked = box.state.picks();
   const folder = folderContext(
@@ -105,13 +106,13 @@ export async function statusOf(box: Box, { paths, withTree = false }: StatusRequ
 }
 
 /** Picks paths for the next commit. @throws OuroError "not-found" for one that is neither in the folder nor in the last commit. */
-export async function addPicks(box: Box, paths: readonly Path[]): Promise<void> {
+export async function addPicks(box: OpenBox, paths: readonly Path[]): Promise<void> {
   box.requireRoot("pick paths");
   box.state.addPicks(paths);
 }
 
 /** @throws OuroError "stale" (the folder looks unmounted), "no-space", "permission", "locked", …: nothing is changed then. */
-export async function commitBox(box: Box, request: CommitRequest): Promise<CommitReport> {
+export async function commitBox(box: OpenBox, request: CommitRequest): Promise<CommitReport> {
   const folder = folderOf(box, request);
   if (request.dryRun === true) return previewCommit(box, folder, request);
   for (let round = 1; round <= roundsMax; round += 1) {
@@ -123,7 +124,7 @@ export async function commitBox(box: Box, request: CommitRequest): Promise<Commi
   });
 }
 
-function folderOf(box: Box, { from }: CommitRequest): string {
+function folderOf(box: OpenBox, { from }: CommitRequest): string {
   if (from === undefined) return box.requireRoot("commit");
   if (box.root === undefined) return from;
   throw new OuroError("usage", `Cannot commit from ${from}: this box is that of the folder ${box.root}`, {
@@ -133,7 +134,7 @@ function folderOf(box: Box, { from }: CommitRequest): string {
 
 /** Which paths a commit takes. */
 function choiceOf(
-  box: Box,
+  box: OpenBox,
   { all, paths, from }: CommitRequest,
 ): { readonly filter?: PathFilter; readonly took: "picked" | "all" } {
   if (paths !== undefined) return { filter: new PathFilter(paths), took: "all" };
@@ -141,7 +142,7 @@ function choiceOf(
   return picks.length === 0 ? { took: "all" } : { filter: new PathFilter(picks), took: "picked" };
 }
 
-async function previewCommit(box: Box, path: string, request: CommitRequest): Promise<CommitReport> {
+async function previewCommit(box: OpenBox, path: string, request: CommitRequest): Promise<CommitReport> {
   const { filter, took } = choiceOf(box, request);
   const { context, store } = box;
   await using ingest = store.openIngest({ workers: context.workers, hashOnly: true, signal: context.signal });
@@ -153,7 +154,7 @@ async function previewCommit(box: Box, path: string, request: CommitRequest): Pr
 }
 
 /** @returns Undefined when the head was moved by another meanwhile. */
-async function tryCommit(box: Box, path: string, request: CommitRequest): Promise<CommitReport | undefined> {
+async function tryCommit(box: OpenBox, path: string, request: CommitRequest): Promise<CommitReport | undefined> {
   const { context, store, state } = box;
   const { filter, took } = choiceOf(box, request);
   const head = state.head();
@@ -198,7 +199,7 @@ async function tryCommit(box: Box, path: string, request: CommitRequest): Promis
       made === undefined ? undefined : { writer, branch, commit: made.id, last: { clock: event.clock, id: made.id } };
     if (!moveHead(box, { head, next, committed, took, request })) return undefined;
     context.progress.done();
-    if (next !== undefined) box.saveHead();
+    if (next !== undefined) saveOwnHead(box);
     const changes = changesBetween(box, before, committed);
     const report = {
       changes,
@@ -218,14 +219,14 @@ async function tryCommit(box: Box, path: string, request: CommitRequest): Promis
 }
 
 /** Who commits, and its last event: the head's, unless this copy of the box has become a writer of its own. */
-function ownWriter(box: Box, head: OwnHead | undefined): Pick<OwnHead, "writer" | "branch" | "last"> {
+function ownWriter(box: OpenBox, head: OwnHead | undefined): Pick<OwnHead, "writer" | "branch" | "last"> {
   const { writer, branch } = box.writer();
   if (head === undefined) return { writer, branch };
   return head.writer === writer ? head : { writer, branch: head.branch };
 }
 
 function eventFor(
-  box: Box,
+  box: OpenBox,
   options: { writer: bigint; before: NamedCommit | undefined; last: OwnHead["last"] | undefined },
 ): EventName {
   const { writer, before, last } = options;
@@ -247,7 +248,7 @@ interface Move {
 }
 
 /** Moves the head and writes the scan's rows, if the head is still where it was. @returns Whether it was. */
-function moveHead({ state, context }: Box, { head, next, committed, took, request }: Move): boolean {
+function moveHead({ state, context }: OpenBox, { head, next, committed, took, request }: Move): boolean {
   return state.transaction(() => {
     const now = state.head();
     if (!isSame(now, head)) return false;
@@ -265,16 +266,16 @@ function isSame(a: OwnHead | undefined, b: OwnHead | undefined): boolean {
   return a === undefined || b === undefined ? a === b : equalBytes(a.commit, b.commit);
 }
 
-function* changesBetween(box: Box, before: NamedCommit | undefined, { tree }: CommittedFolder): Generator<Change> {
+function* changesBetween(box: OpenBox, before: NamedCommit | undefined, { tree }: CommittedFolder): Generator<Change> {
   if (tree !== undefined) yield* diffTrees(box.reader, before?.commit.tree, tree);
 }
 
-function sizeOf({ store }: Box): number {
+function sizeOf({ store }: OpenBox): number {
   return store.packs().reduce((sum, { size }) => sum + size, 0);
 }
 
 function folderContext(
-  box: Box,
+  box: OpenBox,
   path: string,
   head: NamedCommit | undefined,
   filter: PathFilter | undefined,

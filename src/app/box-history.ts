@@ -14,9 +14,9 @@ import {
   walkEntries,
   walkLog,
 } from "../history/mod.ts";
-import type { Box } from "./box.ts";
 import { statusOf } from "./box-commit.ts";
 import type { Change, Path } from "./changes.ts";
+import type { OpenBox } from "./open-box.ts";
 
 export interface LogRequest {
   readonly paths: readonly Path[];
@@ -31,7 +31,7 @@ export interface LogRow extends NamedCommit {
 }
 
 /** Newest first. */
-export function* logBox(box: Box, { paths, withChanges, from }: LogRequest): Generator<LogRow> {
+export function* logBox(box: OpenBox, { paths, withChanges, from }: LogRequest): Generator<LogRow> {
   const start = from ?? box.head()?.commit;
   if (start === undefined) return;
   const onMissing = (): void => {};
@@ -45,7 +45,7 @@ export function* logBox(box: Box, { paths, withChanges, from }: LogRequest): Gen
   }
 }
 
-function changesOf(box: Box, { commit }: NamedCommit, paths: readonly Path[] | undefined): Iterable<TreeChange> {
+function changesOf(box: OpenBox, { commit }: NamedCommit, paths: readonly Path[] | undefined): Iterable<TreeChange> {
   const [parent] = commit.parents;
   const before = parent === undefined ? undefined : box.commits.read(parent).commit.tree;
   return diffTrees(box.reader, before, commit.tree, paths === undefined || paths.length === 0 ? {} : { paths });
@@ -53,7 +53,7 @@ function changesOf(box: Box, { commit }: NamedCommit, paths: readonly Path[] | u
 
 /** @param a Absent: everything is new. */
 export async function* diffBox(
-  box: Box,
+  box: OpenBox,
   a: Hash | undefined,
   b: Hash | "working",
   paths: readonly Path[],
@@ -69,12 +69,12 @@ export async function* diffBox(
   else yield* diffTrees(workingTree.reader, box.commits.read(a).commit.tree, workingTree.tree, filter);
 }
 
-function isHead(box: Box, id: Hash): boolean {
+function isHead(box: OpenBox, id: Hash): boolean {
   const head = box.head();
   return head !== undefined && equalBytes(head.commit, id);
 }
 
-export function resolveIn(box: Box, text: string): Hash {
+export function resolveIn(box: OpenBox, text: string): Hash {
   const { state } = box;
   const head = state.head();
   return resolveRevision(text, {
@@ -94,7 +94,7 @@ export function resolveIn(box: Box, text: string): Hash {
 }
 
 /** The own branch; "origin" or "origin/<writer>" for heads of a remote; a writer's id. */
-function findHead({ state }: Box, name: string): Hash | undefined {
+function findHead({ state }: OpenBox, name: string): Hash | undefined {
   const head = state.head();
   if (head !== undefined && (name === head.branch || name === writerHex(head.writer))) return head.commit;
   const heads = state
@@ -107,13 +107,13 @@ function findHead({ state }: Box, name: string): Hash | undefined {
 }
 
 /** @throws OuroError "not-found", "corrupt". */
-export function findEntry(box: Box, commit: Hash, path: Path): Entry | undefined {
+export function findEntry(box: OpenBox, commit: Hash, path: Path): Entry | undefined {
   return box.reader.findPath(box.reader.root(box.commits.read(commit).commit.tree), splitPathBytes(path));
 }
 
 /** What is in the directory at a path, or the file there itself. @throws OuroError "not-found". */
 export function* listEntries(
-  box: Box,
+  box: OpenBox,
   commit: Hash,
   path: Path,
   { recursive }: { readonly recursive: boolean },
@@ -130,7 +130,7 @@ export function* listEntries(
 const zeros = new Uint8Array(64 * 1024);
 
 /** @throws OuroError "is-dir", "invalid" (no file), "not-found", "corrupt". */
-export async function* readContent(box: Box, entry: Entry): AsyncGenerator<Uint8Array> {
+export async function* readContent(box: OpenBox, entry: Entry): AsyncGenerator<Uint8Array> {
   const { value } = entry.data[0];
   if (value.kind === kinds.symlink) yield value.target;
   else if (value.kind === kinds.directory)

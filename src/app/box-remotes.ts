@@ -6,8 +6,8 @@ import { type BoxIdentity, compareVectors, fullVector, type Hash, type NamedComm
 import { verifySignature } from "../peer/mod.ts";
 import { nodeCopier, openRemote, type Remote } from "../remote/mod.ts";
 import { type FetchResult, fetch, initRemote, push, type SyncOptions } from "../sync/mod.ts";
-import type { Box } from "./box.ts";
 import { moveFolder } from "./move-folder.ts";
+import type { OpenBox } from "./open-box.ts";
 import { peerName } from "./peer-name.ts";
 import { getRemote, type RemoteRow } from "./remote-list.ts";
 
@@ -31,13 +31,13 @@ export interface PullReport {
   readonly partial: boolean;
 }
 
-export async function fetchBox(box: Box, name: string | undefined): Promise<FetchReport> {
+export async function fetchBox(box: OpenBox, name: string | undefined): Promise<FetchReport> {
   const row = getRemote(box, name);
   await using remote = openBoxRemote(box, row, { create: false });
   return fetchFrom(box, row, remote);
 }
 
-export async function fetchFrom(box: Box, row: RemoteRow, remote: Remote): Promise<FetchReport> {
+export async function fetchFrom(box: OpenBox, row: RemoteRow, remote: Remote): Promise<FetchReport> {
   const { context } = box;
   context.progress.phase("Fetching");
   let result: FetchResult;
@@ -55,7 +55,7 @@ export async function fetchFrom(box: Box, row: RemoteRow, remote: Remote): Promi
   return { packs: result.packs, bytes: result.bytes, heads: result.heads.length };
 }
 
-export async function pushBox(box: Box, name: string | undefined): Promise<PushReport> {
+export async function pushBox(box: OpenBox, name: string | undefined): Promise<PushReport> {
   const row = getRemote(box, name);
   const { context } = box;
   if (box.head() === undefined)
@@ -76,14 +76,14 @@ export async function pushBox(box: Box, name: string | undefined): Promise<PushR
 }
 
 /** What a new remote is to say of this box; of a sealed one with the key wrapped by a passphrase that is asked for here. */
-async function wrappedIdentity({ identity, secrets, context }: Box, row: RemoteRow): Promise<BoxIdentity> {
+async function wrappedIdentity({ identity, secrets, context }: OpenBox, row: RemoteRow): Promise<BoxIdentity> {
   if (secrets.key === undefined) return identity;
   const passphrase = await context.askPassphrase(`New passphrase for the remote ${row.name} (${row.url})`);
   return { ...identity, keys: [await wrapKey(secrets.key, identity.box, passphrase, { random: context.random })] };
 }
 
 /** Fetches, and moves head and folder forward when all that is here is in what came. */
-export async function pullBox(box: Box, name: string | undefined): Promise<PullReport> {
+export async function pullBox(box: OpenBox, name: string | undefined): Promise<PullReport> {
   const row = getRemote(box, name);
   await using remote = openBoxRemote(box, row, { create: false });
   const fetched = await fetchFrom(box, row, remote);
@@ -97,7 +97,7 @@ export async function pullBox(box: Box, name: string | undefined): Promise<PullR
  * The commit of this branch on the remote that has all others and what is here; undefined when that is here already.
  * @throws OuroError "diverged".
  */
-export function findTarget(box: Box, row: RemoteRow): NamedCommit | undefined {
+export function findTarget(box: OpenBox, row: RemoteRow): NamedCommit | undefined {
   const own = box.headCommit();
   let best = own;
   for (const { commit } of box.state.remoteHeads(row.name)) {
@@ -126,7 +126,7 @@ function diverged(a: NamedCommit, b: NamedCommit, own: NamedCommit | undefined):
 
 /** @throws OuroError "unsupported", "usage", and with `create` those of making a folder. */
 export function openBoxRemote(
-  { context }: Pick<Box, "context">,
+  { context }: Pick<OpenBox, "context">,
   { url }: { readonly url: string },
   { create }: { readonly create: boolean },
 ): Remote {
@@ -135,7 +135,7 @@ export function openBoxRemote(
   return openRemote(url, { cwd, disk, random, create, ...copier });
 }
 
-function syncOptions({ context, secrets, store, state }: Box, row: RemoteRow, remote: Remote): SyncOptions {
+function syncOptions({ context, secrets, store, state }: OpenBox, row: RemoteRow, remote: Remote): SyncOptions {
   const { disk, random, signal, progress } = context;
   return {
     remote,

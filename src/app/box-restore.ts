@@ -10,11 +10,11 @@ import { toHex, toText } from "../base/bytes.ts";
 import { errnoOf, ioError, OuroError } from "../base/errors.ts";
 import { commitFlags, type Hash } from "../format/mod.ts";
 import { diffTrees, splitPath } from "../history/mod.ts";
-import type { Box } from "./box.ts";
 import { commitBox, statusOf } from "./box-commit.ts";
 import type { Path } from "./changes.ts";
 import { checkoutFolder } from "./folder.ts";
 import { graftTree } from "./graft-tree.ts";
+import type { OpenBox } from "./open-box.ts";
 
 export interface RestoreRequest {
   readonly source: Hash;
@@ -34,7 +34,10 @@ export interface RestoreReport {
 }
 
 /** @throws OuroError "not-found" (a path that is in neither), "no-space", …. */
-export async function restoreBox(box: Box, { source, paths, target, dryRun }: RestoreRequest): Promise<RestoreReport> {
+export async function restoreBox(
+  box: OpenBox,
+  { source, paths, target, dryRun }: RestoreRequest,
+): Promise<RestoreReport> {
   const tree = box.commits.read(source).commit.tree;
   requirePaths(box, source, { paths, isInFolder: target === undefined });
   return target === undefined
@@ -43,7 +46,7 @@ export async function restoreBox(box: Box, { source, paths, target, dryRun }: Re
 }
 
 function requirePaths(
-  box: Box,
+  box: OpenBox,
   source: Hash,
   { paths, isInFolder }: { readonly paths: readonly Path[]; readonly isInFolder: boolean },
 ): void {
@@ -61,7 +64,7 @@ function requirePaths(
 
 type HereRequest = Pick<RestoreRequest, "source" | "paths" | "dryRun">;
 
-async function restoreHere(box: Box, tree: Hash, { source, paths, dryRun }: HereRequest): Promise<RestoreReport> {
+async function restoreHere(box: OpenBox, tree: Hash, { source, paths, dryRun }: HereRequest): Promise<RestoreReport> {
   const root = box.requireRoot("restore");
   const chosen = paths.length === 0 ? [new Uint8Array()] : paths;
   const { changes } = await statusOf(box, { paths: chosen });
@@ -98,7 +101,7 @@ async function restoreHere(box: Box, tree: Hash, { source, paths, dryRun }: Here
 
 type ThereRequest = Pick<RestoreRequest, "paths" | "dryRun"> & { readonly target: string };
 
-async function restoreThere(box: Box, tree: Hash, { paths, target, dryRun }: ThereRequest): Promise<RestoreReport> {
+async function restoreThere(box: OpenBox, tree: Hash, { paths, target, dryRun }: ThereRequest): Promise<RestoreReport> {
   const grafted = graftTree(box.store, box.store.hasher, {
     source: tree,
     paths: paths.length === 0 ? [new Uint8Array()] : paths,

@@ -3,16 +3,9 @@ import { toHex, toText } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
 import type { Hash } from "../format/mod.ts";
 import { checkHistory, type LiveObjects, markLive } from "../history/mod.ts";
-import type { Box } from "./box.ts";
+import type { Damage } from "../store/mod.ts";
 import { checkHeadFiles } from "./check-heads.ts";
-
-export interface Damage {
-  /** Where. */
-  readonly file: string;
-  readonly what: string;
-  /** What to do. */
-  readonly hint: string;
-}
+import type { OpenBox } from "./open-box.ts";
 
 export interface GcReport {
   readonly packsRemoved: number;
@@ -21,7 +14,7 @@ export interface GcReport {
 }
 
 /** Every commit that something names: the head, tags, heads seen on remotes, operations that could be undone. */
-export function namedCommits({ state }: Box): Hash[] {
+export function namedCommits({ state }: OpenBox): Hash[] {
   const head = state.head();
   const all = [
     ...(head === undefined ? [] : [head.commit, ...(head.last === undefined ? [] : [head.last.id])]),
@@ -33,7 +26,7 @@ export function namedCommits({ state }: Box): Hash[] {
 }
 
 /** Everything that is wrong, as it is found: in databases and small files, packs and index, and what commits refer to. */
-export async function* checkBox(box: Box, { readData }: { readonly readData: boolean }): AsyncGenerator<Damage> {
+export async function* checkBox(box: OpenBox, { readData }: { readonly readData: boolean }): AsyncGenerator<Damage> {
   const { progress, signal } = box.context;
   progress.phase("Checking the state");
   yield* box.state.check();
@@ -65,7 +58,7 @@ export async function* checkBox(box: Box, { readData }: { readonly readData: boo
 }
 
 /** Removes what no named commit needs. @throws OuroError "corrupt" when it cannot be told what is needed. */
-export async function gcBox(box: Box, { dryRun }: { readonly dryRun: boolean }): Promise<GcReport> {
+export async function gcBox(box: OpenBox, { dryRun }: { readonly dryRun: boolean }): Promise<GcReport> {
   const { progress, signal } = box.context;
   progress.phase("Looking for what is needed");
   let marked = mark(box);
@@ -86,12 +79,12 @@ export async function gcBox(box: Box, { dryRun }: { readonly dryRun: boolean }):
   return { packsRemoved: removed, packsWritten: written, bytesFreed: Math.max(0, removedBytes - writtenBytes) };
 }
 
-function mark(box: Box): { readonly live: LiveObjects; readonly names: string } {
+function mark(box: OpenBox): { readonly live: LiveObjects; readonly names: string } {
   box.context.signal.throwIfAborted();
   const names = namesOf(box);
   return { live: markLive(box.commits, namedCommits(box), { isTrimmed: true }), names };
 }
 
-function namesOf(box: Box): string {
+function namesOf(box: OpenBox): string {
   return namedCommits(box).map(toHex).sort().join();
 }

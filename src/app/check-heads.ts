@@ -4,11 +4,11 @@ import { toText } from "../base/bytes.ts";
 import { isKind } from "../base/errors.ts";
 import { decodeHead, headLimits, openBlob } from "../format/mod.ts";
 import { verifySignature } from "../peer/mod.ts";
-import type { Box } from "./box.ts";
-import type { Damage } from "./box-upkeep.ts";
+import type { Damage } from "../store/mod.ts";
+import type { OpenBox } from "./open-box.ts";
 import { findSmallFile } from "./small-files.ts";
 
-export function* checkHeadFiles({ context, layout, secrets }: Box): Generator<Damage> {
+export function* checkHeadFiles({ context, layout, secrets }: OpenBox): Generator<Damage> {
   for (const name of context.disk.list(layout.heads)) {
     const path = join(layout.heads, toText(name));
     if (!/^[0-9a-f]{16}$/.test(toText(name))) continue;

@@ -12,7 +12,7 @@ import {
   posixWriter,
   workerPool,
 } from "../workdir/mod.ts";
-import type { Box } from "./box.ts";
+import type { OpenBox } from "./open-box.ts";
 
 /** A checkout of fewer bytes is done in this thread: starting workers takes as long. */
 const inlineBytesMax = 8 * 1024 * 1024;
@@ -27,18 +27,18 @@ export interface CheckoutRequest {
   /** Where files are written first; `.ourobox/moving` by default. On the folder's file system. */
   readonly moving?: string;
   /** Where trees are read from; the box by default. */
-  readonly reader?: Box["reader"];
+  readonly reader?: OpenBox["reader"];
 }
 
 /** Whether owners are set in checkouts and compared in commits: as root, or when the settings say so. */
-export function keepsOwners(box: Box): boolean {
+export function keepsOwners(box: OpenBox): boolean {
   const wish = box.settings.findRow("files.ownership")?.value;
   return wish === "keep" || (wish !== "skip" && process.geteuid?.() === 0);
 }
 
 /** Makes a folder what a tree says. @throws OuroError as `checkout`. */
 export async function checkoutFolder(
-  box: Box,
+  box: OpenBox,
   { folder, from, to, isLive, moving: movingPath, reader = box.reader }: CheckoutRequest,
 ): Promise<CheckoutReport> {
   const { context } = box;
@@ -75,7 +75,7 @@ export async function checkoutFolder(
   }
 }
 
-function makePool(box: Box, place: CheckoutPlace, bytes: number): CheckoutPool {
+function makePool(box: OpenBox, place: CheckoutPlace, bytes: number): CheckoutPool {
   const { context, layout, secrets, identity } = box;
   if (context.workers === 0 || bytes < inlineBytesMax) return inlinePool(place, box.store);
   const { writer: _, ...data } = place;
@@ -90,7 +90,7 @@ function openFolder(path: string): number {
   }
 }
 
-function openMoving({ context, layout }: Box): number {
+function openMoving({ context, layout }: OpenBox): number {
   const path = join(layout.box, "moving");
   try {
     context.disk.makeDirectory(path, 0o700);

@@ -9,9 +9,10 @@ import { OuroError } from "../base/errors.ts";
 import type { Hash } from "../format/mod.ts";
 import { type Change, diffTrees, equalContents, isWithin, splitPath } from "../history/mod.ts";
 import { type CheckoutReport, saveObservations } from "../workdir/mod.ts";
-import type { Box } from "./box.ts";
 import { statusOf } from "./box-commit.ts";
 import { checkoutFolder, keepsOwners } from "./folder.ts";
+import type { OpenBox } from "./open-box.ts";
+import { saveOwnHead } from "./own-head.ts";
 
 const movingKey = "moving";
 const pathsShownMax = 5;
@@ -20,7 +21,11 @@ const pathsShownMax = 5;
  * @param command What is recorded of it.
  * @throws OuroError "diverged" when files in the folder were changed that it would replace, or the head moved meanwhile.
  */
-export async function moveFolder(box: Box, target: Hash, command: string): Promise<{ readonly isPartial: boolean }> {
+export async function moveFolder(
+  box: OpenBox,
+  target: Hash,
+  command: string,
+): Promise<{ readonly isPartial: boolean }> {
   const { state, root } = box;
   const before = state.head();
   const from = before === undefined ? undefined : box.commits.read(before.commit).commit.tree;
@@ -47,11 +52,11 @@ export async function moveFolder(box: Box, target: Hash, command: string): Promi
     });
     state.setValue(movingKey, undefined);
   });
-  box.saveHead();
+  saveOwnHead(box);
   return { isPartial: report?.isPartial ?? false };
 }
 
-function isMovingTo({ state }: Box, target: Hash): boolean {
+function isMovingTo({ state }: OpenBox, target: Hash): boolean {
   const moving = state.value(movingKey);
   return moving !== undefined && equalBytes(moving, target);
 }
@@ -63,7 +68,7 @@ function moved(): OuroError {
 }
 
 /** What was changed in the folder must not be in the way of what is to be written. */
-async function requireUntouched(box: Box, from: Hash, to: Hash, isResumed: boolean): Promise<void> {
+async function requireUntouched(box: OpenBox, from: Hash, to: Hash, isResumed: boolean): Promise<void> {
   const { changes } = await statusOf(box);
   if (changes.length === 0) return;
   const written = [...diffTrees(box.reader, from, to)].flatMap(({ path, oldPath }) =>
@@ -97,7 +102,7 @@ function overlaps(change: Change, written: Uint8Array): boolean {
 }
 
 /** Whether a change in the folder is what an interrupted move has written already. */
-function isDone({ path, after }: Change, box: Box, root: ReturnType<Box["reader"]["root"]>): boolean {
+function isDone({ path, after }: Change, box: OpenBox, root: ReturnType<OpenBox["reader"]["root"]>): boolean {
   const wanted = box.reader.findPath(root, splitPath(path));
   if (after === undefined || wanted === undefined) return after === wanted;
   const [is, shall] = [after.data[0].value, wanted.data[0].value];

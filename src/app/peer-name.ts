@@ -1,12 +1,12 @@
 /** By what name commits of this machine are shown. */
 import { hostname, userInfo } from "node:os";
 import { toText, utf8 } from "../base/bytes.ts";
-import type { Box } from "./box.ts";
+import type { OpenBox } from "./open-box.ts";
 
 const nameBytesMax = 255;
 
 /** The setting `user.name`, else "login@machine". */
-export function peerName(box: Box): string {
+export function peerName(box: OpenBox): string {
   const name = box.settings.find("user.name") ?? `${loginName(box.context.env)}@${hostname()}`;
   const printable = name.replaceAll(/\p{Cc}/gu, " ").toWellFormed();
   return utf8(printable).length <= nameBytesMax

@@ -2,7 +2,7 @@
 import { OuroError } from "../base/errors.ts";
 import { normalizeUrl } from "../remote/mod.ts";
 import { forgetRemote } from "../sync/mod.ts";
-import type { Box } from "./box.ts";
+import type { OpenBox } from "./open-box.ts";
 import { Settings } from "./settings.ts";
 
 export interface RemoteRow {
@@ -13,7 +13,7 @@ export interface RemoteRow {
 const keyOf = (name: string): string => `remote.${name}.url`;
 
 /** By name. */
-export function remotesOf(box: Box): RemoteRow[] {
+export function remotesOf(box: OpenBox): RemoteRow[] {
   const rows = settingsOf(box).list();
   return rows.flatMap(({ key, value }) => {
     const name = /^remote\.([^.]+)\.url$/.exec(key)?.[1];
@@ -22,7 +22,7 @@ export function remotesOf(box: Box): RemoteRow[] {
 }
 
 /** The named one; without a name "origin", or the only one there is. @throws OuroError "not-found", "usage". */
-export function getRemote(box: Box, name: string | undefined): RemoteRow {
+export function getRemote(box: OpenBox, name: string | undefined): RemoteRow {
   const rows = remotesOf(box);
   const found =
     name === undefined
@@ -43,7 +43,7 @@ export function getRemote(box: Box, name: string | undefined): RemoteRow {
 }
 
 /** @throws OuroError "exists", "invalid". */
-export function addRemote(box: Box, name: string, url: string): void {
+export function addRemote(box: OpenBox, name: string, url: string): void {
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(name)) {
     throw new OuroError(
       "usage",
@@ -59,7 +59,7 @@ export function addRemote(box: Box, name: string, url: string): void {
 }
 
 /** @throws OuroError "not-found". */
-export function removeRemote(box: Box, name: string): void {
+export function removeRemote(box: OpenBox, name: string): void {
   const { url } = requireRemote(box, name);
   write(box, name, undefined);
   box.state.deleteRemoteHeads(name);
@@ -67,7 +67,7 @@ export function removeRemote(box: Box, name: string): void {
 }
 
 /** @throws OuroError "not-found", "exists". */
-export function renameRemote(box: Box, name: string, newName: string): void {
+export function renameRemote(box: OpenBox, name: string, newName: string): void {
   const { url } = requireRemote(box, name);
   addRemote(box, newName, url);
   box.state.renameRemote(name, newName);
@@ -75,13 +75,13 @@ export function renameRemote(box: Box, name: string, newName: string): void {
 }
 
 /** @throws OuroError "not-found". */
-export function setRemoteUrl(box: Box, name: string, url: string): void {
+export function setRemoteUrl(box: OpenBox, name: string, url: string): void {
   requireRemote(box, name);
   write(box, name, normalizeUrl(url, box.context.cwd));
   box.state.deleteRemoteHeads(name);
 }
 
-function requireRemote(box: Box, name: string): RemoteRow {
+function requireRemote(box: OpenBox, name: string): RemoteRow {
   const found = remotesOf(box).find((row) => row.name === name);
   if (found === undefined) throw unknownRemote(name);
   return found;
@@ -94,11 +94,11 @@ function unknownRemote(name: string): OuroError {
   });
 }
 
-function write(box: Box, name: string, url: string | undefined): void {
+function write(box: OpenBox, name: string, url: string | undefined): void {
   settingsOf(box).set(keyOf(name), url, { scope: "box", random: box.context.random });
 }
 
 /** As the file is now: the box's own were read when it was opened. */
-function settingsOf(box: Box): Settings {
+function settingsOf(box: OpenBox): Settings {
   return Settings.load({ disk: box.context.disk, env: box.context.env, cwd: box.layout.top });
 }

@@ -2,19 +2,20 @@
 import { nextClock } from "../base/clock.ts";
 import { OuroError } from "../base/errors.ts";
 import { type Hash, headNameProblem } from "../format/mod.ts";
-import type { Box } from "./box.ts";
+import type { OpenBox } from "./open-box.ts";
+import { saveOwnHead } from "./own-head.ts";
 
 export interface TagRow {
   readonly name: string;
   readonly commit: Hash;
 }
 
-export function tagsOf({ state }: Box): TagRow[] {
+export function tagsOf({ state }: OpenBox): TagRow[] {
   return state.tags().flatMap(({ name, commit }) => (commit === undefined ? [] : [{ name, commit }]));
 }
 
 /** @throws OuroError "invalid" (the name), "exists" without `force`. */
-export function setTag(box: Box, name: string, commit: Hash, { force }: { readonly force: boolean }): void {
+export function setTag(box: OpenBox, name: string, commit: Hash, { force }: { readonly force: boolean }): void {
   const problem = tagNameProblem(name);
   if (problem !== undefined)
     throw new OuroError("invalid", `Cannot name a commit ${JSON.stringify(name)}: ${problem}`, { subject: name });
@@ -28,7 +29,7 @@ export function setTag(box: Box, name: string, commit: Hash, { force }: { readon
 }
 
 /** @throws OuroError "not-found". */
-export function untag(box: Box, name: string): void {
+export function untag(box: OpenBox, name: string): void {
   if (box.state.findTag(name) === undefined) {
     throw new OuroError("not-found", `Cannot remove the tag ${name}: there is none`, {
       subject: name,
@@ -38,14 +39,14 @@ export function untag(box: Box, name: string): void {
   writeTag(box, name, undefined);
 }
 
-function writeTag(box: Box, name: string, commit: Hash | undefined): void {
+function writeTag(box: OpenBox, name: string, commit: Hash | undefined): void {
   const { writer } = box.writer();
   box.state.transaction(() => {
     const greatest = box.state.tags().reduce((max, { clock }) => (clock > max ? clock : max), 0n);
     const clock = nextClock(box.context.clock.nowMs(), greatest);
     box.state.setTag({ name, clock, writer, ...(commit === undefined ? {} : { commit }) });
   });
-  box.saveHead();
+  saveOwnHead(box);
 }
 
 /** A tag must not look like anything else that names a commit. */

@@ -86,6 +86,7 @@ async function run(args: readonly string[], world: World, { out, said, commands 
   const globals = resolveGlobals(given, layered);
   said.messages = new Messages(world.stderr, world.clock, {
     ...globals,
+    before: () => out.flush(),
     style: styleFor(globals.color, world.stderr.isTerminal, world.env),
   });
   for (const problem of settings?.problems ?? []) said.messages.notice(problem);

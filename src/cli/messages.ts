@@ -17,6 +17,8 @@ export interface MessageOptions {
   readonly verbose?: boolean;
   readonly progress?: boolean;
   readonly style?: Style;
+  /** Called before each line: data that was printed before it is to be seen before it. */
+  readonly before?: () => void;
 }
 
 /** So many warnings are printed; the rest are counted. -v prints all. */
@@ -96,6 +98,7 @@ export class Messages {
 
   #line(object: JsonValue, text: string): void {
     this.#progress?.clear();
+    this.#options.before?.();
     this.#sink.write(utf8(this.#options.json === true ? `${JSON.stringify(object)}\n` : `${text}\n`));
   }
 }

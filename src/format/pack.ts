@@ -32,7 +32,7 @@ export const packLimits: {
 } = {
   /** A writer begins a new pack beyond either of the targets. */
   targetBytes: 32 * 1024 * 1024,
-  targetObjects: 2 ** 17,
+  targetObjects: 2 ** 16,
   bytes: 1024 * 1024 * 1024,
   directoryBytes: 64 * 1024 * 1024,
   frames: 2 ** 20,

@@ -10,7 +10,15 @@
  */
 import { toHex } from "../base/bytes.ts";
 import { errnoOf, isKind } from "../base/errors.ts";
-import { directoryHash, getHasher, type Hash, type MetaKind, metaKindNames, type PackClass } from "../format/mod.ts";
+import {
+  directoryHash,
+  getHasher,
+  type Hash,
+  type MetaKind,
+  metaKindNames,
+  type PackClass,
+  packLimits,
+} from "../format/mod.ts";
 import type { IndexDatabase, PackRow } from "./index-database.ts";
 import { removeTemporaryPacks, type UpkeepContext } from "./index-upkeep.ts";
 import { isNamed } from "./object-name.ts";
@@ -120,7 +128,8 @@ function chooseWasteful(uses: readonly PackUse[]): PackRow[] {
   const used = uses.filter(({ live, pack }) => live > 0 && pack.complete);
   const isWasteful = ({ pack, live, total }: PackUse): boolean =>
     live < total * liveShareMin || pack.indexed < pack.objects * liveShareMin;
-  const isSmall = ({ pack }: PackUse): boolean => pack.size < smallBytes;
+  // A pack of many tiny objects is as large as packs of those get.
+  const isSmall = ({ pack }: PackUse): boolean => pack.size < smallBytes && pack.objects < packLimits.targetObjects / 4;
   const manySmall = (packClass: PackClass): boolean =>
     used.filter((use) => use.pack.class === packClass && isSmall(use)).length > 1;
   const mergeable: Record<PackClass, boolean> = { content: manySmall("content"), meta: manySmall("meta") };

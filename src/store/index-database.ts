@@ -22,8 +22,9 @@ import { sqliteError } from "./sqlite-error.ts";
 /** Raised with every change of the tables: an index of another version is made anew. */
 const schemaVersion = 1;
 const busyTimeoutMs = 60_000;
-/** Of each connection: enough for the index of 150,000 objects. */
-const cacheKib = 8192;
+/** Of each connection that reads: enough for the index of 150,000 objects. */
+const readCacheKib = 8192;
+const writeCacheKib = 4096;
 
 const placeColumns = `pack INTEGER NOT NULL, offset INTEGER NOT NULL, sealed INTEGER NOT NULL,
   method INTEGER NOT NULL, decoded INTEGER NOT NULL, at INTEGER NOT NULL, length INTEGER NOT NULL`;
@@ -104,7 +105,7 @@ export class IndexDatabase implements Disposable {
     let database: DatabaseSync | undefined;
     try {
       database = new DatabaseSync(path, { readOnly, timeout: busyTimeoutMs });
-      database.exec(`PRAGMA cache_size = -${cacheKib}`);
+      database.exec(`PRAGMA cache_size = -${readOnly ? readCacheKib : writeCacheKib}`);
       if (!readOnly) {
         database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000");
       }

@@ -27,7 +27,7 @@ const batchesPerWorker = 2;
 /** This much is taken in by this thread before workers are started. */
 const localFiles = 64;
 const localBytes = 1024 * 1024;
-const claimSlots = { local: 2 ** 16, shared: 2 ** 20 };
+const claimSlots = { local: 2 ** 16, shared: 2 ** 19 };
 
 /** How many workers are worth having on this machine. */
 export function defaultWorkers(): number {

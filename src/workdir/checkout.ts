@@ -11,7 +11,7 @@
 import { equalBytes, toText } from "../base/bytes.ts";
 import { errnoOf, ioError, OuroError } from "../base/errors.ts";
 import type { FileStat } from "../base/posix.ts";
-import { type Dot, dotKey, type Entry, equalDots, type Hash, kinds, listXattrs, type Meta } from "../format/mod.ts";
+import { type Dot, dotKey, type Entry, equalDots, type Hash, kinds } from "../format/mod.ts";
 import {
   type Change,
   comparePaths,
@@ -21,14 +21,8 @@ import {
   type TreeReader,
   walkEntries,
 } from "../history/mod.ts";
-import {
-  type Attributes,
-  type CheckoutPlace,
-  type FileJob,
-  type JobGroup,
-  setAttributes,
-  temporaryName,
-} from "./checkout-file.ts";
+import { EntryMaker } from "./checkout-entry.ts";
+import { type CheckoutPlace, type FileJob, type JobGroup, temporaryName } from "./checkout-file.ts";
 import { LinkGroups } from "./checkout-links.ts";
 import type { CheckoutPool } from "./checkout-pool.ts";
 import { FolderPaths } from "./folder-paths.ts";
@@ -96,6 +90,7 @@ class Checkout {
   readonly #toRoot: Entry;
   readonly #fromRoot: Entry | undefined;
   readonly #links: LinkGroups;
+  readonly #entries: EntryMaker;
   readonly #directories = new Map<string, DirectoryObservation>();
   /** Directories whose attributes are set at the end, by path; "full" where more than mode and time are set. */
   readonly #finishing = new Map<string, Finishing>();
@@ -116,6 +111,7 @@ class Checkout {
     this.#toRoot = reader.root(to);
     this.#fromRoot = from === undefined ? undefined : reader.root(from);
     this.#paths = new FolderPaths(place.writer, place.root);
+    this.#entries = new EntryMaker(place, reader.source);
     this.#links = new LinkGroups(reader, this.#fromRoot === undefined ? undefined : this.#toRoot);
   }
 
@@ -183,9 +179,9 @@ class Checkout {
 
   #moveOut(directory: number, name: Uint8Array, before: Entry): void {
     const { writer } = this.#place;
-    this.#paths.forget();
     try {
       writer.rename(directory, name, this.#moving(), holdingName(before.id));
+      this.#paths.forget();
     } catch (thrown) {
       // After a crash it may be there already.
       if (errnoOf(thrown) !== "ENOENT" || writer.find(this.#moving(), holdingName(before.id)) === undefined)
@@ -200,8 +196,8 @@ class Checkout {
       if (before.kind !== kinds.directory) writer.unlink(directory, name);
       else {
         this.#gone.push(before.id);
-        this.#paths.forget();
         writer.removeDirectory(directory, name);
+        this.#paths.forget();
       }
     } catch (thrown) {
       const errno = errnoOf(thrown);
@@ -249,8 +245,8 @@ class Checkout {
     const [parent, name] = splitLast(path);
     this.#guard(path, () => {
       const directory = this.#openParent(parent);
-      if (after.kind === kinds.file) this.#setAttributesOf(directory, name, after);
-      else this.#setOthersAttributes(directory, name, after);
+      if (after.kind === kinds.file) this.#entries.setAttributesOfFile(directory, name, after);
+      else this.#entries.setAttributesOfOther(directory, name, after);
       this.#observe(parent, after, directory, name);
     });
   }
@@ -268,7 +264,7 @@ class Checkout {
         this.#finish(path, entry, { isFull: true });
         return;
       }
-      this.#makeOther(directory, name, entry);
+      this.#entries.make(directory, name, entry);
       this.#written += 1;
       this.#observe(parent, entry, directory, name);
       this.#options.onFiles?.(1, 0);
@@ -283,24 +279,6 @@ class Checkout {
     }
   }
 
-  #makeOther(directory: number, name: Uint8Array, entry: Entry): void {
-    const { writer, moving } = this.#place;
-    const [where, as] = moving === undefined ? [directory, name] : [moving, temporaryName(this.#place)];
-    const { value } = entry.data[0];
-    if (value.kind === kinds.symlink) writer.makeSymlink(where, as, value.target);
-    else if (value.kind === kinds.fifo || value.kind === kinds.socket)
-      writer.makeSpecial(where, as, { kind: value.kind === kinds.fifo ? "fifo" : "socket", major: 0, minor: 0 });
-    else if (value.kind === kinds.character || value.kind === kinds.block)
-      writer.makeSpecial(where, as, { ...value, kind: value.kind === kinds.character ? "character" : "block" });
-    try {
-      this.#setOthersAttributes(where, as, entry);
-      if (moving !== undefined) writer.rename(where, as, directory, name);
-    } catch (thrown) {
-      writer.unlink(where, as);
-      throw thrown;
-    }
-  }
-
   async #makeFile(parent: Uint8Array, path: Uint8Array, entry: Entry): Promise<void> {
     const { value } = entry.data[0];
     if (value.kind !== kinds.file || this.#links.defer(path, entry)) return;
@@ -311,7 +289,7 @@ class Checkout {
       this.#groups.push(group);
     }
     group.entries.push(entry);
-    group.files.push({ name: entry.name, content: value.content, ...this.#attributes(entry.meta, entry.mtimeNs) });
+    group.files.push({ name: entry.name, content: value.content, ...this.#entries.attributes(entry) });
     this.#groupedBytes += value.content.size;
     this.#groupedFiles += 1;
     if (this.#groupedBytes >= batchBytes || this.#groupedFiles >= batchFiles) await this.#flush();
@@ -392,14 +370,10 @@ class Checkout {
       this.#guard(path, () => {
         const fd = path.length === 0 ? writer.openDirectory(this.#place.root, path) : this.#paths.open(path);
         try {
-          const attributes = this.#attributes(entry.meta, entry.mtimeNs);
-          if (isFull) {
-            const kept = new Set(attributes.xattrs.map(({ name }) => toText(name)));
-            for (const { name } of writer.listXattrs(fd)) if (!kept.has(toText(name))) writer.removeXattr(fd, name);
-            setAttributes(this.#place, fd, attributes);
-          } else {
-            writer.setMode(fd, attributes.mode);
-            writer.setTime(fd, attributes.mtimeNs);
+          if (isFull) this.#entries.setAttributesOfDirectory(fd, entry);
+          else {
+            writer.setMode(fd, entry.meta.mode);
+            writer.setTime(fd, entry.mtimeNs);
           }
           if (path.length > 0) this.#observationAt(splitLast(path)[0])?.written.push({ entry, stat: writer.stat(fd) });
         } finally {
@@ -407,32 +381,6 @@ class Checkout {
         }
       });
     }
-  }
-
-  #setAttributesOf(directory: number, name: Uint8Array, entry: Entry): void {
-    const fd = this.#place.writer.openFile(directory, name);
-    try {
-      setAttributes(this.#place, fd, this.#attributes(entry.meta, entry.mtimeNs));
-    } finally {
-      this.#place.writer.close(fd);
-    }
-  }
-
-  /** Of symlinks, which have no mode of their own, and special files, which are not opened. */
-  #setOthersAttributes(directory: number, name: Uint8Array, { kind, meta, mtimeNs }: Entry): void {
-    const { writer, setsOwner } = this.#place;
-    if (setsOwner) writer.setOwnerOf(directory, name, meta.uid, meta.gid);
-    for (const xattr of this.#xattrs(meta)) writer.setXattrOf(directory, name, xattr.name, xattr.value);
-    if (kind !== kinds.symlink) writer.setModeOf(directory, name, meta.mode);
-    writer.setTimeOf(directory, name, mtimeNs);
-  }
-
-  #attributes(meta: Meta, mtimeNs: bigint): Attributes {
-    return { mode: meta.mode, uid: meta.uid, gid: meta.gid, mtimeNs, xattrs: this.#xattrs(meta) };
-  }
-
-  #xattrs(meta: Meta): Attributes["xattrs"] {
-    return listXattrs(meta.xattrs, (hash) => this.#options.reader.source.getMeta(hash, "xattrs"));
   }
 
   /** A directory of the new tree that something is made in: its time is set again at the end. */

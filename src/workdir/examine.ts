@@ -229,6 +229,11 @@ class Examination {
     const isSame = isSameKind && (type === "changed" || (at < 0 && stat.kind !== "directory"));
     if (!isSame) return this.#name(place, { known: undefined, replaced: inTree });
     const record = type === "changed" ? scan.row.record(at) : recordOfEntry(this.#options.reader, inTree);
+    if (stat.kind !== "directory" && record.inode !== 0n && record.inode !== stat.inode) {
+      const moved = this.#options.vanished.takeByInode(stat);
+      const isElsewhere = this.#options.vanished.isReserved(record.inode);
+      if (moved !== undefined || isElsewhere) return this.#name(place, { known: moved, replaced: inTree });
+    }
     const known: Known = { before: inTree, record, oldPath: below(scan.oldPath, name), isMoved: false };
     if (stat.kind !== "directory") return this.#name(place, { known, replaced: undefined });
     this.#enterKnown(place, { known, scan: undefined, replaced: undefined });

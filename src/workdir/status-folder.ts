@@ -84,6 +84,8 @@ class ChangeLister implements FolderVisitor {
       this.#renamed.add(dotKey(before.id));
       const what = entryDifferences(before, after);
       this.#changes.push({ ...at, type: "rename", oldPath: latin(oldPath), before, what });
+      if (replaced !== undefined)
+        this.#changes.push({ type: "remove", path: at.path, before: replaced, what: new Set() });
     } else if (before !== undefined) {
       this.#changes.push({ ...at, type: "change", before, what: entryDifferences(before, after) });
     } else if (replaced === undefined) {

@@ -1,5 +1,5 @@
 /**
- * A look ahead before changed and new files are examined: which inodes of missing files stand under new names, and which files have
+ * A look ahead before changed and new files are examined: which missing files stand under other names, and which files have
  * several changed names here. Nothing is opened but directories, and new ones only when there is something to look for.
  */
 
@@ -38,6 +38,7 @@ export function surveyFolder({ root, scan, vanished, entryOf }: SurveyOptions): 
   const links: LinkedFiles = new Map();
   const inodes = new Map<bigint, LinkedFile>();
   const newDirectories: string[] = [];
+  const strays: FileStat[] = [];
   for (const each of changedDirectories(scan)) {
     const { path } = each;
     using walk = new FolderWalk(root);
@@ -47,21 +48,23 @@ export function surveyFolder({ root, scan, vanished, entryOf }: SurveyOptions): 
       if (isDirectory || (type !== "new" && type !== "changed")) continue;
       const stat = findStat(latin(name), walk.fd);
       if (stat === undefined) continue;
-      if (type === "new") vanished.reserve(stat.inode);
+      const isDisplaced = type === "changed" && each.row.inode(at) !== stat.inode;
+      if (isDisplaced) vanished.addDisplaced(each.row, at, each.oldPath);
+      if (isDisplaced || type === "new") strays.push(stat);
       if (stat.kind !== "file" || stat.nlink < 2) continue;
       const key = linkKey(stat);
       const linked = links.get(key) ?? { count: 0, group: undefined };
       links.set(key, linked);
       inodes.set(stat.inode, linked);
       linked.count += 1;
-      const stays = type === "changed" && each.row.inode(at) === stat.inode;
-      const before = stays ? entryOf(each, name) : undefined;
+      const before = type === "changed" && !isDisplaced ? entryOf(each, name) : undefined;
       if (before === undefined) continue;
       const group = before.meta.link ?? before.id;
       if (linked.group === undefined || compareDots(group, linked.group) < 0) linked.group = group;
     }
   }
   if (vanished.isEmpty && links.size === 0) return links;
+  for (const stat of strays) vanished.reserve(stat);
   const lister = new DirectoryLister();
   for (const path of newDirectories) lookInside(root, path, { scan, lister, vanished, inodes });
   return links;
@@ -91,7 +94,10 @@ function lookInside(root: number, top: string, { scan, lister, vanished, inodes 
     while (lister.next()) {
       if (lister.type === listedType.directory) directories.push(lister.name);
       else {
-        vanished.reserve(lister.inode);
+        if (vanished.hasInode(lister.inode)) {
+          const stat = findStat(lister.names.subarray(lister.nameAt, lister.nameEnd), walk.fd);
+          if (stat !== undefined) vanished.reserve(stat);
+        }
         const linked = inodes.get(lister.inode);
         if (linked !== undefined) linked.count += 1;
       }

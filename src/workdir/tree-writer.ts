@@ -44,7 +44,10 @@ export class TreeWriter implements FolderVisitor {
   readonly #rows: { readonly id: Dot; readonly bytes: Uint8Array }[] = [];
   #tree: Hash | undefined;
   #isEdited = false;
-  readonly #counts = { added: 0, changed: 0, removed: 0, renamed: 0 };
+  readonly #counts = { added: 0, changed: 0 };
+  /** Paths in the tree. */
+  readonly #removed = new Set<string>();
+  readonly #renamed = new Set<string>();
 
   constructor(reader: TreeReader, sink: MetaSink) {
     this.#reader = reader;
@@ -57,7 +60,7 @@ export class TreeWriter implements FolderVisitor {
   }
 
   get counts(): ChangeCounts {
-    return this.#counts;
+    return { ...this.#counts, removed: this.#removed.difference(this.#renamed).size, renamed: this.#renamed.size };
   }
 
   /** Of the directories that were gone into. */
@@ -112,12 +115,12 @@ export class TreeWriter implements FolderVisitor {
     frame.data.put(visit.name, visit.entry);
   }
 
-  remove(_oldPath: string, name: string): void {
+  remove(oldPath: string, name: string): void {
     const frame = this.#frames.at(-1) as Frame;
     frame.hasNames = true;
     frame.row.remove(name);
     frame.data.put(name, undefined);
-    this.#counts.removed += 1;
+    this.#removed.add(oldPath);
     this.#isEdited = true;
   }
 
@@ -130,11 +133,8 @@ export class TreeWriter implements FolderVisitor {
     readonly oldPath: string | undefined;
     readonly replaced: Entry | undefined;
   }): void {
-    if (oldPath !== undefined) {
-      // Its old name was counted, or will be, as removed.
-      this.#counts.renamed += 1;
-      this.#counts.removed -= 1;
-    } else if (before === undefined && replaced === undefined) this.#counts.added += 1;
+    if (oldPath !== undefined) this.#renamed.add(oldPath);
+    else if (before === undefined && replaced === undefined) this.#counts.added += 1;
     else this.#counts.changed += 1;
   }
 }

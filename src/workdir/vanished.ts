@@ -1,7 +1,8 @@
 /**
  * Files that a scan misses, for finding them again under other names: by inode, else by equal content.
  *
- * Made only when something is new. Each is found at most once; those whose inode is among the new names are kept for these. By content at most
+ * Missing is also a file under whose name another one stands now; it is found by inode only, else the name decides. Each is found at
+ * most once. Whose inode is under another name is reserved for that name before any is given out by content; by content at most
  * `vanishedMax` are considered, and no empty ones.
  */
 
@@ -11,7 +12,7 @@ import { splitPath, type TreeReader } from "../history/mod.ts";
 import type { DirectoryScan } from "./folder-scanner.ts";
 import { below, latin } from "./folder-walk.ts";
 import type { FolderScan } from "./scan.ts";
-import { birthMark, isDirectoryMode, recordFlags, type ScanRecord, type ScanRow } from "./scan-row.ts";
+import { birthMark, isDirectoryMode, kindOfMode, type ScanRecord, type ScanRow } from "./scan-row.ts";
 
 const vanishedMax = 100_000;
 
@@ -21,7 +22,7 @@ interface Vanished {
   /** The directory's path in the tree. */
   readonly directory: string;
   isTaken: boolean;
-  /** Its inode is still there, under a new name. */
+  /** It is there, under another name. */
   isReserved: boolean;
 }
 
@@ -110,18 +111,38 @@ export class VanishedFiles {
     else same.push(vanished);
   }
 
-  /** Keeps the file of this inode for the new name that has it. */
-  reserve(inode: bigint): void {
-    const found = this.#byInode.get(inode);
+  /** Adds a file under whose name another one stands. @param directory The path of its directory in the tree. */
+  addDisplaced(row: ScanRow, at: number, directory: string): void {
+    const inode = row.inode(at);
+    if (inode !== 0n) this.#byInode.set(inode, { row, at, directory, isTaken: false, isReserved: false });
+  }
+
+  hasInode(inode: bigint): boolean {
+    return this.#byInode.has(inode);
+  }
+
+  /** Keeps the file for the name that this is the stat of. */
+  reserve(stat: FileStat): void {
+    const found = this.#findByInode(stat);
     if (found !== undefined) found.isReserved = true;
   }
 
-  /** The file that had this inode, if it is this one and not another that the inode was given to later. */
+  /** Whether the file that was seen with this inode is under another name. */
+  isReserved(inode: bigint): boolean {
+    return this.#byInode.get(inode)?.isReserved === true;
+  }
+
   takeByInode(stat: FileStat): FoundAgain | undefined {
+    const found = this.#findByInode(stat);
+    return found === undefined ? undefined : this.#take(found, found.row.record(found.at), stat);
+  }
+
+  /** The file that had this inode, if it is this one and not another that the inode was given to later. */
+  #findByInode(stat: FileStat): Vanished | undefined {
     const found = this.#byInode.get(stat.inode);
     if (found === undefined || found.isTaken) return undefined;
     const record = found.row.record(found.at);
-    if ((record.flags & recordFlags.unsure) !== 0 && record.inode === 0n) return undefined;
+    if (kindOfMode(record.mode) !== kinds[stat.kind]) return undefined;
     const { birthNs } = stat;
     const birth =
       birthNs === undefined ? 0 : birthMark(Number(birthNs / 1_000_000_000n), Number(birthNs % 1_000_000_000n));
@@ -129,9 +150,7 @@ export class VanishedFiles {
       birth !== 0 && record.birth !== 0
         ? birth === record.birth
         : record.mtimeNs === stat.mtimeNs && record.size === stat.size;
-    if (isSame) return this.#take(found, record, stat);
-    found.isReserved = false;
-    return undefined;
+    return isSame ? found : undefined;
   }
 
   /** Whether a file of this size may be found by its content. */

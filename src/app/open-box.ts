@@ -1,0 +1,119 @@
+/**
+ * A box that is open: its layout, secrets, settings, store, state and history, and who writes here. What can be done with it is in the files
+ * beside this one, put together in box.ts.
+ */
+import { OuroError } from "../base/errors.ts";
+import type { BoxIdentity, BoxSecrets, Hash, NamedCommit } from "../format/mod.ts";
+import { CommitReader, type State, TreeReader } from "../history/mod.ts";
+import { openPeerIdentity, type SigningKey, verifySignature } from "../peer/mod.ts";
+import { Store } from "../store/mod.ts";
+import type { AppContext } from "./context.ts";
+import type { Layout } from "./layout.ts";
+import { readSecrets } from "./make-box.ts";
+import { peerKeyPath } from "./peer-key.ts";
+import { openState } from "./recover-state.ts";
+import { Settings } from "./settings.ts";
+import { openWriterFile, type WriterFile } from "./writer-file.ts";
+
+export class OpenBox implements AsyncDisposable {
+  readonly context: AppContext;
+  readonly layout: Layout;
+  readonly identity: BoxIdentity;
+  readonly secrets: BoxSecrets;
+  readonly settings: Settings;
+  readonly store: Store;
+  readonly state: State;
+  readonly reader: TreeReader;
+  readonly commits: CommitReader;
+  #writer: WriterFile | undefined;
+  #peer: SigningKey | undefined;
+
+  protected constructor(context: AppContext, layout: Layout) {
+    this.context = context;
+    this.layout = layout;
+    const { identity, secrets } = readSecrets(context, layout);
+    this.identity = identity;
+    this.secrets = secrets;
+    this.settings = Settings.load({ disk: context.disk, env: context.env, cwd: layout.top });
+    this.store = Store.open({
+      directory: layout.box,
+      secrets,
+      chunk: identity.chunk,
+      disk: context.disk,
+      random: context.random,
+      onNotice: (text) => context.notice(text),
+    });
+    this.reader = new TreeReader(this.store);
+    this.commits = new CommitReader(this.store, {
+      hasher: this.store.hasher,
+      box: identity.box,
+      verify: verifySignature,
+    });
+    try {
+      this.state = openState(context, layout, secrets);
+    } catch (thrown) {
+      this.store[Symbol.dispose]();
+      throw thrown;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.state[Symbol.dispose]();
+    this.store[Symbol.dispose]();
+  }
+
+  /** The folder whose states are kept; undefined in a bare box. */
+  get root(): string | undefined {
+    return this.settings.isOn("box.bare") ? undefined : this.layout.top;
+  }
+
+  get branch(): string {
+    return this.state.head()?.branch ?? this.writer().branch;
+  }
+
+  /** Who this working copy is; made on first use. A copied or restored box gets a new id here. */
+  writer(): WriterFile {
+    if (this.#writer === undefined) {
+      const opened = openWriterFile(this.context, this.layout);
+      if (opened.copied)
+        this.context.notice("This box has been copied or moved to another disk: it goes on under a new writer id.");
+      this.#writer = opened;
+    }
+    return this.#writer;
+  }
+
+  /** After it was noticed that another has this writer id: the next use makes a new one. */
+  renewWriter(): void {
+    this.context.disk.unlink(this.layout.writer);
+    this.#writer = undefined;
+  }
+
+  /** This device's signing key; made on first use. */
+  peer(): SigningKey {
+    this.#peer ??= openPeerIdentity(peerKeyPath(this.context), this.context);
+    return this.#peer;
+  }
+
+  head(): { readonly commit: Hash } | undefined {
+    return this.state.head();
+  }
+
+  /** The head with its commit read; undefined before the first. */
+  headCommit(): NamedCommit | undefined {
+    const head = this.state.head();
+    return head === undefined ? undefined : this.commits.read(head.commit);
+  }
+
+  commitOf(id: Hash): NamedCommit {
+    return this.commits.read(id);
+  }
+
+  /** @throws OuroError "usage" in a bare box. */
+  requireRoot(what: string): string {
+    const { root } = this;
+    if (root !== undefined) return root;
+    throw new OuroError("usage", `Cannot ${what}: this box has no folder`, {
+      hint: "Use `commit --from DIR` and `restore --target DIR` with a bare box.",
+    });
+  }
+}

@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { utf8 } from "../src/base/bytes.ts";
+import { nodeDisk } from "../src/base/node-disk.ts";
+import { Prng } from "../src/base/prng.ts";
+import { Crash, type Fault, FaultyDisk } from "./support/faulty-disk.ts";
+import { testSeeds } from "./support/seeds.ts";
+
+class Place implements Disposable {
+  readonly top: string = mkdtempSync(join(tmpdir(), "ourobox-faulty-"));
+  readonly path: string = join(this.top, "disk");
+  readonly graveyard: string = join(this.top, "graveyard");
+
+  constructor() {
+    mkdirSync(this.path);
+    mkdirSync(this.graveyard);
+  }
+
+  disk(fault?: Fault): FaultyDisk {
+    return new FaultyDisk(nodeDisk, { graveyard: this.graveyard, ...(fault === undefined ? {} : { fault }) });
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.top, { recursive: true, force: true });
+  }
+}
+
+/** Replaces a file as a careful program does, or leaves one step out. */
+function replace(disk: FaultyDisk, path: string, text: string, leaveOut?: "file" | "directory"): void {
+  const fd = disk.open(`${path}.tmp`, "create");
+  try {
+    disk.write(fd, utf8(text), 0);
+    if (leaveOut !== "file") disk.syncFile(fd);
+  } finally {
+    disk.close(fd);
+  }
+  disk.rename(`${path}.tmp`, path);
+  if (leaveOut !== "directory") disk.syncDirectory(join(path, ".."));
+}
+
+function outcomes(leaveOut?: "file" | "directory"): Set<string> {
+  const seen = new Set<string>();
+  for (let seed = 1; seed <= 60; seed += 1) {
+    using place = new Place();
+    const path = join(place.path, "file");
+    const disk = place.disk();
+    replace(disk, path, "old");
+    replace(disk, path, "new", leaveOut);
+    disk.losePower(new Prng(seed));
+    seen.add(readFileSync(path, "utf8"));
+  }
+  return seen;
+}
+
+test("what was synced survives, and a careful replacement is whole", () => {
+  assert.deepEqual(outcomes(), new Set(["new"]));
+});
+
+test("a rename that was not synced may be lost, and the old file is there", () => {
+  assert.deepEqual(outcomes("directory"), new Set(["old", "new"]));
+});
+
+test("bytes that were not synced may be lost though their name is there", () => {
+  assert.deepEqual(outcomes("file"), new Set(["new", "", "\0\0\0"]));
+});
+
+testSeeds("a power loss at any operation leaves the old or the new file of a careful replacement", 3, (prng) => {
+  for (let at = 1; ; at += 1) {
+    using place = new Place();
+    const path = join(place.path, "file");
+    const first = place.disk();
+    replace(first, path, "old");
+    const disk = place.disk({ at, kind: "crash" });
+    let hasEnded = true;
+    try {
+      replace(disk, path, "new");
+    } catch (thrown) {
+      assert(thrown instanceof Crash);
+      hasEnded = false;
+    }
+    disk.losePower(prng);
+    assert(["old", "new"].includes(readFileSync(path, "utf8")));
+    if (hasEnded) return assert.equal(readFileSync(path, "utf8"), "new");
+  }
+});
+
+test("directories and everything in them go with the change that made them", () => {
+  for (let seed = 1; seed <= 30; seed += 1) {
+    using place = new Place();
+    const disk = place.disk();
+    disk.makeDirectory(join(place.path, "d"));
+    disk.makeDirectory(join(place.path, "d/e"));
+    disk.close(disk.open(join(place.path, "d/e/f"), "create-new"));
+    disk.rename(join(place.path, "d/e/f"), join(place.path, "g"));
+    disk.losePower(new Prng(seed));
+    const names = readdirSync(place.path);
+    assert(["", "d", "d,g"].includes(names.join()), names.join());
+  }
+});
+
+test("after a failure the disk goes on, after a crash it does not", () => {
+  using place = new Place();
+  const disk = place.disk({ at: 2, kind: "ENOSPC" });
+  const path = join(place.path, "file");
+  const fd = disk.open(path, "create-new");
+  assert.throws(() => disk.write(fd, utf8("0123456789"), 0), { code: "ENOSPC" });
+  assert.equal(readFileSync(path, "utf8"), "01234");
+  disk.write(fd, utf8("0123456789"), 0);
+  disk.close(fd);
+  const ended = place.disk({ at: 1, kind: "crash" });
+  assert.throws(() => ended.stat(path), Crash);
+  assert.throws(() => ended.list(place.path), Crash);
+});
