@@ -4,14 +4,15 @@
  * What would be replaced or removed and is not in a commit yet is committed first, so nothing is lost. The restored files are then changes of the
  * folder like any other: the next commit takes them.
  */
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { toHex, toText } from "../base/bytes.ts";
+import type { Disk } from "../base/disk.ts";
 import { errnoOf, ioError, OuroError } from "../base/errors.ts";
 import { commitFlags, type Hash } from "../format/mod.ts";
 import { diffTrees, splitPath } from "../history/mod.ts";
 import { commitBox, statusOf } from "./box-commit.ts";
 import type { Path } from "./changes.ts";
+import { discardFolder, makeFolders } from "./disk-folders.ts";
 import { checkoutFolder } from "./folder.ts";
 import { graftTree } from "./graft-tree.ts";
 import type { OpenBox } from "./open-box.ts";
@@ -108,10 +109,11 @@ async function restoreThere(box: OpenBox, tree: Hash, { paths, target, dryRun }:
   });
   if (dryRun)
     return { written: [...diffTrees(grafted.reader, undefined, grafted.tree)].length, removed: 0, partial: false };
-  const isEmpty = makeTarget(target);
+  const { disk } = box.context;
+  const isEmpty = makeTarget(disk, target);
   const moving = isEmpty ? undefined : join(target, `.ourobox.${toHex(box.context.random(8))}.tmp`);
   try {
-    if (moving !== undefined) mkdirSync(moving, { mode: 0o700 });
+    if (moving !== undefined) makeMoving(disk, moving);
     const how = moving === undefined ? { isLive: false } : { isLive: true, moving };
     const report = await checkoutFolder(box, {
       folder: target,
@@ -122,15 +124,23 @@ async function restoreThere(box: OpenBox, tree: Hash, { paths, target, dryRun }:
     });
     return { written: report.written, removed: 0, partial: report.isPartial };
   } finally {
-    if (moving !== undefined) rmSync(moving, { recursive: true, force: true });
+    if (moving !== undefined) discardFolder(disk, moving);
+  }
+}
+
+function makeMoving(disk: Disk, moving: string): void {
+  try {
+    disk.makeDirectory(moving, 0o700);
+  } catch (thrown) {
+    throw ioError(`Cannot make ${moving}`, thrown, moving);
   }
 }
 
 /** Makes the folder if it is not there. @returns Whether it is empty. */
-function makeTarget(target: string): boolean {
+function makeTarget(disk: Disk, target: string): boolean {
   try {
-    mkdirSync(target, { recursive: true });
-    return readdirSync(target).length === 0;
+    makeFolders(disk, target);
+    return disk.list(target).length === 0;
   } catch (thrown) {
     if (errnoOf(thrown) === "EEXIST")
       throw new OuroError("not-dir", `Cannot restore to ${target}: it is not a folder`, { subject: target });

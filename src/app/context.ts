@@ -1,6 +1,7 @@
 /** What the world gives to the application: time, chance, disk, a person to ask. The command line makes one; tests make another. */
 import type { Clock } from "../base/clock.ts";
 import type { Disk } from "../base/disk.ts";
+import type { FolderWriter } from "../workdir/mod.ts";
 
 /** Where long work tells how far it is. */
 export interface Progress {
@@ -20,8 +21,10 @@ export interface AppContext {
   /** Unpredictable bytes, for keys and ids. */
   random(length: number): Uint8Array;
   readonly disk: Disk;
-  /** Worker threads for reading and writing files; 0 does all in this thread, through `disk`. */
+  /** Worker threads for reading and writing files; 0 does all in this thread, through `disk` and `folderWriter`. */
   readonly workers: number;
+  /** How folders are written; `posixWriter` by default. */
+  readonly folderWriter?: FolderWriter;
   readonly signal: AbortSignal;
   readonly progress: Progress;
   /** Something went wrong for one file; the command goes on and ends with "partial". */

@@ -8,6 +8,7 @@ import {
   type CheckoutPool,
   type CheckoutReport,
   checkout,
+  type FolderWriter,
   inlinePool,
   posixWriter,
   workerPool,
@@ -42,8 +43,13 @@ export async function checkoutFolder(
   { folder, from, to, isLive, moving: movingPath, reader = box.reader }: CheckoutRequest,
 ): Promise<CheckoutReport> {
   const { context } = box;
-  const root = openFolder(folder);
-  const moving = !isLive ? undefined : movingPath === undefined ? openMoving(box) : openFolder(movingPath);
+  const writer = context.folderWriter ?? posixWriter;
+  const root = openFolder(writer, folder);
+  const moving = !isLive
+    ? undefined
+    : movingPath === undefined
+      ? openMoving(box, writer)
+      : openFolder(writer, movingPath);
   try {
     const common = {
       root,
@@ -51,7 +57,7 @@ export async function checkoutFolder(
       setsOwner: keepsOwners(box),
       ...(moving === undefined ? {} : { moving }),
     };
-    const place: CheckoutPlace = { ...common, writer: posixWriter };
+    const place: CheckoutPlace = { ...common, writer };
     const summary = reader.root(to).data[0].value;
     const bytes = "summary" in summary ? summary.summary.bytes : 0;
     const files = "summary" in summary ? summary.summary.entries : 0;
@@ -70,8 +76,8 @@ export async function checkoutFolder(
     context.progress.done();
     return report;
   } finally {
-    posixWriter.close(root);
-    if (moving !== undefined) posixWriter.close(moving);
+    writer.close(root);
+    if (moving !== undefined) writer.close(moving);
   }
 }
 
@@ -82,20 +88,20 @@ function makePool(box: OpenBox, place: CheckoutPlace, bytes: number): CheckoutPo
   return workerPool(context.workers, { store: { directory: layout.box, secrets, chunk: identity.chunk }, place: data });
 }
 
-function openFolder(path: string): number {
+function openFolder(writer: FolderWriter, path: string): number {
   try {
-    return posixWriter.openRoot(path);
+    return writer.openRoot(path);
   } catch (thrown) {
     throw ioError(`Cannot open the folder ${path}`, thrown, path);
   }
 }
 
-function openMoving({ context, layout }: OpenBox): number {
+function openMoving({ context, layout }: OpenBox, writer: FolderWriter): number {
   const path = join(layout.box, "moving");
   try {
     context.disk.makeDirectory(path, 0o700);
   } catch (thrown) {
     if (errnoOf(thrown) !== "EEXIST") throw ioError(`Cannot make ${path}`, thrown, path);
   }
-  return openFolder(path);
+  return openFolder(writer, path);
 }

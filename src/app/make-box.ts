@@ -1,12 +1,12 @@
 /**
  * Making `.ourobox/`: all of it under another name first, then one rename, so that a killed `init` leaves no half a box.
  */
-import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { toHex, toText, utf8 } from "../base/bytes.ts";
 import { ioError, OuroError } from "../base/errors.ts";
 import { type BoxIdentity, type BoxSecrets, decodeIdentity, encodeIdentity, identityBytesMax } from "../format/mod.ts";
 import type { AppContext } from "./context.ts";
+import { discardFolder, makeFolders } from "./disk-folders.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { findSmallFile, writeSmallFile } from "./small-files.ts";
 
@@ -36,7 +36,7 @@ export function makeBoxFolder(context: AppContext, top: string, { identity, key,
   }
   const temporary = `${layout.box}.${toHex(random(8))}.tmp`;
   try {
-    mkdirSync(top, { recursive: true });
+    makeFolders(disk, top);
     disk.makeDirectory(temporary, 0o700);
     for (const name of ["packs", "heads", "tmp"]) disk.makeDirectory(join(temporary, name), 0o700);
     const write = (name: string, text: string, permissions: number): boolean =>
@@ -51,7 +51,7 @@ export function makeBoxFolder(context: AppContext, top: string, { identity, key,
     disk.rename(temporary, layout.box);
     disk.syncDirectory(top);
   } catch (thrown) {
-    rmSync(temporary, { recursive: true, force: true });
+    discardFolder(disk, temporary);
     throw ioError(`Cannot make a box in ${top}`, thrown, top);
   }
   return layout;

@@ -4,12 +4,13 @@
  * Before the folder is touched, state.sqlite says where it is going ("moving"); a killed pull so knows, when it is run again, that what differs
  * from the old head may be its own work. Head and scan rows move in one transaction at the end.
  */
-import { equalBytes, toHex, toText } from "../base/bytes.ts";
+import { asBuffer, equalBytes, toHex, toText } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
-import type { Hash } from "../format/mod.ts";
-import { type Change, diffTrees, equalContents, isWithin, splitPath } from "../history/mod.ts";
+import { type Hash, kinds } from "../format/mod.ts";
+import { diffTrees, equalContents, isShown, splitPath, type Change as TreeChange } from "../history/mod.ts";
 import { type CheckoutReport, saveObservations } from "../workdir/mod.ts";
 import { statusOf } from "./box-commit.ts";
+import type { Change } from "./changes.ts";
 import { checkoutFolder, keepsOwners } from "./folder.ts";
 import type { OpenBox } from "./open-box.ts";
 import { saveOwnHead } from "./own-head.ts";
@@ -33,7 +34,7 @@ export async function moveFolder(
   let report: CheckoutReport | undefined;
   if (root !== undefined) {
     const isResumed = isMovingTo(box, target);
-    if (from !== undefined) await requireUntouched(box, from, to, isResumed);
+    if (from !== undefined) await requireUntouched(box, { target, from, to, isResumed });
     state.setValue(movingKey, target);
     report = await checkoutFolder(box, { folder: root, from, to, isLive: from !== undefined || isResumed });
   }
@@ -68,37 +69,73 @@ function moved(): OuroError {
 }
 
 /** What was changed in the folder must not be in the way of what is to be written. */
-async function requireUntouched(box: OpenBox, from: Hash, to: Hash, isResumed: boolean): Promise<void> {
+interface Way {
+  readonly target: Hash;
+  readonly from: Hash;
+  readonly to: Hash;
+  readonly isResumed: boolean;
+}
+
+async function requireUntouched(box: OpenBox, { target, from, to, isResumed }: Way): Promise<void> {
   const { changes } = await statusOf(box);
   if (changes.length === 0) return;
-  const written = [...diffTrees(box.reader, from, to)].flatMap(({ path, oldPath }) =>
-    oldPath === undefined ? [path] : [path, oldPath],
-  );
+  const way = new WrittenPaths(diffTrees(box.reader, from, to));
   const root = box.reader.root(to);
-  const touched = changes.filter((change) => {
-    if (isResumed && isDone(change, box, root)) return false;
-    const paths = change.oldPath === undefined ? [change.path] : [change.path, change.oldPath];
-    return paths.some(
-      (path) =>
-        path.length > 0 &&
-        written.some(
-          (each) => each.length > 0 && (isWithin(each, path) || isWithin(path, each)) && overlaps(change, each),
-        ),
-    );
-  });
+  const touched = changes.filter(
+    (change) => isShown(change) && way.isTouchedBy(change) && !(isResumed && isDone(change, box, root)),
+  );
   if (touched.length === 0) return;
   const shown = touched.slice(0, pathsShownMax).map(({ path }) => toText(path));
+  const more = touched.length > shown.length ? ` and ${touched.length - shown.length} more` : "";
   throw new OuroError(
     "diverged",
-    `Cannot move to ${toHex(box.commits.read(box.state.head()?.commit ?? to).id).slice(0, 12)}'s successor: ${touched.length} changed files are not committed and would be replaced: ${shown.join(", ")}`,
-    { hint: "Commit them, or bring them back with `ourobox restore`." },
+    `Cannot go on to commit ${toHex(target).slice(0, 12)}: it would replace what is changed here and not committed: ${shown.join(", ")}${more}`,
+    { hint: "Commit it, or bring back what was there with `ourobox restore`, and run the command again." },
   );
 }
 
-/** A directory that changed itself is in nobody's way; a file, and what was removed or moved, is. */
-function overlaps(change: Change, written: Uint8Array): boolean {
-  const isDirectory = (change.after ?? change.before)?.kind === 2;
-  return !isDirectory || change.type !== "change" || equalBytes(change.path, written);
+/** The paths that a checkout writes, moves or removes. */
+class WrittenPaths {
+  readonly #written = new Set<string>();
+  /** Of those, directories that stay where they are and only get other attributes. */
+  readonly #kept = new Set<string>();
+  /** All directories above them. */
+  readonly #above = new Set<string>();
+
+  constructor(changes: Iterable<TreeChange>) {
+    for (const change of changes) {
+      const paths = change.oldPath === undefined ? [change.path] : [change.path, change.oldPath];
+      for (const key of paths.map(keyOf)) {
+        this.#written.add(key);
+        if (isKeptDirectory(change)) this.#kept.add(key);
+        for (const above of ancestorsOf(key)) this.#above.add(above);
+      }
+    }
+  }
+
+  isTouchedBy(change: Change): boolean {
+    const paths = change.oldPath === undefined ? [change.path] : [change.path, change.oldPath];
+    return paths.map(keyOf).some((key) => {
+      if (key !== "" && this.#written.has(key)) return true;
+      if (!isKeptDirectory(change) && this.#above.has(key)) return true;
+      return ancestorsOf(key).some((above) => this.#written.has(above) && !this.#kept.has(above));
+    });
+  }
+}
+
+function isKeptDirectory({ type, before, after }: TreeChange): boolean {
+  return type === "change" && before?.kind === kinds.directory && after?.kind === kinds.directory;
+}
+
+function keyOf(path: Uint8Array): string {
+  return asBuffer(path).toString("latin1");
+}
+
+/** The directories above a path, but for the root. */
+function ancestorsOf(key: string): string[] {
+  const found: string[] = [];
+  for (let at = key.lastIndexOf("/"); at > 0; at = key.lastIndexOf("/", at - 1)) found.push(key.slice(0, at));
+  return found;
 }
 
 /** Whether a change in the folder is what an interrupted move has written already. */

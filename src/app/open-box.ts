@@ -74,9 +74,11 @@ export class OpenBox implements AsyncDisposable {
   /** Who this working copy is; made on first use. A copied or restored box gets a new id here. */
   writer(): WriterFile {
     if (this.#writer === undefined) {
-      const opened = openWriterFile(this.context, this.layout);
+      const opened = openWriterFile(this.context, this.layout, this.peer().publicKey);
       if (opened.copied)
-        this.context.notice("This box has been copied or moved to another disk: it goes on under a new writer id.");
+        this.context.notice(
+          "This box has been copied or moved, or this device has a new key: it goes on under a new writer id.",
+        );
       this.#writer = opened;
     }
     return this.#writer;

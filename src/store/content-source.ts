@@ -18,13 +18,3 @@ export interface ContentSource {
    */
   fetch(chunks: readonly MissingChunk[], options?: { readonly signal?: AbortSignal }): Promise<void>;
 }
-
-/** For a box all of whose content should be here: everything missing is an error. */
-export const noContentSource: ContentSource = {
-  async fetch(chunks) {
-    const { OuroError } = await import("../base/errors.ts");
-    throw new OuroError("not-found", `Cannot read ${chunks.length} chunks: they are not on this machine`, {
-      hint: "Run `ourobox check` to see what is damaged, and `ourobox fetch` to bring what a remote has.",
-    });
-  },
-};

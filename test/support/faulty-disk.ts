@@ -289,22 +289,16 @@ export class FaultyDisk implements Disk {
     const { size } = this.#inner.statFile(fd);
     const written = new Uint8Array(size);
     this.#inner.read(fd, written, 0);
-    switch (prng.int(0, 3)) {
-      case 0:
-        return;
-      case 1:
-        this.#inner.truncate(fd, durable.length);
-        return this.#inner.write(fd, durable, 0);
-      case 2:
-        // Its size is there, its blocks are not.
-        written.fill(0, Math.min(durable.length, size));
-        return this.#inner.write(fd, written, 0);
-      default: {
-        // Some of its blocks are there.
-        for (let at = 0; at < size; at += 4096) if (prng.chance(0.5)) written.fill(0, at, at + 4096);
-        return this.#inner.write(fd, written, 0);
-      }
+    const fate = prng.pick(["kept", "lost", "size alone", "some blocks"] as const);
+    if (fate === "kept") return;
+    if (fate === "lost") {
+      this.#inner.truncate(fd, durable.length);
+      this.#inner.write(fd, durable, 0);
+      return;
     }
+    if (fate === "size alone") written.fill(0, Math.min(durable.length, size));
+    else for (let at = 0; at < size; at += 4096) if (prng.chance(0.5)) written.fill(0, at, at + 4096);
+    this.#inner.write(fd, written, 0);
   }
 }
 

@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { TestWorld } from "../../test/support/app-world.ts";
+import { isKind } from "../base/errors.ts";
+import { Box, cloneBox } from "./mod.ts";
+
+const world = new TestWorld(mkdtempSync(join(tmpdir(), "ouro-app-")));
+after(() => rmSync(world.folder, { recursive: true }));
+
+let count = 0;
+
+/** Two folders of one box, the second a clone of what the first has pushed. */
+async function twoFolders(): Promise<{ a: Box; b: Box; pathA: string; pathB: string }> {
+  count += 1;
+  const [pathA, pathB, remote] = ["a", "b", "remote"].map((name) => join(world.folder, `${name}${count}`)) as [
+    string,
+    string,
+    string,
+  ];
+  const a = await Box.init(pathA, world.initOptions, world.context());
+  mkdirSync(join(pathA, "d"));
+  for (const name of ["one", "two", "d/three"]) writeFileSync(join(pathA, name), `first ${name}\n`);
+  await a.commit({ message: "first", all: true });
+  await a.addRemote("origin", remote);
+  await a.push();
+  await cloneBox(remote, pathB, { bare: false }, world.context());
+  return { a, b: await Box.open(pathB, world.context()), pathA, pathB };
+}
+
+test("a pull goes on beside uncommitted changes that it does not touch", async () => {
+  const { a, b, pathA, pathB } = await twoFolders();
+  writeFileSync(join(pathA, "d/three"), "second\n");
+  writeFileSync(join(pathA, "d/four"), "new\n");
+  await a.commit({ message: "second", all: true });
+  await a.push();
+  writeFileSync(join(pathB, "two"), "mine\n");
+  writeFileSync(join(pathB, "d/mine"), "mine\n");
+  const { moved } = await b.pull();
+  assert.deepEqual(moved, a.head()?.commit);
+  assert.equal(readFileSync(join(pathB, "d/three"), "utf8"), "second\n");
+  assert.equal(readFileSync(join(pathB, "d/four"), "utf8"), "new\n");
+  assert.equal(readFileSync(join(pathB, "two"), "utf8"), "mine\n");
+  const { changes } = await b.status();
+  assert.deepEqual(
+    changes
+      .filter(({ what }) => !what.has("mtime") || what.has("content"))
+      .map(({ type, path }) => `${type} ${Buffer.from(path)}`),
+    ["add d/mine", "change two"],
+  );
+});
+
+test("a pull refuses to replace a file that was changed and not committed, and changes nothing", async () => {
+  const { a, b, pathA, pathB } = await twoFolders();
+  for (const name of ["one", "two"]) writeFileSync(join(pathA, name), "second\n");
+  await a.commit({ message: "second", all: true });
+  await a.push();
+  writeFileSync(join(pathB, "two"), "mine\n");
+  const before = b.head();
+  await assert.rejects(b.pull(), (error) => isKind(error, "diverged") && /not committed: two$/.test(error.message));
+  assert.deepEqual(b.head(), before);
+  assert.equal(readFileSync(join(pathB, "one"), "utf8"), "first one\n");
+  assert.equal(readFileSync(join(pathB, "two"), "utf8"), "mine\n");
+});
+
+test("a pull refuses heads that have gone apart", async () => {
+  const { a, b, pathA, pathB } = await twoFolders();
+  for (const [box, path] of [
+    [a, pathA],
+    [b, pathB],
+  ] as const) {
+    writeFileSync(join(path, "one"), `of ${path}\n`);
+    await box.commit({ message: "apart", all: true });
+  }
+  await a.push();
+  await assert.rejects(b.pull(), (error) => isKind(error, "diverged") && error.hint !== undefined);
+  await b.push();
+  assert.equal(readFileSync(join(pathB, "one"), "utf8"), `of ${pathB}\n`);
+});
+
+test("a box whose state.sqlite is lost goes on from the file of its head", async () => {
+  const { a, pathA } = await twoFolders();
+  const head = a.head()?.commit;
+  await a.tag("v1", head as Uint8Array, { force: false });
+  await a[Symbol.asyncDispose]();
+  for (const ending of ["", "-wal", "-shm"]) rmSync(join(pathA, `.ourobox/state.sqlite${ending}`), { force: true });
+  await using again = await Box.open(pathA, world.context());
+  assert.deepEqual(again.head()?.commit, head);
+  assert.deepEqual(
+    again.tags().map(({ name }) => name),
+    ["v1"],
+  );
+  assert.deepEqual((await again.status()).changes, []);
+});
+
+test("a copied box takes a new writer id", async () => {
+  const { a, pathA } = await twoFolders();
+  const { writer } = a.writer();
+  const path = join(pathA, ".ourobox/writer");
+  const text = readFileSync(path, "utf8");
+  await a[Symbol.asyncDispose]();
+  const copy = `${pathA}-copy`;
+  cpSync(pathA, copy, { recursive: true });
+  assert.equal(readFileSync(join(copy, ".ourobox/writer"), "utf8"), text);
+  await using box = await Box.open(copy, world.context());
+  writeFileSync(join(copy, "one"), "in the copy\n");
+  const { id } = await box.commit({ message: "in the copy", all: true });
+  assert.notEqual(id, undefined);
+  assert.notEqual(box.writer().writer, writer);
+});

@@ -1,0 +1,86 @@
+/**
+ * The real program, in processes of its own: run to the end, killed with all it has started, or run below another program
+ * such as strace. It sees a made-up environment, and leaves nothing outside of the folder it was given.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+
+const checkout = join(import.meta.dirname, "../..");
+const launcher = join(checkout, "bin/ourobox.mjs");
+
+export interface Ran {
+  readonly args: readonly string[];
+  readonly out: string;
+  readonly err: string;
+  /** Undefined when a signal ended it. */
+  readonly status: number | undefined;
+  readonly ms: number;
+}
+
+export interface RunProgram {
+  readonly cwd: string;
+  /** So long after its start it is killed with SIGKILL, and its whole process group. */
+  readonly killAfterMs?: number;
+  /** Killed as soon as this resolves. */
+  readonly killWhen?: Promise<unknown>;
+  /** The program and arguments to run it below: `["strace", "-f"]`. */
+  readonly below?: readonly string[];
+}
+
+/** Someone's machine: a home and a configuration of its own. */
+export class Program {
+  readonly #env: NodeJS.ProcessEnv;
+
+  /** @param home A folder, which is made if need be. */
+  constructor(home: string) {
+    mkdirSync(home, { recursive: true });
+    this.#env = {
+      PATH: process.env["PATH"],
+      TMPDIR: process.env["TMPDIR"],
+      HOME: home,
+      XDG_CONFIG_HOME: join(home, "config"),
+      NODE_COMPILE_CACHE: join(checkout, "node_modules/.cache/ourobox-slow"),
+      OUROBOX_PASSPHRASE: "the passphrase of the slow tests",
+      NO_COLOR: "1",
+    };
+  }
+
+  async run(args: readonly string[], { cwd, killAfterMs, killWhen, below = [] }: RunProgram): Promise<Ran> {
+    const [first = launcher, ...rest] = [...below, launcher, ...args];
+    const startMs = performance.now();
+    const child = spawn(first, rest, { cwd, env: this.#env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    const texts = { out: "", err: "" };
+    child.stdout.setEncoding("utf8").on("data", (text: string) => void (texts.out += text));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => void (texts.err += text));
+    const kill = (): void => {
+      if (child.pid !== undefined && child.exitCode === null) killGroup(child.pid);
+    };
+    const timer = killAfterMs === undefined ? undefined : setTimeout(kill, killAfterMs);
+    void killWhen?.then(kill);
+    const [status] = (await once(child, "close")) as [number | null];
+    clearTimeout(timer);
+    return { args, ...texts, status: status ?? undefined, ms: performance.now() - startMs };
+  }
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // It has ended.
+  }
+}
+
+/** The objects of `--json`: each whole line of a text that is one. A process that was killed may have written half a line. */
+export function jsonLines(text: string): Record<string, unknown>[] {
+  return text.split("\n").flatMap((line) => {
+    try {
+      const value: unknown = JSON.parse(line);
+      return typeof value === "object" && value !== null ? [value as Record<string, unknown>] : [];
+    } catch {
+      return [];
+    }
+  });
+}
