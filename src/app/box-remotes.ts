@@ -6,7 +6,7 @@ import { type BoxIdentity, compareVectors, fullVector, type Hash, type NamedComm
 import { verifySignature } from "../peer/mod.ts";
 import { nodeCopier, openRemote, type Remote } from "../remote/mod.ts";
 import { type FetchResult, fetch, initRemote, push, type SyncOptions } from "../sync/mod.ts";
-import { moveFolder } from "./move-folder.ts";
+import { moveFolder, resumeMove } from "./move-folder.ts";
 import type { OpenBox } from "./open-box.ts";
 import { peerName } from "./peer-name.ts";
 import { getRemote, type RemoteRow } from "./remote-list.ts";
@@ -41,6 +41,8 @@ export async function fetchFrom(box: OpenBox, row: RemoteRow, remote: Remote): P
   const { context } = box;
   context.progress.phase("Fetching");
   let result: FetchResult;
+  // From before the packs that are here are looked at: a gc must not take one away that counts as here.
+  box.store.beginWriting();
   try {
     result = await fetch(syncOptions(box, row, remote));
   } finally {
@@ -85,6 +87,7 @@ async function wrappedIdentity({ identity, secrets, context }: OpenBox, row: Rem
 /** Fetches, and moves head and folder forward when all that is here is in what came. */
 export async function pullBox(box: OpenBox, name: string | undefined): Promise<PullReport> {
   const row = getRemote(box, name);
+  await resumeMove(box);
   await using remote = openBoxRemote(box, row, { create: false });
   const fetched = await fetchFrom(box, row, remote);
   const target = findTarget(box, row);

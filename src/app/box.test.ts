@@ -110,3 +110,22 @@ test("a copied box takes a new writer id", async () => {
   assert.notEqual(id, undefined);
   assert.notEqual(box.writer().writer, writer);
 });
+
+test("a pull that was killed half-way is ended before anything is committed", async () => {
+  const { a, b, pathA, pathB } = await twoFolders();
+  for (const name of ["one", "two", "d/three"]) writeFileSync(join(pathA, name), `second ${name}\n`);
+  rmSync(join(pathA, "two"));
+  await a.commit({ message: "second", all: true });
+  await a.push();
+  const { packs } = await b.fetch();
+  assert.ok(packs > 0);
+  // What a kill leaves: the folder is on its way, and some of it is there.
+  b.state.setValue("moving", a.head()?.commit);
+  writeFileSync(join(pathB, "one"), "second one\n");
+  rmSync(join(pathB, "two"));
+  const { id } = await b.commit({ message: "not half a move", all: true });
+  assert.equal(id, undefined);
+  assert.deepEqual(b.head()?.commit, a.head()?.commit);
+  assert.equal(readFileSync(join(pathB, "d/three"), "utf8"), "second d/three\n");
+  assert.deepEqual((await b.status()).changes, []);
+});

@@ -28,6 +28,7 @@ import type { Change, Path } from "./changes.ts";
 import type { AppContext } from "./context.ts";
 import { findBox } from "./layout.ts";
 import { makeBoxFolder } from "./make-box.ts";
+import { resumeMove } from "./move-folder.ts";
 import { OpenBox } from "./open-box.ts";
 import { addRemote, type RemoteRow, remotesOf, removeRemote, renameRemote, setRemoteUrl } from "./remote-list.ts";
 import { setTag, type TagRow, tagsOf, untag } from "./tags.ts";
@@ -65,7 +66,8 @@ export class Box extends OpenBox {
     return statusOf(this);
   }
 
-  commit(request: CommitRequest): Promise<CommitReport> {
+  async commit(request: CommitRequest): Promise<CommitReport> {
+    if (request.dryRun !== true) await resumeMove(this);
     return commitBox(this, request);
   }
 
@@ -101,7 +103,8 @@ export class Box extends OpenBox {
     return readContent(this, entry);
   }
 
-  restore(request: RestoreRequest): Promise<RestoreReport> {
+  async restore(request: RestoreRequest): Promise<RestoreReport> {
+    if (!request.dryRun && request.target === undefined) await resumeMove(this);
     return restoreBox(this, request);
   }
 

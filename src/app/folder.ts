@@ -1,6 +1,7 @@
 /** The box's folder as checkouts see it: its descriptor, `.ourobox/moving`, and the workers that write files. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { toHex } from "../base/bytes.ts";
+import { toHex, toText } from "../base/bytes.ts";
 import { errnoOf, ioError } from "../base/errors.ts";
 import type { Hash } from "../format/mod.ts";
 import {
@@ -53,7 +54,7 @@ export async function checkoutFolder(
   try {
     const common = {
       root,
-      label: toHex(context.random(6)),
+      label: `${process.pid}-${toHex(context.random(4))}`,
       setsOwner: keepsOwners(box),
       ...(moving === undefined ? {} : { moving }),
     };
@@ -104,4 +105,12 @@ function openMoving({ context, layout }: OpenBox, writer: FolderWriter): number 
     if (errnoOf(thrown) !== "EEXIST") throw ioError(`Cannot make ${path}`, thrown, path);
   }
   return openFolder(writer, path);
+}
+
+/** Removes files that a process which is no more was writing. What was being moved ("m-…") is a checkout's to find again. */
+function removeRubbish({ disk }: OpenBox["context"], folder: string): void {
+  for (const name of disk.list(folder).map(toText)) {
+    const pid = /^t-(\d+)-/.exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) disk.unlink(join(folder, name));
+  }
 }

@@ -57,6 +57,18 @@ export async function moveFolder(
   return { isPartial: report?.isPartial ?? false };
 }
 
+/**
+ * Ends a move that was interrupted, so that no command takes half a move for what somebody has done. To be called before the folder is
+ * committed, restored or moved.
+ * @throws As `moveFolder`.
+ */
+export async function resumeMove(box: OpenBox): Promise<void> {
+  const target = box.root === undefined ? undefined : box.state.value(movingKey);
+  if (target === undefined) return;
+  box.context.notice(`Going on with an interrupted move to commit ${toHex(target).slice(0, 12)}.`);
+  await moveFolder(box, target, "pull");
+}
+
 function isMovingTo({ state }: OpenBox, target: Hash): boolean {
   const moving = state.value(movingKey);
   return moving !== undefined && equalBytes(moving, target);
