@@ -103,6 +103,7 @@ function openMoving({ context, layout }: OpenBox, writer: FolderWriter): number 
     context.disk.makeDirectory(path, 0o700);
   } catch (thrown) {
     if (errnoOf(thrown) !== "EEXIST") throw ioError(`Cannot make ${path}`, thrown, path);
+    removeRubbish(context, path);
   }
   return openFolder(writer, path);
 }
