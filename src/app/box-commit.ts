@@ -21,7 +21,7 @@ import type { Change, Path } from "./changes.ts";
 import { keepsOwners } from "./folder.ts";
 import { type GraftedTree, OverlayMeta } from "./graft-tree.ts";
 import type { OpenBox } from "./open-box.ts";
-import { saveOwnHead } from "./own-head.ts";
+import { keepOwnHead, saveOwnHead } from "./own-head.ts";
 import { peerName } from "./peer-name.ts";
 
 export interface StatusReport {
@@ -200,6 +200,7 @@ async function tryCommit(box: OpenBox, path: string, request: CommitRequest): Pr
     if (!moveHead(box, { head, next, committed, took, request })) return undefined;
     context.progress.done();
     if (next !== undefined) saveOwnHead(box);
+    else keepOwnHead(box);
     const changes = changesBetween(box, before, committed);
     const report = {
       changes,

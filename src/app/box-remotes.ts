@@ -8,6 +8,7 @@ import { nodeCopier, openRemote, type Remote } from "../remote/mod.ts";
 import { type FetchResult, fetch, initRemote, push, type SyncOptions } from "../sync/mod.ts";
 import { moveFolder, resumeMove } from "./move-folder.ts";
 import type { OpenBox } from "./open-box.ts";
+import { keepOwnHead } from "./own-head.ts";
 import { peerName } from "./peer-name.ts";
 import { getRemote, type RemoteRow } from "./remote-list.ts";
 
@@ -16,6 +17,8 @@ export interface FetchReport {
   readonly bytes: number;
   /** Heads that are new or have moved. */
   readonly heads: number;
+  /** Something that is there was not taken in; each has been warned of. */
+  readonly partial: boolean;
 }
 
 export interface PushReport {
@@ -27,7 +30,7 @@ export interface PullReport {
   readonly fetched: FetchReport;
   /** The commit that the head has moved to; absent when it has not. */
   readonly moved?: Hash;
-  /** Something could not be written as it should be. */
+  /** Something could not be taken in, or not written as it should be. */
   readonly partial: boolean;
 }
 
@@ -49,12 +52,15 @@ export async function fetchFrom(box: OpenBox, row: RemoteRow, remote: Remote): P
     box.store.endWriting();
   }
   context.progress.done();
-  for (const { writer, reason, error } of result.keptOut)
-    context.notice(`The head of ${writer} was not taken in (${reason}): ${error.message}`);
+  for (const { writer, reason, error, commit } of result.keptOut) {
+    const what = commit === undefined ? "" : `, commit ${toHex(commit).slice(0, 12)}`;
+    context.warn(`The head of ${writer}${what}, was not taken in (${reason}): ${error.message}`);
+  }
   for (const [pack, error] of result.failedPacks)
     context.warn(`Pack ${pack.slice(0, 12)} could not be fetched: ${error.message}`);
   for (const error of result.damaged) context.warn(error.message);
-  return { packs: result.packs, bytes: result.bytes, heads: result.heads.length };
+  const partial = result.keptOut.length + result.failedPacks.size + result.damaged.length > 0;
+  return { packs: result.packs, bytes: result.bytes, heads: result.heads.length, partial };
 }
 
 export async function pushBox(box: OpenBox, name: string | undefined): Promise<PushReport> {
@@ -91,9 +97,12 @@ export async function pullBox(box: OpenBox, name: string | undefined): Promise<P
   await using remote = openBoxRemote(box, row, { create: false });
   const fetched = await fetchFrom(box, row, remote);
   const target = findTarget(box, row);
-  if (target === undefined) return { fetched, partial: false };
+  if (target === undefined) {
+    keepOwnHead(box);
+    return { fetched, partial: fetched.partial };
+  }
   const { isPartial } = await moveFolder(box, target.id, "pull");
-  return { fetched, moved: target.id, partial: isPartial };
+  return { fetched, moved: target.id, partial: isPartial || fetched.partial };
 }
 
 /**

@@ -4,7 +4,6 @@
  * What would be replaced or removed and is not in a commit yet is committed first, so nothing is lost. The restored files are then changes of the
  * folder like any other: the next commit takes them.
  */
-import { join } from "node:path";
 import { toHex, toText } from "../base/bytes.ts";
 import type { Disk } from "../base/disk.ts";
 import { errnoOf, ioError, OuroError } from "../base/errors.ts";
@@ -12,10 +11,12 @@ import { commitFlags, type Hash } from "../format/mod.ts";
 import { diffTrees, splitPath } from "../history/mod.ts";
 import { commitBox, statusOf } from "./box-commit.ts";
 import type { Path } from "./changes.ts";
-import { discardFolder, makeFolders } from "./disk-folders.ts";
+import { makeFolders } from "./disk-folders.ts";
 import { checkoutFolder } from "./folder.ts";
 import { graftTree } from "./graft-tree.ts";
+import { lockWhole } from "./move-folder.ts";
 import type { OpenBox } from "./open-box.ts";
+import { TemporaryFolder } from "./temporary-folder.ts";
 
 export interface RestoreRequest {
   readonly source: Hash;
@@ -65,8 +66,19 @@ function requirePaths(
 
 type HereRequest = Pick<RestoreRequest, "source" | "paths" | "dryRun">;
 
-async function restoreHere(box: OpenBox, tree: Hash, { source, paths, dryRun }: HereRequest): Promise<RestoreReport> {
+async function restoreHere(box: OpenBox, tree: Hash, request: HereRequest): Promise<RestoreReport> {
   const root = box.requireRoot("restore");
+  if (request.dryRun) return restoreLocked(box, root, tree, request);
+  using _ = await lockWhole(box, "alone");
+  return await restoreLocked(box, root, tree, request);
+}
+
+async function restoreLocked(
+  box: OpenBox,
+  root: string,
+  tree: Hash,
+  { source, paths, dryRun }: HereRequest,
+): Promise<RestoreReport> {
   const chosen = paths.length === 0 ? [new Uint8Array()] : paths;
   const { changes } = await statusOf(box, { paths: chosen });
   let saved: Hash | undefined;
@@ -111,29 +123,16 @@ async function restoreThere(box: OpenBox, tree: Hash, { paths, target, dryRun }:
     return { written: [...diffTrees(grafted.reader, undefined, grafted.tree)].length, removed: 0, partial: false };
   const { disk } = box.context;
   const isEmpty = makeTarget(disk, target);
-  const moving = isEmpty ? undefined : join(target, `.ourobox.${toHex(box.context.random(8))}.tmp`);
-  try {
-    if (moving !== undefined) makeMoving(disk, moving);
-    const how = moving === undefined ? { isLive: false } : { isLive: true, moving };
-    const report = await checkoutFolder(box, {
-      folder: target,
-      from: undefined,
-      to: grafted.tree,
-      reader: grafted.reader,
-      ...how,
-    });
-    return { written: report.written, removed: 0, partial: report.isPartial };
-  } finally {
-    if (moving !== undefined) discardFolder(disk, moving);
-  }
-}
-
-function makeMoving(disk: Disk, moving: string): void {
-  try {
-    disk.makeDirectory(moving, 0o700);
-  } catch (thrown) {
-    throw ioError(`Cannot make ${moving}`, thrown, moving);
-  }
+  using moving = isEmpty ? undefined : new TemporaryFolder(target, box.context);
+  const how = moving === undefined ? { isLive: false } : { isLive: true, moving: moving.path };
+  const report = await checkoutFolder(box, {
+    folder: target,
+    from: undefined,
+    to: grafted.tree,
+    reader: grafted.reader,
+    ...how,
+  });
+  return { written: report.written, removed: 0, partial: report.isPartial };
 }
 
 /** Makes the folder if it is not there. @returns Whether it is empty. */

@@ -4,7 +4,7 @@ import { OuroError } from "../base/errors.ts";
 import type { Hash } from "../format/mod.ts";
 import { checkHistory, type LiveObjects, markLive } from "../history/mod.ts";
 import type { Damage } from "../store/mod.ts";
-import { checkHeadFiles } from "./check-heads.ts";
+import { checkSmallFiles } from "./check-small-files.ts";
 import type { OpenBox } from "./open-box.ts";
 
 export interface GcReport {
@@ -30,7 +30,7 @@ export async function* checkBox(box: OpenBox, { readData }: { readonly readData:
   const { progress, signal } = box.context;
   progress.phase("Checking the state");
   yield* box.state.check();
-  yield* checkHeadFiles(box);
+  yield* checkSmallFiles(box);
   progress.phase("Checking packs");
   let last = 0;
   const onProgress = (done: number): void => {
@@ -40,7 +40,8 @@ export async function* checkBox(box: OpenBox, { readData }: { readonly readData:
   };
   yield* box.store.check({ readData, onProgress });
   progress.phase("Checking commits and trees");
-  const hint = "Run `ourobox fetch` to bring what a remote has; another commit of that file may still be whole.";
+  const hint =
+    "Run `ourobox check --repair`, then `ourobox fetch` to bring what a remote has and `ourobox commit` to store what is still in the folder. Another commit of that file may be whole.";
   const hasChunk = (hash: Hash): boolean => box.store.hasChunk(hash);
   for (const { kind, object, commit, path, error } of checkHistory(box.commits, namedCommits(box), {
     hasChunk,

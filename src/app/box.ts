@@ -28,9 +28,10 @@ import type { Change, Path } from "./changes.ts";
 import type { AppContext } from "./context.ts";
 import { findBox } from "./layout.ts";
 import { makeBoxFolder } from "./make-box.ts";
-import { resumeMove } from "./move-folder.ts";
+import { lockWhole } from "./move-folder.ts";
 import { OpenBox } from "./open-box.ts";
 import { addRemote, type RemoteRow, remotesOf, removeRemote, renameRemote, setRemoteUrl } from "./remote-list.ts";
+import { type RepairReport, repairBox } from "./repair-box.ts";
 import { setTag, type TagRow, tagsOf, untag } from "./tags.ts";
 
 export interface InitOptions {
@@ -67,8 +68,9 @@ export class Box extends OpenBox {
   }
 
   async commit(request: CommitRequest): Promise<CommitReport> {
-    if (request.dryRun !== true) await resumeMove(this);
-    return commitBox(this, request);
+    if (request.dryRun === true || this.root === undefined) return commitBox(this, request);
+    using _ = await lockWhole(this, "shared");
+    return await commitBox(this, request);
   }
 
   async add(paths: readonly Path[]): Promise<void> {
@@ -103,8 +105,7 @@ export class Box extends OpenBox {
     return readContent(this, entry);
   }
 
-  async restore(request: RestoreRequest): Promise<RestoreReport> {
-    if (!request.dryRun && request.target === undefined) await resumeMove(this);
+  restore(request: RestoreRequest): Promise<RestoreReport> {
     return restoreBox(this, request);
   }
 
@@ -154,6 +155,11 @@ export class Box extends OpenBox {
 
   check(options: { readonly readData: boolean }): AsyncIterable<Damage> {
     return checkBox(this, options);
+  }
+
+  /** @param found What `check` with `readData` has found. @throws OuroError "locked" when others are writing. */
+  repair(found: readonly Damage[]): Promise<RepairReport> {
+    return repairBox(this, found);
   }
 
   gc(options: { readonly dryRun: boolean }): Promise<GcReport> {

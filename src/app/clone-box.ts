@@ -2,7 +2,6 @@
  * `clone`: a box made from a remote. Everything that was done is kept when it is interrupted, and the same command goes on from there: the
  * head is set last, and until then the folder is one whose files this command has written.
  */
-import { join } from "node:path";
 import { equalBytes, toText } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
 import type { BoxIdentity, Hash } from "../format/mod.ts";
@@ -10,9 +9,11 @@ import { readRemoteIdentity, unlockIdentity } from "../sync/mod.ts";
 import { Box } from "./box.ts";
 import { fetchFrom, findTarget, openBoxRemote } from "./box-remotes.ts";
 import type { AppContext } from "./context.ts";
+import { findStat, listNames } from "./disk-folders.ts";
 import { boxFolder, layoutOf } from "./layout.ts";
 import { makeBoxFolder, readSecrets } from "./make-box.ts";
 import { moveFolder } from "./move-folder.ts";
+import { keepOwnHead } from "./own-head.ts";
 import { addRemote, remotesOf } from "./remote-list.ts";
 
 export interface CloneReport {
@@ -41,17 +42,28 @@ export async function cloneBox(
   if (!remotesOf(box).some(({ name }) => name === "origin")) addRemote(box, "origin", url);
   const [row] = remotesOf(box).filter(({ name }) => name === "origin");
   if (row === undefined) throw new OuroError("not-found", "Cannot clone: the remote origin was removed meanwhile");
-  await fetchFrom(box, row, remote);
+  const fetched = await fetchFrom(box, row, remote);
   const target = findTarget(box, row);
-  if (target === undefined) return { partial: false };
+  if (target === undefined) {
+    if (fetched.partial && box.head() === undefined) throw nothingWhole(url);
+    keepOwnHead(box);
+    return { partial: fetched.partial };
+  }
   const { isPartial } = await moveFolder(box, target.id, "clone");
-  return { head: target.id, partial: isPartial };
+  return { head: target.id, partial: isPartial || fetched.partial };
+}
+
+function nothingWhole(url: string): OuroError {
+  return new OuroError("corrupt", `Cannot clone ${url}: no commit there is whole; the warnings say what is wrong`, {
+    subject: url,
+    hint: "Push to it again from a machine that has the box: the same command then goes on. Or look at what has come, in that folder, with `ourobox ls COMMIT:`, and write it out with `ourobox restore --source COMMIT --target DIR`.",
+  });
 }
 
 /** Whether an earlier clone of the same box was interrupted in this folder. @throws OuroError "exists" for any other box. */
 function isBegun(context: AppContext, folder: string, remote: BoxIdentity): boolean {
   const layout = layoutOf(folder);
-  if (context.disk.stat(layout.identity) === undefined) return false;
+  if (findStat(context.disk, layout.identity) === undefined) return false;
   const { identity } = readSecrets(context, layout);
   if (equalBytes(identity.box, remote.box) && !hasHead(context, layout.heads)) return true;
   throw new OuroError("exists", `Cannot clone into ${folder}: it holds a box already`, {
@@ -62,13 +74,11 @@ function isBegun(context: AppContext, folder: string, remote: BoxIdentity): bool
 
 /** A clone that ended has written the file of its head. */
 function hasHead({ disk }: AppContext, heads: string): boolean {
-  return disk.stat(heads) !== undefined && disk.list(heads).length > 0;
+  return listNames(disk, heads).some((name) => /^[0-9a-f]{16}$/.test(toText(name)));
 }
 
 function requireEmpty({ disk }: AppContext, folder: string): void {
-  const stat = disk.stat(join(folder, "."));
-  if (stat === undefined) return;
-  const [first] = disk.list(folder).filter((name) => !toText(name).startsWith(`${boxFolder}.`));
+  const [first] = listNames(disk, folder).filter((name) => !toText(name).startsWith(`${boxFolder}.`));
   if (first === undefined) return;
   throw new OuroError(
     "not-empty",

@@ -1,20 +1,37 @@
-/** Folders through the disk of the context: made with all above them, and removed with all that is in them. */
+/** Folders through the disk of the context: looked at, made with all above them, and removed with all that is in them. */
 import { dirname } from "node:path";
-import type { Disk, DiskPath } from "../base/disk.ts";
+import type { Disk, DiskPath, DiskStat } from "../base/disk.ts";
 import { errnoOf, ioError } from "../base/errors.ts";
 
-const folderPermissions = 0o777;
+/** What stands at a path; undefined when there is nothing. @throws OuroError "permission", "io", …. */
+export function findStat(disk: Disk, path: string): DiskStat | undefined {
+  try {
+    return disk.stat(path);
+  } catch (thrown) {
+    throw ioError(`Cannot look at ${path}`, thrown, path);
+  }
+}
+
+/** The names in a folder, in no order; none when it is not there. @throws OuroError "not-dir", "permission", "io", …. */
+export function listNames(disk: Disk, path: string): Uint8Array[] {
+  try {
+    return disk.list(path);
+  } catch (thrown) {
+    if (errnoOf(thrown) === "ENOENT") return [];
+    throw ioError(`Cannot list ${path}`, thrown, path);
+  }
+}
 
 /**
  * Makes a folder and those above it that are not there, durably; a symlink to a folder is one.
  * @throws Node's own errors: EEXIST when something else has that name.
  */
-export function makeFolders(disk: Disk, path: string): void {
+export function makeFolders(disk: Disk, path: string, permissions = 0o777): void {
   if (isFolder(disk, path)) return;
   const parent = dirname(path);
-  if (parent !== path) makeFolders(disk, parent);
+  if (parent !== path) makeFolders(disk, parent, permissions);
   try {
-    disk.makeDirectory(path, folderPermissions);
+    disk.makeDirectory(path, permissions);
   } catch (thrown) {
     if (errnoOf(thrown) !== "EEXIST" || !isFolder(disk, path)) throw thrown;
   }

@@ -9,12 +9,19 @@ import {
   type CheckoutPool,
   type CheckoutReport,
   checkout,
+  decodeHeldMoves,
+  encodeHeldMoves,
   type FolderWriter,
   inlinePool,
   posixWriter,
+  putBack,
   workerPool,
 } from "../workdir/mod.ts";
+import { movingFolder } from "./folder-lock.ts";
 import type { OpenBox } from "./open-box.ts";
+
+/** In state.sqlite: what a checkout is moving. */
+const heldKey = "held";
 
 /** A checkout of fewer bytes is done in this thread: starting workers takes as long. */
 const inlineBytesMax = 8 * 1024 * 1024;
@@ -38,13 +45,43 @@ export function keepsOwners(box: OpenBox): boolean {
   return wish === "keep" || (wish !== "skip" && process.geteuid?.() === 0);
 }
 
-/** Makes a folder what a tree says. @throws OuroError as `checkout`. */
+/** Whether a checkout was interrupted while it was moving things. */
+export function hasHeld({ state }: OpenBox): boolean {
+  return state.value(heldKey) !== undefined;
+}
+
+/**
+ * Puts back what an interrupted checkout was moving, so that all that was in the folder is there to be seen. Under the folder's lock, alone.
+ * @throws OuroError as `putBack`.
+ */
+export function putBackHeld(box: OpenBox): void {
+  const { root, state, context } = box;
+  const bytes = state.value(heldKey);
+  if (root === undefined || bytes === undefined) return;
+  const writer = context.folderWriter ?? posixWriter;
+  const folder = openFolder(writer, root);
+  try {
+    const moving = openMoving(box, writer);
+    try {
+      putBack({ writer, root: folder, moving }, decodeHeldMoves(bytes));
+    } finally {
+      writer.close(moving);
+    }
+    writer.sync(folder);
+  } finally {
+    writer.close(folder);
+  }
+  state.setValue(heldKey, undefined);
+}
+
+/** Makes a folder what a tree says. In the box's own under its lock, alone, and with nothing held. @throws OuroError as `checkout`. */
 export async function checkoutFolder(
   box: OpenBox,
   { folder, from, to, isLive, moving: movingPath, reader = box.reader }: CheckoutRequest,
 ): Promise<CheckoutReport> {
   const { context } = box;
   const writer = context.folderWriter ?? posixWriter;
+  const holds = isLive && movingPath === undefined;
   const root = openFolder(writer, folder);
   const moving = !isLive
     ? undefined
@@ -56,6 +93,7 @@ export async function checkoutFolder(
       root,
       label: `${process.pid}-${toHex(context.random(4))}`,
       setsOwner: keepsOwners(box),
+      ...newOwner(),
       ...(moving === undefined ? {} : { moving }),
     };
     const place: CheckoutPlace = { ...common, writer };
@@ -72,14 +110,34 @@ export async function checkoutFolder(
       to,
       signal: context.signal,
       onFiles: (count, size) => context.progress.add(count, size),
+      onMoveOut: (moves) => box.state.setValue(heldKey, encodeHeldMoves(moves)),
       warn: (message) => context.warn(message),
     });
+    if (holds && hasHeld(box)) box.state.setValue(heldKey, undefined);
     context.progress.done();
     return report;
+  } catch (thrown) {
+    if (holds) putBackQuietly(box);
+    throw thrown;
   } finally {
     writer.close(root);
     if (moving !== undefined) writer.close(moving);
   }
+}
+
+/** After a failure, which is what is told. What cannot be put back now is by the next command. */
+function putBackQuietly(box: OpenBox): void {
+  try {
+    putBackHeld(box);
+  } catch (thrown) {
+    ioError("Cannot put back what was being moved", thrown);
+  }
+}
+
+/** Whom files belong to that this process makes. */
+function newOwner(): Pick<CheckoutPlace, "owner"> {
+  const [uid, gid] = [process.geteuid?.(), process.getegid?.()];
+  return uid === undefined || gid === undefined ? {} : { owner: { uid, gid } };
 }
 
 function makePool(box: OpenBox, place: CheckoutPlace, bytes: number): CheckoutPool {
@@ -97,13 +155,13 @@ function openFolder(writer: FolderWriter, path: string): number {
   }
 }
 
-function openMoving({ context, layout }: OpenBox, writer: FolderWriter): number {
-  const path = join(layout.box, "moving");
+function openMoving(box: OpenBox, writer: FolderWriter): number {
+  const path = movingFolder(box);
   try {
-    context.disk.makeDirectory(path, 0o700);
+    box.context.disk.makeDirectory(path, 0o700);
   } catch (thrown) {
     if (errnoOf(thrown) !== "EEXIST") throw ioError(`Cannot make ${path}`, thrown, path);
-    removeRubbish(context, path);
+    removeRubbish(box.context, path);
   }
   return openFolder(writer, path);
 }

@@ -6,8 +6,8 @@ import {
   directoryOf,
   editDirectory,
   joinPath,
-  PathFilter,
   putRoot,
+  splitPath,
   TreeReader,
 } from "../history/mod.ts";
 import type { MetaKind, MetaSink, MetaSource } from "../store/mod.ts";
@@ -50,9 +50,9 @@ export function graftTree(
 ): GraftedTree {
   const meta = new OverlayMeta(below, hasher);
   const reader = new TreeReader(meta);
-  const filter = new PathFilter(paths);
+  const chosen = new ChosenNames(paths);
   const sourceRoot = reader.root(source);
-  if (filter.match(new Uint8Array()) === "chosen") return { reader, tree: source };
+  if (chosen.has(new Uint8Array())) return { reader, tree: source };
   const base = onto === undefined ? undefined : reader.root(onto);
   const value = graft(base === undefined ? undefined : directoryOf(base), directoryOf(sourceRoot), new Uint8Array());
   const root = withDirectory(base ?? sourceRoot, value);
@@ -64,10 +64,11 @@ export function graftTree(
     path: Uint8Array,
   ): DirectoryValue {
     const edits: DirectoryEdit[] = [];
-    for (const name of chosenNames(mine, theirs, path)) {
+    for (const name of chosen.below(path)) {
       const at = joinPath(path, name);
       const [own, other] = [find(mine, name), find(theirs, name)];
-      if (filter.match(at) === "chosen") edits.push(other === undefined ? { name } : { name, entry: other });
+      if (own === undefined && other === undefined) continue;
+      if (chosen.has(at)) edits.push(other === undefined ? { name } : { name, entry: other });
       else {
         const below = graft(
           own === undefined ? undefined : directoryOf(own),
@@ -85,24 +86,37 @@ export function graftTree(
   function find(directory: DirectoryValue | undefined, name: Uint8Array): Entry | undefined {
     return directory === undefined ? undefined : reader.find(directory, name);
   }
+}
 
-  /** The names in a directory that lead to chosen paths or are some, sorted. */
-  function chosenNames(
-    mine: DirectoryValue | undefined,
-    theirs: DirectoryValue | undefined,
-    path: Uint8Array,
-  ): Uint8Array[] {
-    const names = new Map<string, Uint8Array>();
-    const prefix = path.length === 0 ? 0 : path.length + 1;
-    for (const each of paths) {
-      if (each.length <= prefix || new PathFilter([path]).match(each) !== "chosen") continue;
-      const end = each.indexOf(0x2f, prefix);
-      const name = each.subarray(prefix, end < 0 ? each.length : end);
-      if (find(mine, name) !== undefined || find(theirs, name) !== undefined)
-        names.set(asBuffer(name).toString("latin1"), name);
+/** Paths by the directories above them. */
+class ChosenNames {
+  readonly #chosen: ReadonlySet<string>;
+  readonly #below = new Map<string, Map<string, Uint8Array>>();
+
+  constructor(paths: readonly Uint8Array[]) {
+    this.#chosen = new Set(paths.map(keyOf));
+    for (const path of paths) {
+      let parent: Uint8Array = new Uint8Array();
+      for (const name of splitPath(path)) {
+        const names = this.#below.get(keyOf(parent)) ?? new Map<string, Uint8Array>();
+        this.#below.set(keyOf(parent), names.set(keyOf(name), name));
+        parent = joinPath(parent, name);
+      }
     }
-    return [...names.values()].sort((a, b) => Buffer.compare(a, b));
   }
+
+  has(path: Uint8Array): boolean {
+    return this.#chosen.has(keyOf(path));
+  }
+
+  /** The names in a directory that are chosen or lead there, sorted. */
+  below(path: Uint8Array): Uint8Array[] {
+    return [...(this.#below.get(keyOf(path))?.values() ?? [])].sort((a, b) => Buffer.compare(a, b));
+  }
+}
+
+function keyOf(path: Uint8Array): string {
+  return asBuffer(path).toString("latin1");
 }
 
 function withDirectory(entry: Entry, value: DirectoryValue): Entry {

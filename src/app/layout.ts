@@ -2,6 +2,7 @@
 import { dirname, join, resolve } from "node:path";
 import type { Disk } from "../base/disk.ts";
 import { OuroError } from "../base/errors.ts";
+import { findStat } from "./disk-folders.ts";
 
 export const boxFolder = ".ourobox";
 
@@ -40,7 +41,7 @@ export function layoutOf(top: string): Layout {
 export function findBox(disk: Disk, start: string): Layout {
   for (let folder = resolve(start); ; folder = dirname(folder)) {
     const layout = layoutOf(folder);
-    if (disk.stat(layout.identity) !== undefined) return layout;
+    if (findStat(disk, layout.identity) !== undefined) return layout;
     if (folder === dirname(folder)) break;
   }
   throw new OuroError("no-box", `Cannot find a box: neither ${resolve(start)} nor a folder above it has ${boxFolder}`, {

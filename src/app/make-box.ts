@@ -6,9 +6,10 @@ import { toHex, toText, utf8 } from "../base/bytes.ts";
 import { ioError, OuroError } from "../base/errors.ts";
 import { type BoxIdentity, type BoxSecrets, decodeIdentity, encodeIdentity, identityBytesMax } from "../format/mod.ts";
 import type { AppContext } from "./context.ts";
-import { discardFolder, makeFolders } from "./disk-folders.ts";
+import { findStat, makeFolders } from "./disk-folders.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { findSmallFile, writeSmallFile } from "./small-files.ts";
+import { TemporaryFolder } from "./temporary-folder.ts";
 
 const keyBytes = 32;
 
@@ -28,16 +29,16 @@ export interface NewBox {
 export function makeBoxFolder(context: AppContext, top: string, { identity, key, settings }: NewBox): Layout {
   const { disk, random } = context;
   const layout = layoutOf(top);
-  if (disk.stat(layout.identity) !== undefined) {
+  if (findStat(disk, layout.identity) !== undefined) {
     throw new OuroError("exists", `Cannot make a box in ${top}: there is one already`, {
       subject: top,
       hint: "Run `ourobox status` there to see it.",
     });
   }
-  const temporary = `${layout.box}.${toHex(random(8))}.tmp`;
   try {
     makeFolders(disk, top);
-    disk.makeDirectory(temporary, 0o700);
+    using made = new TemporaryFolder(top, context);
+    const temporary = made.path;
     for (const name of ["packs", "heads", "tmp"]) disk.makeDirectory(join(temporary, name), 0o700);
     const write = (name: string, text: string, permissions: number): boolean =>
       writeSmallFile(disk, join(temporary, name), utf8(text), { permissions, random });
@@ -51,7 +52,6 @@ export function makeBoxFolder(context: AppContext, top: string, { identity, key,
     disk.rename(temporary, layout.box);
     disk.syncDirectory(top);
   } catch (thrown) {
-    discardFolder(disk, temporary);
     throw ioError(`Cannot make a box in ${top}`, thrown, top);
   }
   return layout;

@@ -11,6 +11,7 @@ export type { Change, Path } from "./changes.ts";
 export { type CloneReport, cloneBox } from "./clone-box.ts";
 export { type AppContext, type Progress, silentProgress } from "./context.ts";
 export type { RemoteRow } from "./remote-list.ts";
+export type { RepairReport } from "./repair-box.ts";
 export { findSetting, settingTable } from "./setting-table.ts";
 export { type SettingRow, type SettingScope, Settings, variableOfSetting } from "./settings.ts";
 export type { TagRow } from "./tags.ts";

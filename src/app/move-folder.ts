@@ -1,17 +1,20 @@
 /**
  * Moving head and folder to a commit that has all that is here: the end of a pull and of a clone.
  *
- * Before the folder is touched, state.sqlite says where it is going ("moving"); a killed pull so knows, when it is run again, that what differs
- * from the old head may be its own work. Head and scan rows move in one transaction at the end.
+ * Before the folder is touched, state.sqlite says where it is going ("moving"). When that was interrupted, what the folder holds is looked at anew:
+ * what is of the old commit, of the new one or of neither's making is told apart, and the rest is done from there. Head and scan rows move in one
+ * transaction at the end.
  */
 import { asBuffer, equalBytes, toHex, toText } from "../base/bytes.ts";
-import { OuroError } from "../base/errors.ts";
-import { type Hash, kinds } from "../format/mod.ts";
-import { diffTrees, equalContents, isShown, splitPath, type Change as TreeChange } from "../history/mod.ts";
+import { isKind, OuroError } from "../base/errors.ts";
+import { type Dot, type Entry, type Hash, kinds } from "../format/mod.ts";
+import { diffTrees, entryDifferences, isShown, splitPath, type Change as TreeChange } from "../history/mod.ts";
 import { type CheckoutReport, saveObservations } from "../workdir/mod.ts";
 import { statusOf } from "./box-commit.ts";
 import type { Change } from "./changes.ts";
-import { checkoutFolder, keepsOwners } from "./folder.ts";
+import { checkoutFolder, hasHeld, putBackHeld } from "./folder.ts";
+import { lockFolder } from "./folder-lock.ts";
+import { type GraftedTree, graftTree } from "./graft-tree.ts";
 import type { OpenBox } from "./open-box.ts";
 import { saveOwnHead } from "./own-head.ts";
 
@@ -20,23 +23,36 @@ const pathsShownMax = 5;
 
 /**
  * @param command What is recorded of it.
- * @throws OuroError "diverged" when files in the folder were changed that it would replace, or the head moved meanwhile.
+ * @throws OuroError "diverged" when files in the folder were changed that it would replace, or the head moved meanwhile; "locked".
  */
 export async function moveFolder(
   box: OpenBox,
   target: Hash,
   command: string,
 ): Promise<{ readonly isPartial: boolean }> {
+  if (box.root === undefined) return moveLocked(box, target, command);
+  using _ = await lockFolder(box, "alone");
+  return moveLocked(box, target, command);
+}
+
+async function moveLocked(box: OpenBox, target: Hash, command: string): Promise<{ readonly isPartial: boolean }> {
   const { state, root } = box;
+  putBackHeld(box);
   const before = state.head();
-  const from = before === undefined ? undefined : box.commits.read(before.commit).commit.tree;
   const to = box.commits.read(target).commit.tree;
   let report: CheckoutReport | undefined;
+  let start: Start | undefined;
   if (root !== undefined) {
-    const isResumed = isMovingTo(box, target);
-    if (from !== undefined) await requireUntouched(box, { target, from, to, isResumed });
+    const isLive = before !== undefined || state.value(movingKey) !== undefined;
+    start = before === undefined ? undefined : await findStart(box, before.commit, target);
     state.setValue(movingKey, target);
-    report = await checkoutFolder(box, { folder: root, from, to, isLive: from !== undefined || isResumed });
+    report = await checkoutFolder(box, {
+      folder: root,
+      from: start?.tree,
+      to,
+      isLive,
+      ...(start === undefined ? {} : { reader: start.reader }),
+    });
   }
   const { writer, branch } = before ?? box.writer();
   state.transaction(() => {
@@ -44,7 +60,8 @@ export async function moveFolder(
     if (now?.commit !== undefined && (before === undefined || !equalBytes(now.commit, before.commit))) throw moved();
     state.setHead({ ...(before ?? { writer, branch }), commit: target });
     const nowMs = box.context.clock.nowMs();
-    if (report !== undefined) saveObservations(state, report, { source: box.store, isRoot: keepsOwners(box), nowMs });
+    if (report !== undefined) saveObservations(state, report, nowMs);
+    for (const id of start?.unseen ?? []) state.deleteScanRow(id);
     state.addOperation({
       timeMs: nowMs,
       command,
@@ -57,21 +74,44 @@ export async function moveFolder(
   return { isPartial: report?.isPartial ?? false };
 }
 
-/**
- * Ends a move that was interrupted, so that no command takes half a move for what somebody has done. To be called before the folder is
- * committed, restored or moved.
- * @throws As `moveFolder`.
- */
-export async function resumeMove(box: OpenBox): Promise<void> {
-  const target = box.root === undefined ? undefined : box.state.value(movingKey);
-  if (target === undefined) return;
-  box.context.notice(`Going on with an interrupted move to commit ${toHex(target).slice(0, 12)}.`);
-  await moveFolder(box, target, "pull");
+/** Whether a pull, clone or restore was interrupted while it wrote the folder. */
+export function isInterrupted(box: OpenBox): boolean {
+  return box.root !== undefined && (box.state.value(movingKey) !== undefined || hasHeld(box));
 }
 
-function isMovingTo({ state }: OpenBox, target: Hash): boolean {
-  const moving = state.value(movingKey);
-  return moving !== undefined && equalBytes(moving, target);
+/**
+ * Ends a move that was interrupted, so that no command takes half a move for what somebody has done. To be called before the folder is
+ * committed, restored or moved. A move that cannot be ended, as somebody has changed what it was to write, is given up.
+ * @throws As `moveFolder`, but not "diverged".
+ */
+export async function resumeMove(box: OpenBox): Promise<void> {
+  if (!isInterrupted(box)) return;
+  using _ = await lockFolder(box, "alone");
+  putBackHeld(box);
+  const target = box.state.value(movingKey);
+  if (target === undefined) return;
+  box.context.notice(`Going on with an interrupted move to commit ${toHex(target).slice(0, 12)}.`);
+  try {
+    await moveLocked(box, target, "pull");
+  } catch (thrown) {
+    if (!isKind(thrown, "diverged")) throw thrown;
+    box.context.notice(`That move is given up. ${thrown.message}.`);
+    box.state.setValue(movingKey, undefined);
+  }
+}
+
+/**
+ * Locks the folder with nothing half done in it.
+ * @returns To be disposed of when the work is done.
+ * @throws As `lockFolder` and `resumeMove`.
+ */
+export async function lockWhole(box: OpenBox, kind: "alone" | "shared"): Promise<Disposable> {
+  for (;;) {
+    await resumeMove(box);
+    const lock = await lockFolder(box, kind);
+    if (!isInterrupted(box)) return lock;
+    lock[Symbol.dispose]();
+  }
 }
 
 function moved(): OuroError {
@@ -80,22 +120,51 @@ function moved(): OuroError {
   });
 }
 
-/** What was changed in the folder must not be in the way of what is to be written. */
-interface Way {
-  readonly target: Hash;
-  readonly from: Hash;
-  readonly to: Hash;
-  readonly isResumed: boolean;
+/** What a move starts from. */
+interface Start extends GraftedTree {
+  /** Directories in which an interrupted move may have made things: the next scan is to look at all that is in them. */
+  readonly unseen: readonly Dot[];
 }
 
-async function requireUntouched(box: OpenBox, { target, from, to, isResumed }: Way): Promise<void> {
-  const { changes } = await statusOf(box);
-  if (changes.length === 0) return;
-  const way = new WrittenPaths(diffTrees(box.reader, from, to));
-  const root = box.reader.root(to);
-  const touched = changes.filter(
-    (change) => isShown(change) && way.isTouchedBy(change) && !(isResumed && isDone(change, box, root)),
+/**
+ * The tree that the folder holds, as far as the move is concerned: that of the head or, after an interrupted move, what is really there.
+ * @throws OuroError "diverged" when what somebody changed is in the way.
+ */
+async function findStart(box: OpenBox, head: Hash, target: Hash): Promise<Start> {
+  const [from, to] = [box.commits.read(head).commit.tree, box.commits.read(target).commit.tree];
+  const interrupted = box.state.value(movingKey);
+  if (interrupted === undefined) {
+    const { changes } = await statusOf(box);
+    if (changes.length > 0) requireUntouched(target, changes, new WrittenPaths(diffTrees(box.reader, from, to)));
+    return { tree: from, reader: box.reader, unseen: [] };
+  }
+  const { workingTree } = await statusOf(box, { withTree: true });
+  if (workingTree === undefined) return { tree: from, reader: box.reader, unseen: [] };
+  const goals = [to, box.commits.read(interrupted).commit.tree];
+  const way = new WrittenPaths(goals.flatMap((goal) => [...diffTrees(box.reader, from, goal)]));
+  const changes = [...diffTrees(workingTree.reader, from, workingTree.tree)];
+  const roots = goals.map((goal) => box.reader.root(goal));
+  const isOurs = ({ path, before, after }: Change): boolean =>
+    after === undefined ||
+    (before !== undefined && isSameData(before, after)) ||
+    roots.some((root) => isSameData(box.reader.findPath(root, splitPath(path)), after));
+  const others = changes.filter((change) => !isOurs(change));
+  requireUntouched(target, others, way);
+  const touched = changes.filter((change) => !isKeptDirectory(change) && way.isTouchedBy(change)).flatMap(pathsOf);
+  const { source } = workingTree.reader;
+  const paths = [...touched, ...way.replaced];
+  const unseen = roots.flatMap((root) =>
+    parentsOf(paths).map((path) => box.reader.findPath(root, splitPath(path))?.id),
   );
+  return {
+    ...graftTree(source, box.store.hasher, { onto: from, source: workingTree.tree, paths }),
+    unseen: unseen.filter((id) => id !== undefined),
+  };
+}
+
+/** What was changed in the folder must not be in the way of what is to be written. */
+function requireUntouched(target: Hash, changes: readonly Change[], way: WrittenPaths): void {
+  const touched = changes.filter((change) => isShown(change) && way.isTouchedBy(change));
   if (touched.length === 0) return;
   const shown = touched.slice(0, pathsShownMax).map(({ path }) => toText(path));
   const more = touched.length > shown.length ? ` and ${touched.length - shown.length} more` : "";
@@ -113,10 +182,13 @@ class WrittenPaths {
   readonly #kept = new Set<string>();
   /** All directories above them. */
   readonly #above = new Set<string>();
+  /** All but those directories. */
+  readonly replaced: Uint8Array[] = [];
 
   constructor(changes: Iterable<TreeChange>) {
     for (const change of changes) {
-      const paths = change.oldPath === undefined ? [change.path] : [change.path, change.oldPath];
+      const paths = pathsOf(change);
+      if (!isKeptDirectory(change)) this.replaced.push(...paths);
       for (const key of paths.map(keyOf)) {
         this.#written.add(key);
         if (isKeptDirectory(change)) this.#kept.add(key);
@@ -126,12 +198,13 @@ class WrittenPaths {
   }
 
   isTouchedBy(change: Change): boolean {
-    const paths = change.oldPath === undefined ? [change.path] : [change.path, change.oldPath];
-    return paths.map(keyOf).some((key) => {
-      if (key !== "" && this.#written.has(key)) return true;
-      if (!isKeptDirectory(change) && this.#above.has(key)) return true;
-      return ancestorsOf(key).some((above) => this.#written.has(above) && !this.#kept.has(above));
-    });
+    return pathsOf(change)
+      .map(keyOf)
+      .some((key) => {
+        if (key !== "" && this.#written.has(key)) return true;
+        if (!isKeptDirectory(change) && this.#above.has(key)) return true;
+        return ancestorsOf(key).some((above) => this.#written.has(above) && !this.#kept.has(above));
+      });
   }
 }
 
@@ -150,11 +223,18 @@ function ancestorsOf(key: string): string[] {
   return found;
 }
 
-/** Whether a change in the folder is what an interrupted move has written already. */
-function isDone({ path, after }: Change, box: OpenBox, root: ReturnType<OpenBox["reader"]["root"]>): boolean {
-  const wanted = box.reader.findPath(root, splitPath(path));
-  if (after === undefined || wanted === undefined) return after === wanted;
-  const [is, shall] = [after.data[0].value, wanted.data[0].value];
-  if ("content" in is && "content" in shall) return equalContents(is.content, shall.content);
-  return is.kind === shall.kind;
+function pathsOf({ path, oldPath }: Pick<Change, "path" | "oldPath">): Uint8Array[] {
+  return oldPath === undefined ? [path] : [path, oldPath];
+}
+
+function parentsOf(paths: readonly Uint8Array[]): Uint8Array[] {
+  const parents = paths.map((path) => path.subarray(0, Math.max(0, path.lastIndexOf(0x2f))));
+  return [...new Map(parents.map((parent) => [keyOf(parent), parent])).values()];
+}
+
+/** Whether two entries hold the same: bytes, target, device, or a directory. */
+function isSameData(a: Entry | undefined, b: Entry): boolean {
+  if (a === undefined) return false;
+  const differences = entryDifferences(a, b);
+  return !(["kind", "content", "target", "device"] as const).some((each) => differences.has(each));
 }

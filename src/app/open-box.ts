@@ -2,11 +2,12 @@
  * A box that is open: its layout, secrets, settings, store, state and history, and who writes here. What can be done with it is in the files
  * beside this one, put together in box.ts.
  */
-import { OuroError } from "../base/errors.ts";
+import { ioError, OuroError } from "../base/errors.ts";
 import type { BoxIdentity, BoxSecrets, Hash, NamedCommit } from "../format/mod.ts";
 import { CommitReader, type State, TreeReader } from "../history/mod.ts";
 import { openPeerIdentity, type SigningKey, verifySignature } from "../peer/mod.ts";
 import { Store } from "../store/mod.ts";
+import { checkKey } from "./check-key.ts";
 import type { AppContext } from "./context.ts";
 import type { Layout } from "./layout.ts";
 import { readSecrets } from "./make-box.ts";
@@ -50,6 +51,7 @@ export class OpenBox implements AsyncDisposable {
       verify: verifySignature,
     });
     try {
+      checkKey(context, layout, { secrets, store: this.store });
       this.state = openState(context, layout, secrets);
     } catch (thrown) {
       this.store[Symbol.dispose]();
@@ -86,7 +88,12 @@ export class OpenBox implements AsyncDisposable {
 
   /** After it was noticed that another has this writer id: the next use makes a new one. */
   renewWriter(): void {
-    this.context.disk.unlink(this.layout.writer);
+    const { writer } = this.layout;
+    try {
+      this.context.disk.unlink(writer);
+    } catch (thrown) {
+      throw ioError(`Cannot remove ${writer}`, thrown, writer);
+    }
     this.#writer = undefined;
   }
 

@@ -4,12 +4,12 @@
  */
 import { join } from "node:path";
 import { toHex, toText } from "../base/bytes.ts";
-import type { Disk } from "../base/disk.ts";
-import { errnoOf, isKind } from "../base/errors.ts";
+import { errnoOf, ioError, isKind } from "../base/errors.ts";
 import { type BoxSecrets, decodeHead, type Head, headLimits, openBlob } from "../format/mod.ts";
 import { State } from "../history/mod.ts";
 import { verifySignature } from "../peer/mod.ts";
 import type { AppContext } from "./context.ts";
+import { findStat, listNames } from "./disk-folders.ts";
 import type { Layout } from "./layout.ts";
 import { findSmallFile } from "./small-files.ts";
 
@@ -42,7 +42,7 @@ function setAside({ disk, random }: AppContext, { state }: Layout): void {
     try {
       disk.rename(`${state}${ending}`, `${state}.${suffix}${ending}`);
     } catch (thrown) {
-      if (errnoOf(thrown) !== "ENOENT") throw thrown;
+      if (errnoOf(thrown) !== "ENOENT") throw ioError(`Cannot set ${state} aside`, thrown, state);
     }
   }
 }
@@ -54,10 +54,11 @@ interface Recovery {
 
 function recoverHead(context: AppContext, layout: Layout, { secrets, state }: Recovery): void {
   let newest: { readonly head: Head; readonly mtimeMs: number } | undefined;
-  for (const name of namesIn(context.disk, layout.heads)) {
+  for (const name of listNames(context.disk, layout.heads)) {
+    if (!/^[0-9a-f]{16}$/.test(toText(name))) continue;
     const path = join(layout.heads, toText(name));
     const head = findHead(context, path, secrets);
-    const mtimeMs = context.disk.stat(path)?.mtimeMs ?? 0;
+    const mtimeMs = findStat(context.disk, path)?.mtimeMs ?? 0;
     if (head !== undefined && (newest === undefined || mtimeMs > newest.mtimeMs)) newest = { head, mtimeMs };
   }
   if (newest === undefined) return;
@@ -68,15 +69,6 @@ function recoverHead(context: AppContext, layout: Layout, { secrets, state }: Re
     for (const tag of head.tags) state.setTag(tag);
   });
   context.notice(`The head was read again from ${layout.heads}.`);
-}
-
-function namesIn(disk: Disk, folder: string): Uint8Array[] {
-  try {
-    return disk.list(folder).filter((name) => /^[0-9a-f]{16}$/.test(toText(name)));
-  } catch (thrown) {
-    if (errnoOf(thrown) === "ENOENT") return [];
-    throw thrown;
-  }
 }
 
 function findHead(context: AppContext, path: string, secrets: BoxSecrets): Head | undefined {

@@ -9,7 +9,8 @@ import { realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { toText, utf8 } from "../base/bytes.ts";
 import type { Disk } from "../base/disk.ts";
-import { isKind, OuroError } from "../base/errors.ts";
+import { ioError, isKind, OuroError } from "../base/errors.ts";
+import { makeFolders } from "./disk-folders.ts";
 import { findBox } from "./layout.ts";
 import { findSetting, settingTable } from "./setting-table.ts";
 import { findSmallFile, writeSmallFile } from "./small-files.ts";
@@ -232,11 +233,9 @@ function resolveLink(path: string): string {
 }
 
 function makeFolder(disk: Disk, folder: string): void {
-  if (disk.stat(folder) !== undefined) return;
-  makeFolder(disk, dirname(folder));
   try {
-    disk.makeDirectory(folder, 0o700);
+    makeFolders(disk, folder, 0o700);
   } catch (thrown) {
-    if (disk.stat(folder) === undefined) throw thrown;
+    throw ioError(`Cannot make ${folder}`, thrown, folder);
   }
 }

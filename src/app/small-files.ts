@@ -63,7 +63,17 @@ export function writeSmallFile(disk: Disk, path: string, bytes: Uint8Array, opti
     disk.syncDirectory(folder);
     return true;
   } catch (thrown) {
+    discard(disk, temporary);
     throw ioError(`Cannot write ${path}`, thrown, path);
+  }
+}
+
+/** What has failed before is what is told. */
+function discard(disk: Disk, path: string): void {
+  try {
+    disk.unlink(path);
+  } catch (thrown) {
+    ioError(`Cannot remove ${path}`, thrown, path);
   }
 }
 

@@ -11,6 +11,7 @@ import { OuroError } from "../base/errors.ts";
 import { decodeSummed, encodeSummed } from "../base/summed-json.ts";
 import { type WriterId, writerHex } from "../format/mod.ts";
 import type { AppContext } from "./context.ts";
+import { findStat } from "./disk-folders.ts";
 import type { Layout } from "./layout.ts";
 import { findSmallFile, writeSmallFile } from "./small-files.ts";
 
@@ -61,6 +62,12 @@ export function openWriterFile(
   return { ...made, fresh: true, copied: found !== undefined };
 }
 
+/** @throws OuroError "corrupt" when the file is there and damaged. */
+export function checkWriterFile(disk: Disk, { writer }: Layout): void {
+  const bytes = findSmallFile(disk, writer);
+  if (bytes !== undefined) decode(toText(bytes), writer);
+}
+
 /** A writer id: 64 random bits, never 0. */
 export function newWriterId(context: AppContext): WriterId {
   const id = BigInt(`0x${toHex(context.random(8))}`);
@@ -68,7 +75,7 @@ export function newWriterId(context: AppContext): WriterId {
 }
 
 function placeOf(disk: Disk, layout: Layout, peer: Uint8Array): Place {
-  const stat = disk.stat(layout.box);
+  const stat = findStat(disk, layout.box);
   if (stat === undefined) throw new OuroError("no-box", `Cannot open ${layout.box}: it has gone`);
   return { machine: machineId(), device: stat.device.toString(), inode: stat.inode.toString(), peer: toHex(peer) };
 }

@@ -1,6 +1,6 @@
 /**
  * Listing a directory and looking at each name in it with as little as possible between us and the kernel: two reused
- * buffers, no object per name. 100,000 names cost 0.1 s (Node's readdir and lstat: 0.4 s).
+ * buffers, no object per name. 83,700 names in 5,100 directories cost 0.13 s (Node's readdir and lstat: 0.20 s, and two objects a name).
  *
  * One listing at a time per DirectoryLister, between `begin` and the end of its names. Linux; struct linux_dirent64.
  */

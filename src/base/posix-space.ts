@@ -57,6 +57,20 @@ export function syncFileSystem(fd: number): void {
   check(library().call.syncfs(fd), "syncfs");
 }
 
+/**
+ * As `syncFileSystem`, but on a thread of the pool: resolves when it is done, however it ends. For having a disk begin early; nothing is to
+ * be taken for durable by it.
+ */
+export function startSyncFileSystem(fd: number): Promise<void> {
+  const { syncfs } = library().call;
+  return new Promise((resolve) => (syncfs as unknown as AsyncCall).async(fd, () => resolve()));
+}
+
+/** Every function of koffi's can be called so. */
+interface AsyncCall {
+  async(fd: number, done: (error: unknown, result: number) => void): void;
+}
+
 /** The magic number of the file system that a descriptor is on. */
 export function fileSystemType(fd: number): number {
   const lib = library();

@@ -140,10 +140,11 @@ export function statFromBytes(bytes: Buffer, at: number): FileStat {
 export function openBeneath(directory: number, path: PathLike, flags: number, mode = 0): number {
   const lib = library();
   const pointer = putPath(lib, path);
-  const how = lib.scratch;
-  how.writeBigUInt64LE(BigInt(flags | openFlags.closeOnExec), dataAt);
-  how.writeBigUInt64LE(BigInt(mode), dataAt + 8);
-  how.writeBigUInt64LE(BigInt(resolveBeneath | resolveNoSymlinks), dataAt + 16);
+  const how = dataAt >>> 2;
+  lib.words.fill(0, how, how + 6);
+  lib.words[how] = flags | openFlags.closeOnExec;
+  lib.words[how + 2] = mode;
+  lib.words[how + 4] = resolveBeneath | resolveNoSymlinks;
   for (;;) {
     const fd = lib.call.openat2(openat2Number, directory, pointer, lib.data, 24);
     // EAGAIN: something was renamed meanwhile, and the kernel could not tell whether the path leads out.

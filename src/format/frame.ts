@@ -14,7 +14,7 @@ export type FrameMethod = (typeof frameMethods)[keyof typeof frameMethods];
 export const frameBytesMax: number = 16 * 1024 * 1024;
 
 /** Small objects are gathered up to this many bytes before they are compressed. */
-export const frameGroupBytes: number = 128 * 1024;
+export const frameGroupBytes: number = 256 * 1024;
 /** An object of this many bytes is a frame of its own. */
 export const frameAloneBytes: number = 32 * 1024;
 
@@ -46,15 +46,22 @@ export function encodeFrame(bytes: Uint8Array, options: { readonly raw?: boolean
 /**
  * @param length What the frame must decode to, in bytes: no more is ever allocated.
  * @param what For messages.
+ * @param memory Larger than `length`: used for what is decompressed.
  * @returns The payload itself when raw.
  * @throws OuroError "corrupt".
  */
-export function decodeFrame(method: FrameMethod, payload: Uint8Array, length: number, what: string): Uint8Array {
+export function decodeFrame(
+  method: FrameMethod,
+  payload: Uint8Array,
+  length: number,
+  what: string,
+  memory?: Uint8Array,
+): Uint8Array {
   const corrupt = (why: string): OuroError =>
     new OuroError("corrupt", `Cannot read ${what}: ${why}`, { subject: what });
   if (length > frameBytesMax) throw corrupt(`a frame of ${length} bytes is over the limit`);
   if (method === frameMethods.zstd) {
-    const bytes = decompress(payload, length);
+    const bytes = decompress(payload, length, memory);
     if (bytes === undefined) throw corrupt(`a frame does not decompress to its ${length} bytes`);
     return bytes;
   }

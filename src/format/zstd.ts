@@ -9,11 +9,12 @@
 import { constants, createZstdCompress, createZstdDecompress, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { asBuffer } from "../base/bytes.ts";
 
-const level = 3;
+/** Level 1 with longer matches: a quarter less time than level 3, 4 % more bytes (2 % in frames of twice the size). */
+const [level, minMatch] = [1, 7];
 const frameMagic = 0xfd2fb528;
 /** No window is larger than the largest frame: what a hostile frame could make us allocate. */
 const windowLogMax = 24;
-const compressParams = { [constants.ZSTD_c_compressionLevel]: level };
+const compressParams = { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_minMatch]: minMatch };
 const decompressParams = { [constants.ZSTD_d_windowLogMax]: windowLogMax };
 /** In calls of node:zlib, output that fits at once takes half the time of its own steps of 16 KiB. */
 const slackBytes = 1024;
@@ -91,11 +92,13 @@ export function compress(bytes: Uint8Array): Uint8Array {
 
 /**
  * Decompresses one zstd frame that is exactly `length` bytes long.
- * @returns Undefined when it is not; the caller owns the bytes. No more than `length` is ever allocated for them.
+ * @param memory Where to; by default new memory, of no more than `length` bytes. Used only if it is larger than that.
+ * @returns Undefined when it is not; the caller owns the bytes.
  */
-export function decompress(frame: Uint8Array, length: number): Uint8Array | undefined {
+export function decompress(frame: Uint8Array, length: number, memory?: Uint8Array): Uint8Array | undefined {
   // One byte more, so that output that does not fit shows.
-  return decompressInto(frame, length, Buffer.allocUnsafeSlow(length + 1));
+  const isLarger = memory !== undefined && memory.length > length;
+  return decompressInto(frame, length, isLarger ? memory.subarray(0, length + 1) : Buffer.allocUnsafeSlow(length + 1));
 }
 
 /** Whether `frame` decompresses to `bytes`. */

@@ -149,7 +149,7 @@ class ObjectWalk {
     try {
       body();
     } catch (error) {
-      if (!isKind(error, "not-found") && !isKind(error, "corrupt")) throw error;
+      if (!isDamage(error)) throw error;
       this.#add(at.kind, at.hash, at.path, error);
     }
   }
@@ -165,7 +165,7 @@ class ObjectWalk {
       if (this.#visit(commit.tree))
         this.#guard({ kind: "tree", hash: commit.tree, path: new Uint8Array() }, () => this.#readRoot(commit.tree));
     } catch (error) {
-      if (!isKind(error, "not-found") && !isKind(error, "corrupt")) throw error;
+      if (!isDamage(error)) throw error;
       const isTrimmed = this.#options.isTrimmed === true && !isRoot && isKind(error, "not-found");
       if (!isTrimmed) this.#add("commit", id, undefined, error);
     }
@@ -249,6 +249,11 @@ class ObjectWalk {
     if ("items" in node) for (const item of node.items) this.#addItem(item, path, undefined);
     else for (const each of node.references) this.#addList(each.hash, level - 1, each.length, path);
   }
+}
+
+/** What is not there, or not as it was written: a pack's header may seem to be that of another format or key. */
+function isDamage(error: unknown): error is OuroError {
+  return isKind(error) && ["not-found", "corrupt", "wrong-key", "newer-format"].includes(error.kind);
 }
 
 function corrupt(why: string): OuroError {

@@ -21,7 +21,7 @@ import {
 import type { MetaSource } from "../store/mod.ts";
 
 /** Encoded size of the nodes that are kept decoded; decoded they take about ten times as much. */
-const cacheBytesDefault = 4 * 1024 * 1024;
+const cacheBytesDefault = 1024 * 1024;
 
 /** What a directory's entry shows of its children; undefined for every other kind. */
 export function directoryOf(entry: Entry): DirectoryValue | undefined {

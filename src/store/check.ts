@@ -39,8 +39,8 @@ export interface Damage {
 }
 
 const hints = {
-  pack: "Run `ourobox fetch` to bring it again from a remote. Without one, commit again: files that are still in the folder are stored anew.",
-  index: "Remove .ourobox/index.sqlite: it is made anew from the packs.",
+  pack: "Run `ourobox check --repair`: it keeps what is whole in it. Then `ourobox fetch` brings the rest from a remote, and `ourobox commit` stores anew what is still in the folder.",
+  index: "Run `ourobox check --repair`, or remove .ourobox/index.sqlite: it is made anew from the packs.",
   stranger: "Move it away: nothing but packs belongs here.",
 } as const;
 
@@ -136,7 +136,7 @@ function* checkPack(checking: Checking, name: Hash, row: PackRow | undefined): G
     if (!isKind(error)) throw error;
     // Removed by a gc in another process since the packs were listed: no damage.
     if (error.kind !== "not-found" || index?.findPackNamed(name) !== undefined) {
-      yield { file: what, what: error.message, hint: error.hint ?? hints.pack, pack: name };
+      yield { file: what, what: error.message, hint: hints.pack, pack: name };
     }
     return { isWhole: false };
   }

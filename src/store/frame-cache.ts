@@ -3,12 +3,16 @@
  * to each other are decoded once. Bounded by bytes and by descriptors.
  */
 import type { Disk } from "../base/disk.ts";
-import type { BoxSecrets } from "../format/mod.ts";
+import { type BoxSecrets, frameBytesMax, type PackDirectory } from "../format/mod.ts";
 import type { ObjectPlace, PackRow } from "./index-database.ts";
 import { PackFile } from "./pack-file.ts";
 import type { StorePaths } from "./store-paths.ts";
 
-const cacheBytesMax = 32 * 1024 * 1024;
+const cacheBytesMax = 16 * 1024 * 1024;
+/** Where chunks are used at once, mostly in the order in which they lie. */
+const briefBytesMax = 8 * 1024 * 1024;
+/** Memory that is used again comes in multiples of this. */
+const unitBytes = 64 * 1024;
 const openPacksMax = 64;
 
 export class FrameCache implements Disposable {
@@ -16,13 +20,18 @@ export class FrameCache implements Disposable {
   readonly #secrets: BoxSecrets;
   readonly #paths: StorePaths;
   /** By pack and offset; oldest use first. */
-  readonly #frames = new Map<number, Uint8Array>();
+  readonly #frames = new Map<number, { readonly bytes: Uint8Array; readonly memory: Buffer | undefined }>();
+  readonly #recycles: boolean;
+  /** By size. */
+  readonly #free = new Map<number, Buffer[]>();
   #bytes = 0;
   /** By the pack's number; oldest use first. */
   readonly #open = new Map<number, PackFile>();
   #last: { readonly key: number; readonly bytes: Uint8Array } | undefined;
 
-  constructor(disk: Disk, secrets: BoxSecrets, paths: StorePaths) {
+  /** @param recycles Of frames of content: nobody holds a chunk when the next frame is asked for. */
+  constructor(disk: Disk, secrets: BoxSecrets, paths: StorePaths, recycles: boolean) {
+    this.#recycles = recycles;
     this.#disk = disk;
     this.#secrets = secrets;
     this.#paths = paths;
@@ -37,6 +46,7 @@ export class FrameCache implements Disposable {
     for (const file of this.#open.values()) file[Symbol.dispose]();
     this.#open.clear();
     this.#frames.clear();
+    this.#free.clear();
     this.#bytes = 0;
     this.#last = undefined;
   }
@@ -46,24 +56,41 @@ export class FrameCache implements Disposable {
     // A pack is shorter than 2^30 bytes, so this is exact for 2^23 packs and merely unlikely to clash beyond.
     const key = pack.id * 2 ** 30 + place.offset;
     if (this.#last?.key === key) return this.#last.bytes;
-    let bytes = this.#frames.get(key);
-    if (bytes === undefined) {
-      bytes = this.#file(pack).readFrame(place);
-      this.#bytes += bytes.length;
+    let frame = this.#frames.get(key);
+    if (frame === undefined) {
+      const recycles = this.#recycles && pack.class === "content" && place.decoded <= frameBytesMax;
+      const memory = recycles ? this.#memoryFor(place.decoded + 1) : undefined;
+      frame = { bytes: this.#file(pack).readFrame(place, memory), memory };
+      this.#bytes += (memory ?? frame.bytes).length;
     } else {
       this.#frames.delete(key);
     }
-    this.#frames.set(key, bytes);
-    this.#last = { key, bytes };
+    this.#frames.set(key, frame);
+    this.#last = { key, bytes: frame.bytes };
     this.#shrink();
-    return bytes;
+    return frame.bytes;
+  }
+
+  /** What a pack says is in it. @throws OuroError as `PackFile.open` and `readDirectory`. */
+  directory(pack: PackRow): PackDirectory {
+    return this.#file(pack).readDirectory().directory;
+  }
+
+  #memoryFor(length: number): Buffer {
+    const size = Math.ceil(length / unitBytes) * unitBytes;
+    return this.#free.get(size)?.pop() ?? Buffer.allocUnsafeSlow(size);
   }
 
   #shrink(): void {
-    for (const [key, bytes] of this.#frames) {
-      if (this.#bytes <= cacheBytesMax) break;
+    const max = this.#recycles ? briefBytesMax : cacheBytesMax;
+    for (const [key, { bytes, memory }] of this.#frames) {
+      if (this.#bytes <= max || this.#frames.size === 1) break;
       this.#frames.delete(key);
-      this.#bytes -= bytes.length;
+      this.#bytes -= (memory ?? bytes).length;
+      if (memory === undefined) continue;
+      const free = this.#free.get(memory.length);
+      if (free === undefined) this.#free.set(memory.length, [memory]);
+      else if (free.length * memory.length < max) free.push(memory);
     }
   }
 

@@ -22,7 +22,7 @@ import {
 import type { IndexDatabase, PackRow } from "./index-database.ts";
 import { removeTemporaryPacks, type UpkeepContext } from "./index-upkeep.ts";
 import { isNamed } from "./object-name.ts";
-import { PackFile } from "./pack-file.ts";
+import { type FramePlace, PackFile } from "./pack-file.ts";
 import { type CompletePack, PackWriter, publishPacks } from "./pack-writer.ts";
 import { pause } from "./writing-lock.ts";
 
@@ -62,7 +62,7 @@ export interface GcResult {
   readonly busy: boolean;
 }
 
-interface GcContext extends UpkeepContext {
+export interface GcContext extends UpkeepContext {
   readonly index: IndexDatabase;
   readonly random: (count: number) => Uint8Array;
 }
@@ -166,14 +166,14 @@ function rewritePacks(
   return copied;
 }
 
-/** New packs, published one by one as they fill. */
-class RewriteOutput {
+/** New packs, published one by one as they fill; the index finds in them what it found elsewhere. */
+export class RewriteOutput {
   readonly #context: GcContext;
   readonly #class: PackClass;
   readonly #written: CompletePack[];
   #writer: PackWriter | undefined;
 
-  constructor(context: GcContext, packClass: PackClass, written: CompletePack[]) {
+  constructor(context: GcContext, packClass: PackClass, written: CompletePack[] = []) {
     this.#context = context;
     this.#class = packClass;
     this.#written = written;
@@ -225,12 +225,16 @@ function copyLive(context: GcContext, options: GcOptions, pack: PackRow, output:
         if (isLive(options, hash, kind) && isFoundHere(context.index, pack.id, offset, hash, kind)) wanted.push(object);
       }
       if (wanted.length === 0) continue;
-      const bytes = file.readFrame({
+      const bytes = findFrame(context, file, {
         offset,
         sealed: directory.frameSealed[frame] as number,
         method: directory.frameMethods[frame] as 0 | 1,
         decoded: directory.frameLengths[frame] as number,
       });
+      if (bytes === undefined) {
+        whole = false;
+        continue;
+      }
       for (const object of wanted) {
         const hash = directoryHash(directory, object);
         const kind = metaKindNames[directory.kinds[object] as number];
@@ -246,6 +250,17 @@ function copyLive(context: GcContext, options: GcOptions, pack: PackRow, output:
     if (!isKind(error, "corrupt") && !isKind(error, "not-found")) throw error;
     context.onNotice?.(`${error.message}. Run \`ourobox check --read-data\`.`);
     return false;
+  }
+}
+
+/** Undefined when it is damaged. */
+function findFrame(context: GcContext, file: PackFile, place: FramePlace): Uint8Array | undefined {
+  try {
+    return file.readFrame(place);
+  } catch (error) {
+    if (!isKind(error, "corrupt")) throw error;
+    context.onNotice?.(`${error.message}. Run \`ourobox check --read-data\`.`);
+    return undefined;
   }
 }
 

@@ -140,9 +140,10 @@ export class PackFile implements Disposable {
 
   /**
    * The decoded bytes of a frame; the caller owns them. Its objects are not verified by this.
+   * @param memory Larger than the decoded frame: used for what is decompressed.
    * @throws OuroError "corrupt".
    */
-  readFrame(place: FramePlace): Uint8Array {
+  readFrame(place: FramePlace, memory?: Uint8Array): Uint8Array {
     // Opening and decompressing make new bytes; only what needs neither is handed out as it was read.
     const isAsRead = this.#seal.overhead === 0 && place.method === frameMethods.raw;
     const sealed =
@@ -150,16 +151,17 @@ export class PackFile implements Disposable {
         ? this.#read(place.offset, place.sealed)
         : this.#readInto(scratch.subarray(0, place.sealed), place.offset, place.sealed);
     const payload = this.#seal.openPiece(place.offset, sealed, this.what);
-    return decodeFrame(place.method, payload, place.decoded, this.what);
+    return decodeFrame(place.method, payload, place.decoded, this.what, memory);
   }
 
   /** The hash of all its bytes, which must be its name. */
   hashAll(hash: BoxSecrets["hash"], onBytes?: (count: number) => void): Hash {
     const stream = getHasher(hash).stream();
     const step = 1024 * 1024;
+    const buffer = Buffer.allocUnsafeSlow(Math.min(step, this.size));
     for (let at = 0; at < this.size; at += step) {
       const count = Math.min(step, this.size - at);
-      stream.update(this.#read(at, count));
+      stream.update(this.#readInto(buffer.subarray(0, count), at, count));
       onBytes?.(count);
     }
     return stream.digest();

@@ -12,6 +12,8 @@ export interface StoreOptions {
   readonly random: (count: number) => Uint8Array;
   /** Opens without looking after anything: cheap enough for a worker thread. Needs an index that is there. */
   readonly readOnly?: boolean;
+  /** Each chunk's bytes are used before the next is asked for: the memory of frames is used again, and few are kept. */
+  readonly usesChunksAtOnce?: boolean;
   /** Told what was found wrong and mended while opening, one sentence each. */
   readonly onNotice?: (text: string) => void;
 }

@@ -13,6 +13,7 @@ import { copyBytes, toHex } from "../base/bytes.ts";
 import { errnoOf, ioError, isKind, OuroError } from "../base/errors.ts";
 import { checkChunkSizes, getHasher, type Hash, type Hasher, type MetaKind, type PackClass } from "../format/mod.ts";
 import { type CheckOptions, checkStore, type Damage } from "./check.ts";
+import { ChunkTrail } from "./chunk-trail.ts";
 import { FrameCache } from "./frame-cache.ts";
 import { collectGarbage, type GcOptions, type GcResult } from "./gc.ts";
 import { IndexDatabase, type ObjectPlace, type PackRow } from "./index-database.ts";
@@ -31,6 +32,7 @@ import type { MetaSource } from "./meta.ts";
 import { MetaWriter } from "./meta-writer.ts";
 import { isNamed } from "./object-name.ts";
 import { PackFile } from "./pack-file.ts";
+import { type IsRight, setAsidePack } from "./set-aside.ts";
 import type { StoreOptions } from "./store-options.ts";
 import { StorePaths } from "./store-paths.ts";
 import { WritingLock } from "./writing-lock.ts";
@@ -44,6 +46,8 @@ export class Store implements MetaSource, Disposable {
   readonly #paths: StorePaths;
   readonly #lock: WritingLock;
   readonly #frames: FrameCache;
+  /** Where chunks are used at once. */
+  readonly #trail: ChunkTrail | undefined;
   #index: IndexDatabase;
   /** Of the index's file: another one means that it was replaced. */
   #indexInode: bigint;
@@ -55,7 +59,8 @@ export class Store implements MetaSource, Disposable {
     this.#lock = lock;
     this.#index = index;
     this.#indexInode = this.#readIndexInode();
-    this.#frames = new FrameCache(options.disk, options.secrets, paths);
+    if (options.usesChunksAtOnce === true) this.#trail = new ChunkTrail((pack) => this.#frames.directory(pack));
+    this.#frames = new FrameCache(options.disk, options.secrets, paths, options.usesChunksAtOnce === true);
   }
 
   /**
@@ -156,7 +161,7 @@ export class Store implements MetaSource, Disposable {
    * @throws OuroError "not-found" when it is not on this machine, "corrupt".
    */
   getChunk(hash: Hash, length: number): Uint8Array {
-    const bytes = this.#read(() => this.#index.findChunk(hash));
+    const bytes = this.#read(() => this.#index.findChunk(hash), this.#trail?.next(hash));
     if (bytes === undefined) throw missing("chunk", hash);
     if (bytes.length !== length) {
       throw new OuroError(
@@ -172,25 +177,28 @@ export class Store implements MetaSource, Disposable {
     if (isNamed(this.hasher, kind, bytes, hash)) return bytes;
     throw new OuroError("corrupt", `Cannot read ${kind ?? "chunk"} ${toHex(hash)}: its bytes have another hash`, {
       subject: toHex(hash),
-      hint: "Run `ourobox check --read-data` to see which pack is damaged, then `ourobox fetch` to bring it again.",
+      hint: "Run `ourobox check --read-data` to see which pack is damaged and what to do.",
     });
   }
 
   /** The object's bytes, not verified; undefined when it is not here. */
-  #read(find: () => ObjectPlace | undefined): Uint8Array | undefined {
+  #read(find: () => ObjectPlace | undefined, next?: ObjectPlace): Uint8Array | undefined {
     for (let again = false; ; again = true) {
-      const place = find();
+      const known = again ? undefined : next;
+      const place = known ?? find();
       if (place === undefined) return undefined;
       const pack = this.#index.findPack(place.pack);
       try {
         if (pack === undefined) throw new OuroError("not-found", "Cannot find a pack that was here a moment ago");
         if (!pack.complete && this.#index.isAbsent(pack.id, place.offset)) return undefined;
+        if (known === undefined && pack.class === "content") this.#trail?.follow(pack, place);
         return this.#frames.frame(pack, place).subarray(place.at, place.at + place.length);
       } catch (error) {
         // Another process may have moved the object to a new pack since `find`: look once more.
-        if (!isKind(error, "not-found")) throw error;
+        if (!isKind(error, "not-found")) throw withHint(error);
         if (again) return undefined;
         this.#index.forgetPacks();
+        this.#trail?.clear();
       }
     }
   }
@@ -205,6 +213,27 @@ export class Store implements MetaSource, Disposable {
   openIngest(options: IngestOptions): Ingest {
     if (options.hashOnly !== true) this.beginWriting();
     return new Ingest({ ...options, store: this.#options, index: this.#index, paths: this.#paths });
+  }
+
+  /** Whether the key opens packs, as far as the three newest can tell; undefined when there are none that could be read. */
+  opensPacks(): boolean | undefined {
+    let opens: boolean | undefined;
+    for (const { name } of this.#index.packs().slice(-3)) {
+      try {
+        using file = PackFile.open(
+          this.#options.disk,
+          this.#options.secrets,
+          this.#paths.pack(name),
+          `pack ${toHex(name)}`,
+        );
+        file.readDirectory();
+        return true;
+      } catch (error) {
+        if (isKind(error, "corrupt") || isKind(error, "wrong-key")) opens = false;
+        else if (!isKind(error)) throw error;
+      }
+    }
+    return opens;
   }
 
   /** The packs that are here, oldest first. */
@@ -274,6 +303,25 @@ export class Store implements MetaSource, Disposable {
     });
   }
 
+  /**
+   * Takes a damaged pack out of use: copies what is whole in it to new packs, and moves its file into a folder of the same file system. What only it
+   * had and is damaged is no longer here then.
+   * @param isRight Whether an object is what it should be, as far as its name does not say: the signature of a commit.
+   * @returns False when its bytes are what its name says, or could be made so: then it stays.
+   * @throws OuroError "locked" when others are writing; "no-space" and its like.
+   */
+  setAside(name: Hash, folder: string, isRight: IsRight): boolean {
+    this.beginWriting();
+    try {
+      return setAsidePack(
+        { ...this.#context, random: this.#options.random, index: this.#index },
+        { name, folder, isRight },
+      );
+    } finally {
+      this.#frames.clear();
+    }
+  }
+
   /** Makes the index anew from the packs. @throws OuroError "locked" when others are writing. */
   rebuildIndex(onPacks?: OnPacks): void {
     const build = (): IndexDatabase => rebuildIndex(this.#context, this.#index, onPacks);
@@ -302,9 +350,17 @@ export class Store implements MetaSource, Disposable {
   }
 }
 
+/** A damaged pack, with what to do. That its header is not of this box, when its name is here, is damage too. */
+function withHint(error: unknown): unknown {
+  if (!(isKind(error, "corrupt") || isKind(error, "wrong-key")) || error.hint !== undefined) return error;
+  const subject = error.subject === undefined ? {} : { subject: error.subject };
+  const hint = "Run `ourobox check --read-data` to see what else is damaged, and what to do.";
+  return new OuroError("corrupt", error.message, { ...subject, hint, cause: error });
+}
+
 function missing(what: string, hash: Hash): OuroError {
   return new OuroError("not-found", `Cannot find ${what} ${toHex(hash)} on this machine`, {
     subject: toHex(hash),
-    hint: "Run `ourobox fetch` to bring what a remote has, or `ourobox check` to see what is damaged.",
+    hint: "Run `ourobox check` to see what is damaged and what to do.",
   });
 }

@@ -44,6 +44,8 @@ export interface KeptOut {
   /** "missing": something it needs is not there (yet). "older": it is behind what was there before. */
   readonly reason: "missing" | "damaged" | "forked" | "older" | "untrusted";
   readonly error: OuroError;
+  /** What it says, where that could be read. What is here of that commit can be looked at by its id. */
+  readonly commit?: Hash;
 }
 
 export interface FetchResult {
@@ -149,8 +151,8 @@ class Fetching {
     return heads.sort((a, b) => (a.head.writer < b.head.writer ? -1 : 1));
   }
 
-  #keepOut(writer: string, reason: KeptOut["reason"], error: OuroError): void {
-    this.#keptOut.push({ writer, reason, error });
+  #keepOut(writer: string, reason: KeptOut["reason"], error: OuroError, commit?: Hash): void {
+    this.#keptOut.push({ writer, reason, error, ...(commit === undefined ? {} : { commit }) });
   }
 
   /** Brings packs and checks the heads. @returns Those that are whole. */
@@ -230,16 +232,17 @@ class Fetching {
     let base = bases.newest;
     for (const signed of heads) {
       const writer = writerHex(signed.head.writer);
+      const { commit } = signed.head;
       try {
         await completeness.check(signed.head, bases.byWriter.get(writer) ?? base);
         this.#requireProgress(signed.head);
         base = signed.head.commit;
         whole.push(signed);
       } catch (error) {
-        if (isKind(error, "not-found")) missing.push({ writer, reason: "missing", error });
-        else if (isKind(error, "corrupt")) this.#keepOut(writer, "damaged", error);
-        else if (isKind(error, "diverged")) this.#keepOut(writer, "forked", error);
-        else if (isKind(error, "stale")) this.#keepOut(writer, "older", error);
+        if (isKind(error, "not-found")) missing.push({ writer, reason: "missing", error, commit });
+        else if (isKind(error, "corrupt")) this.#keepOut(writer, "damaged", error, commit);
+        else if (isKind(error, "diverged")) this.#keepOut(writer, "forked", error, commit);
+        else if (isKind(error, "stale")) this.#keepOut(writer, "older", error, commit);
         else throw error;
       }
     }

@@ -83,9 +83,17 @@ function isNamed(disk: Disk, fd: number, path: string): boolean {
   return named !== undefined && named.inode === open.inode && named.device === open.device;
 }
 
+function namesIn(disk: Disk, folder: string): Uint8Array[] {
+  try {
+    return disk.list(folder);
+  } catch (thrown) {
+    throw ioError(`Cannot list ${folder}`, thrown, folder);
+  }
+}
+
 /** Removes the parts that nobody is writing: to be called when all packs have arrived. */
 export function removeParts(disk: Disk, folder: string): void {
-  for (const bytes of disk.list(folder)) {
+  for (const bytes of namesIn(disk, folder)) {
     const name = findText(bytes);
     if (name === undefined || !/^fetch-[0-9a-f]{64}(-[0-9a-f]{16})?$/.test(name)) continue;
     const path = join(folder, name);

@@ -42,6 +42,8 @@ export interface CheckoutPlace {
   /** Random, in the names of files that are being written. */
   readonly label: string;
   readonly setsOwner: boolean;
+  /** Whom new files belong to; absent when that is not known. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
 export interface ContentReader {
@@ -51,27 +53,39 @@ export interface ContentReader {
 
 /** Writes the files of a group. @throws OuroError when the disk is full or the box is damaged as a whole; one file's failure is in its result. */
 export function writeGroup(place: CheckoutPlace, content: ContentReader, { directory, files }: JobGroup): JobResult[] {
-  const { writer, root } = place;
-  const fd = openGroup(place, directory);
-  if (fd instanceof OuroError) return files.map(() => ({ error: fd }));
+  const { writer } = place;
+  const group = openGroup(place, directory);
+  if (group instanceof OuroError) return files.map(() => ({ error: group }));
   try {
-    return files.map((file) => writeOne(place, content, fd, file));
+    return files.map((file) => writeOne(place, content, group, file));
   } finally {
-    writer.close(fd);
-  }
-
-  function openGroup({ writer: by }: CheckoutPlace, path: Uint8Array): number | OuroError {
-    try {
-      return by.openDirectory(root, path);
-    } catch (thrown) {
-      return ioError("Cannot open the directory", thrown);
-    }
+    writer.close(group.directory);
   }
 }
 
-function writeOne(place: CheckoutPlace, content: ContentReader, directory: number, file: FileJob): JobResult {
+/** A directory that files are to stand in, and what they inherit where they are made. */
+interface OpenGroup {
+  readonly directory: number;
+  readonly inheritsAcl: boolean;
+}
+
+function openGroup({ writer, root, moving }: CheckoutPlace, path: Uint8Array): OpenGroup | OuroError {
   try {
-    return { stat: writeFile(place, content, directory, file) };
+    const directory = writer.openDirectory(root, path);
+    try {
+      return { directory, inheritsAcl: writer.hasDefaultAcl(moving ?? directory) };
+    } catch (thrown) {
+      writer.close(directory);
+      throw thrown;
+    }
+  } catch (thrown) {
+    return ioError("Cannot open the directory", thrown);
+  }
+}
+
+function writeOne(place: CheckoutPlace, content: ContentReader, group: OpenGroup, file: FileJob): JobResult {
+  try {
+    return { stat: writeFile(place, content, group, file) };
   } catch (thrown) {
     const error = ioError("Cannot write it", thrown);
     if (isKind(error, "no-space")) throw error;
@@ -87,22 +101,44 @@ export function temporaryName({ label }: CheckoutPlace): Uint8Array {
   return utf8(`t-${label}-${threadId}-${temporaryCount}`);
 }
 
-function writeFile(place: CheckoutPlace, content: ContentReader, directory: number, file: FileJob): FileStat {
+function writeFile(place: CheckoutPlace, content: ContentReader, group: OpenGroup, file: FileJob): FileStat {
   const { writer, moving } = place;
+  const { directory, inheritsAcl } = group;
   const [where, name] = moving === undefined ? [directory, file.name] : [moving, temporaryName(place)];
-  const fd = writer.createFile(where, name);
-  if (writer.hasDefaultAcl(where)) writer.removeXattr(fd, accessAcl);
+  const isWhole = isMadeWhole(place, file);
+  const fd = writer.createFile(where, name, isWhole ? file.mode : 0o600);
   let isPlaced = false;
   try {
+    if (inheritsAcl) writer.removeXattr(fd, accessAcl);
     writeContentTo(writer, fd, file.content, content);
-    setAttributes(place, fd, file);
-    if (moving !== undefined) writer.rename(moving, name, directory, file.name);
+    if (isWhole) writer.setTime(fd, file.mtimeNs);
+    else setAttributes(place, fd, file);
+    let stat = writer.stat(fd);
+    if (isWhole && !isAsWanted(place, stat, file)) {
+      setAttributes(place, fd, file);
+      stat = writer.stat(fd);
+    }
+    if (moving !== undefined) {
+      writer.rename(moving, name, directory, file.name);
+      stat = writer.stat(fd);
+    }
     isPlaced = true;
-    return writer.stat(fd);
+    return stat;
   } finally {
     writer.close(fd);
     if (!isPlaced) removeQuietly(writer, where, name);
   }
+}
+
+/** Whether a new file has the owner and mode that are wanted from the start: two calls less, of nine. */
+function isMadeWhole({ setsOwner, owner }: CheckoutPlace, { uid, gid, mode, xattrs }: FileJob): boolean {
+  if (xattrs.length > 0 || mode > 0o777) return false;
+  return !setsOwner || (owner !== undefined && uid === owner.uid && gid === owner.gid);
+}
+
+/** A umask, or a directory that gives its group to what is in it, makes it otherwise. */
+function isAsWanted({ setsOwner }: CheckoutPlace, stat: FileStat, { uid, gid, mode }: FileJob): boolean {
+  return stat.mode === mode && (!setsOwner || (stat.uid === uid && stat.gid === gid));
 }
 
 function removeQuietly(writer: FolderWriter, directory: number, name: Uint8Array): void {
@@ -151,7 +187,8 @@ export function encodeGroups(groups: readonly JobGroup[]): Uint8Array {
 
 function encodeJob(writer: ByteWriter, { name, mode, uid, gid, mtimeNs, xattrs, content }: FileJob): void {
   writer.lengthBytes(name).varint(mode).varint(uid).varint(gid);
-  writer.text(mtimeNs.toString()).varint(xattrs.length);
+  writeTime(writer, mtimeNs);
+  writer.varint(xattrs.length);
   for (const xattr of xattrs) writer.lengthBytes(xattr.name).lengthBytes(xattr.value);
   writeContent(writer, content);
 }
@@ -164,12 +201,23 @@ export function decodeGroups(bytes: Uint8Array): JobGroup[] {
   }));
 }
 
+/** Nanoseconds of a time; those of the years before 1677 and after 2262 take more than 64 bits. */
+function writeTime(writer: ByteWriter, ns: bigint): void {
+  if (BigInt.asIntN(64, ns) === ns) writer.u8(0).u64(BigInt.asUintN(64, ns));
+  else writer.u8(1).text(ns.toString());
+}
+
+function readTime(reader: ByteReader): bigint {
+  return reader.u8() === 0 ? BigInt.asIntN(64, reader.u64()) : BigInt(reader.text(64, "a time"));
+}
+
 function decodeJob(reader: ByteReader): FileJob {
   const field = (name: string): number => reader.varint(2 ** 32, name);
   const name = reader.lengthBytes(jobFieldMax, "name");
   const [mode, uid, gid] = [field("mode"), field("uid"), field("gid")];
-  const mtimeNs = BigInt(reader.text(64, "mtime"));
-  const xattrs = Array.from({ length: field("xattrs") }, () => ({
+  const mtimeNs = readTime(reader);
+  const count = field("xattrs");
+  const xattrs = Array.from({ length: count }, () => ({
     name: reader.lengthBytes(jobFieldMax, "xattr"),
     value: reader.lengthBytes(jobFieldMax, "value"),
   }));
@@ -199,7 +247,7 @@ export function encodeResults(results: readonly JobResult[]): Uint8Array {
       stat.blocks,
     ])
       writer.varint(each);
-    for (const each of [stat.mtimeNs, stat.ctimeNs, stat.birthNs ?? 0n]) writer.u64(BigInt.asUintN(64, each));
+    for (const each of [stat.mtimeNs, stat.ctimeNs, stat.birthNs ?? 0n]) writeTime(writer, each);
   }
   return writer.finish();
 }
@@ -224,8 +272,7 @@ export function decodeResults(bytes: Uint8Array): JobResult[] {
       next(),
       next(),
     ];
-    const time = (): bigint => BigInt.asIntN(64, reader.u64());
-    const [mtimeNs, ctimeNs, birthNs] = [time(), time(), time()];
+    const [mtimeNs, ctimeNs, birthNs] = [readTime(reader), readTime(reader), readTime(reader)];
     return {
       stat: {
         kind,

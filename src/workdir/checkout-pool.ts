@@ -27,6 +27,9 @@ export type CheckoutReply =
 
 const outstandingMax = 2;
 
+/** What a worker makes is garbage soon; a small young generation has what is outside of the heap collected early. */
+const youngMb = 4;
+
 export interface CheckoutPool extends AsyncDisposable {
   /** Writes files; resolves to their results in order. At most `room` of these at once. */
   write(groups: readonly JobGroup[]): Promise<JobResult[]>;
@@ -68,7 +71,11 @@ class PoolWorker {
   #failure: unknown;
 
   constructor(data: CheckoutWorkerData) {
-    this.#worker = new Worker(workerEntry("workdir/checkout"), { workerData: data });
+    this.#worker = new Worker(workerEntry("workdir/checkout"), {
+      workerData: data,
+      name: "checkout",
+      resourceLimits: { maxYoungGenerationSizeMb: youngMb },
+    });
     this.#worker.on("message", (reply: CheckoutReply) => this.#settle(reply));
     this.#worker.on("error", (error) => this.#fail(error));
     this.#worker.on("exit", () => this.#fail(new Error("a checkout worker ended")));

@@ -4,7 +4,8 @@
  * What is moved is renamed, never written anew. First, in reverse order of the old tree, things are removed and what moves goes to
  * `.ourobox/moving/`; then, in the order of the new tree, things are made, moved in and changed, files by a pool of workers; then hard links,
  * and last the directories, deepest first, as making things in them changed their times. A directory with files that are in no tree
- * (ignored ones) stays. It is all durable when `checkout` returns; run again after a crash, it ends the same.
+ * (ignored ones) stays. It is all durable when `checkout` returns. After a crash the caller puts back what was being moved (held.ts), and
+ * begins again from what the folder then holds.
  *
  * The caller has made sure that the folder holds `from`: what it holds beyond that is overwritten only where the new tree needs the name.
  */
@@ -26,6 +27,8 @@ import { type CheckoutPlace, type FileJob, type JobGroup, temporaryName } from "
 import { LinkGroups } from "./checkout-links.ts";
 import type { CheckoutPool } from "./checkout-pool.ts";
 import { FolderPaths } from "./folder-paths.ts";
+import type { HeldMove } from "./held.ts";
+import { ObservedRecords, setXattrsOf } from "./observed-records.ts";
 
 export interface CheckoutOptions {
   readonly reader: TreeReader;
@@ -36,21 +39,18 @@ export interface CheckoutOptions {
   readonly to: Hash;
   readonly signal?: AbortSignal;
   readonly onFiles?: (files: number, bytes: number) => void;
+  /** Called before anything is moved out: when it returns, the list is durable, and `putBack` can undo it after a crash. */
+  readonly onMoveOut?: (moves: readonly HeldMove[]) => void;
   /** One line about one path that could not be made as it should be. */
   readonly warn: (message: string) => void;
-}
-
-/** A name that was made or changed, and what stands there now. */
-export interface ObservedName {
-  readonly entry: Entry;
-  readonly stat: FileStat;
 }
 
 /** What was seen in one directory, for the next scan to compare with. */
 export interface DirectoryObservation {
   readonly id: Dot;
   readonly isNew: boolean;
-  readonly written: ObservedName[];
+  /** Names that were made or changed, and what stands there now. */
+  readonly written: ObservedRecords;
   readonly removed: Uint8Array[];
 }
 
@@ -67,6 +67,8 @@ export interface CheckoutReport {
 
 const batchBytes = 4 * 1024 * 1024;
 const batchFiles = 256;
+/** After so many bytes the disk is told to begin: at the end there is then less to wait for. */
+const syncBytes = 192 * 1024 * 1024;
 
 /**
  * @throws OuroError "no-space", "aborted", "corrupt" or "not-found" (content that is not here): the folder is then in between, and
@@ -100,6 +102,8 @@ class Checkout {
   #groupedFiles = 0;
   readonly #inFlight = new Set<Promise<void>>();
   #failure: unknown;
+  #unsynced = 0;
+  #sync: Promise<void> | undefined;
   #written = 0;
   #removed = 0;
   #isPartial = false;
@@ -121,6 +125,7 @@ class Checkout {
       else await this.#makeDifferences();
       await this.#flush();
       await this.#settle(0);
+      await this.#sync;
       this.#makeLinks();
       this.#finishDirectories();
       this.#place.writer.sync(this.#place.root);
@@ -133,7 +138,7 @@ class Checkout {
         rootStat: this.#place.writer.stat(this.#place.root),
       };
     } catch (thrown) {
-      await Promise.allSettled(this.#inFlight);
+      await Promise.allSettled([...this.#inFlight, this.#sync]);
       throw ioError("Cannot write the folder", thrown);
     } finally {
       this.#paths.close();
@@ -159,12 +164,16 @@ class Checkout {
 
   #removeAndMoveOut(changes: readonly Change[]): void {
     const leaving: { path: Uint8Array; before: Entry; isMoved: boolean }[] = [];
+    const moves: HeldMove[] = [];
     for (const { type, path, oldPath, before, what } of changes) {
       if (before === undefined) continue;
-      if (type === "rename" && oldPath !== undefined) leaving.push({ path: oldPath, before, isMoved: true });
-      else if (type === "remove" || what.has("kind")) leaving.push({ path, before, isMoved: false });
+      if (type === "rename" && oldPath !== undefined) {
+        leaving.push({ path: oldPath, before, isMoved: true });
+        moves.push({ name: holdingName(before.id), oldPath, newPath: path });
+      } else if (type === "remove" || what.has("kind")) leaving.push({ path, before, isMoved: false });
     }
     leaving.sort((a, b) => comparePaths(b.path, a.path));
+    if (moves.length > 0) this.#options.onMoveOut?.(moves);
     for (const { path, before, isMoved } of leaving) {
       this.#checkAborted();
       const [parent, name] = splitLast(path);
@@ -282,9 +291,9 @@ class Checkout {
   async #makeFile(parent: Uint8Array, path: Uint8Array, entry: Entry): Promise<void> {
     const { value } = entry.data[0];
     if (value.kind !== kinds.file || this.#links.defer(path, entry)) return;
-    this.#openParent(parent);
     let group = this.#groups.at(-1);
     if (group === undefined || !equalBytes(group.directory, parent)) {
+      this.#openParent(parent);
       group = { directory: parent, entries: [], files: [] };
       this.#groups.push(group);
     }
@@ -329,11 +338,21 @@ class Checkout {
         else {
           this.#written += 1;
           bytes += result.stat.size;
-          observation?.written.push({ entry, stat: result.stat });
+          if (observation !== undefined) this.#note(observation, entry, result.stat);
         }
       }
       this.#options.onFiles?.(entries.length, bytes);
+      this.#unsynced += bytes;
     }
+    if (this.#unsynced >= syncBytes) this.#startSync();
+  }
+
+  #startSync(): void {
+    if (this.#sync !== undefined) return;
+    this.#unsynced = 0;
+    this.#sync = this.#place.writer.startSync(this.#place.root).finally(() => {
+      this.#sync = undefined;
+    });
   }
 
   #makeLinks(): void {
@@ -375,7 +394,8 @@ class Checkout {
             writer.setMode(fd, entry.meta.mode);
             writer.setTime(fd, entry.mtimeNs);
           }
-          if (path.length > 0) this.#observationAt(splitLast(path)[0])?.written.push({ entry, stat: writer.stat(fd) });
+          const around = path.length > 0 ? this.#observationAt(splitLast(path)[0]) : undefined;
+          if (around !== undefined) this.#note(around, entry, writer.stat(fd));
         } finally {
           if (path.length === 0) writer.close(fd);
         }
@@ -405,7 +425,13 @@ class Checkout {
 
   #observe(parent: Uint8Array, entry: Entry, directory: number, name: Uint8Array): void {
     const stat = this.#place.writer.find(directory, name);
-    if (stat !== undefined) this.#observationAt(parent)?.written.push({ entry, stat });
+    const observation = stat === undefined ? undefined : this.#observationAt(parent);
+    if (stat !== undefined && observation !== undefined) this.#note(observation, entry, stat);
+  }
+
+  #note(observation: DirectoryObservation, entry: Entry, stat: FileStat): void {
+    const xattrs = setXattrsOf(this.#options.reader.xattrs(entry), this.#place.setsOwner);
+    observation.written.put(entry, stat, xattrs);
   }
 
   #observationAt(path: Uint8Array): DirectoryObservation | undefined {
@@ -418,7 +444,7 @@ class Checkout {
     const key = dotKey(id);
     let found = this.#directories.get(key);
     if (found === undefined) {
-      found = { id, isNew, written: [], removed: [] };
+      found = { id, isNew, written: new ObservedRecords(), removed: [] };
       this.#directories.set(key, found);
     }
     return found;

@@ -8,7 +8,13 @@ import type { CheckoutReply, CheckoutWorkerData } from "./checkout-pool.ts";
 import { posixWriter } from "./folder-writer.ts";
 
 const { store: options, place } = workerData as CheckoutWorkerData;
-const store = Store.open({ ...options, disk: nodeDisk, random: () => new Uint8Array(), readOnly: true });
+const store = Store.open({
+  ...options,
+  disk: nodeDisk,
+  random: () => new Uint8Array(),
+  readOnly: true,
+  usesChunksAtOnce: true,
+});
 
 parentPort?.on("message", (bytes: Uint8Array) => {
   let reply: CheckoutReply;

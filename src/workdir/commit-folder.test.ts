@@ -2,8 +2,11 @@ import assert from "node:assert/strict";
 import { chmodSync, linkSync, mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { MemoryMeta } from "../../test/support/memory-meta.ts";
 import { TestFolder } from "../../test/support/test-folder.ts";
+import { equalBytes } from "../base/bytes.ts";
 import { type Dot, dotKey, kinds } from "../format/mod.ts";
+import { DirectoryBuilder, directoryOf } from "../history/mod.ts";
 
 const none = { added: 0, changed: 0, removed: 0, renamed: 0 };
 
@@ -185,4 +188,31 @@ test("names of one file are one group, and an edit through one is an edit of all
   assert.equal(folder.entry("0").meta.link, undefined);
   assert.deepEqual(folder.entry("a").meta.link, group);
   assert.deepEqual(await folder.statusLines(), []);
+});
+
+test("a directory with very many changes is what building it from scratch gives", async () => {
+  using folder = await committed(["d/a", "d/m", "d/z", "d/sub/x"]);
+  const before = folder.entry("d/m");
+  for (let index = 0; index < 4500; index += 1)
+    writeFileSync(join(folder.path, `d/${index % 2 === 0 ? "b" : "y"}${index}`), "");
+  rmSync(join(folder.path, "d/a"));
+  write(folder, "d/z", "edited");
+  write(folder, "d/sub/y", "added");
+  const { counts } = await folder.commit();
+  assert.equal(counts.added, 4501);
+  assert.deepEqual(await folder.statusLines(), []);
+  const { reader } = folder;
+  const value = directoryOf(folder.entry("d"));
+  assert(value !== undefined);
+  const entries = [...reader.entries(value)];
+  assert.equal(entries.length, 4503);
+  assert.deepEqual(
+    entries.find(({ name }) => Buffer.from(name).toString() === "m"),
+    before,
+  );
+  const builder = new DirectoryBuilder(new MemoryMeta());
+  for (const entry of entries) builder.add(entry);
+  const built = builder.finish();
+  assert.deepEqual(built.summary, value.summary);
+  assert(built.top !== undefined && value.top !== undefined && equalBytes(built.top, value.top));
 });

@@ -32,8 +32,8 @@ export interface Observed {
   /** One character a byte. */
   readonly name: string;
   readonly stat: FileStat;
-  /** Kept ones, by name. */
-  readonly xattrs: readonly Xattr[];
+  /** Kept ones, by name; absent when they could not be read. */
+  readonly xattrs: readonly Xattr[] | undefined;
   /** Not of directories. */
   readonly value: Value | undefined;
   /** The group of names that are this file; absent when it has no other name here. */
@@ -58,7 +58,7 @@ export type EntryDraft = Omit<Entry, "data">;
 /** Everything of a new node, dated by its id. */
 export function newDraft(context: EntryContext, observed: Observed, id: Dot): EntryDraft {
   const { stat, name } = observed;
-  const xattrs = buildXattrs(observed.xattrs, (bytes) => context.putXattrs(bytes));
+  const xattrs = buildXattrs(observed.xattrs ?? [], (bytes) => context.putXattrs(bytes));
   const meta: Meta = {
     mode: stat.mode,
     uid: stat.uid,
@@ -122,7 +122,8 @@ function changedMeta(
   const mode = stat.mode === (record.mode & 0o7777) ? old.mode : stat.mode;
   const hasNewOwner = context.keepsOwner && (stat.uid !== record.uid || stat.gid !== record.gid);
   const { uid, gid } = hasNewOwner ? stat : old;
-  const xattrs = markXattrs(found) === record.xattrs ? old.xattrs : mergedXattrs(context, before, found);
+  const isAsSeen = found === undefined || markXattrs(found) === record.xattrs;
+  const xattrs = isAsSeen ? old.xattrs : mergedXattrs(context, before, found);
   const isEdited =
     isRewritten || mode !== old.mode || uid !== old.uid || gid !== old.gid || !equalXattrs(xattrs, old.xattrs);
   // One name is left of a group: that alone is no edit, but what is edited now is this name's alone.

@@ -5,10 +5,11 @@
  * name in order when its turn has come. So a million new files pass through in bounded memory. Renamed files keep their entry's id: found by
  * inode, else by equal content. A file that cannot be read is left as in the last commit, with a warning.
  */
-import { OuroError } from "../base/errors.ts";
+import { isKind, OuroError } from "../base/errors.ts";
 import { close, type FileStat } from "../base/posix.ts";
 import {
   buildContent,
+  type Content,
   type DirectoryValue,
   type Dot,
   type Entry,
@@ -16,7 +17,6 @@ import {
   kinds,
   rootId,
   type Value,
-  type Xattr,
 } from "../format/mod.ts";
 import { directoryOf, type PathFilter, splitPath, type TreeReader } from "../history/mod.ts";
 import type { Ingest } from "../store/mod.ts";
@@ -185,7 +185,7 @@ class Examination {
     const record = isChosen ? this.#observer.record(stat, "", xattrs, { id: rootId, device }) : undefined;
     const changes = root.changes.size;
     const place = { path: "", name: "", oldPath: undefined, replaced: undefined, row: root.row, device };
-    this.#enter({ ...place, draft, before: tree, isEdited, record, changes, isClosed: false, isAbove: false });
+    this.#enter({ ...place, draft, before: tree, isEdited, record, changes, isAbove: false });
     return this.#trackedFrame("", prefix, device, root, tree);
   }
 
@@ -265,12 +265,18 @@ class Examination {
     const { walk, frame, path, name, stat } = place;
     const before = tree === undefined ? undefined : reader.findPath(tree, splitPath(latin(scan.oldPath)));
     if (before?.kind !== kinds.directory || stat.kind !== "directory") return this.#name(place, nothing);
-    if (!this.#observer.enter(walk, path, name)) return undefined;
     // Not when only a directory above it was moved.
     const isMoved = frame.scan === undefined || scan.oldPath !== below(frame.scan.oldPath, name);
     const record = isAsSeen ? undefined : scan.record.row.record(scan.record.at);
     const oldPath = scan.oldPath;
+    const isEntered = this.#observer.enter(walk, path, name);
+    if (!isEntered && !isMoved) return undefined;
     this.#enterKnown(place, { known: { before, record, oldPath, isMoved }, scan, replaced });
+    if (!isEntered) {
+      // It stands here now, whatever is in it.
+      this.#queue.push(() => this.#visitor.leave());
+      return undefined;
+    }
     return this.#trackedFrame(path, this.#prefix(frame, path, name), stat.device, scan, before);
   }
 
@@ -296,7 +302,7 @@ class Examination {
     const { device } = stat;
     const place = { path, name, oldPath: isMoved ? oldPath : undefined, replaced, row: scan?.row, device };
     const changes = scan?.changes.size ?? 0;
-    this.#enter({ ...place, draft, before, isEdited, record, changes, isClosed: false, isAbove: false });
+    this.#enter({ ...place, draft, before, isEdited, record, changes, isAbove: false });
   }
 
   #prefix(frame: Frame, path: string, name: string): Buffer {
@@ -332,7 +338,7 @@ class Examination {
     const record = this.#observer.record(stat, name, xattrs, { id, device: frame.device });
     const { device } = stat;
     const isAbove = filter?.match(latin(path)) === "above";
-    const visit = { path, name, before: undefined, oldPath: undefined, replaced, row: undefined, device, isClosed };
+    const visit = { path, name, before: undefined, oldPath: undefined, replaced, row: undefined, device };
     this.#enter({ ...visit, draft, isEdited: true, record, changes: names.length, isAbove });
     return { path, prefix, device, scan: undefined, value: undefined, changes: [], names, rules, next: 0 };
   }
@@ -344,7 +350,7 @@ class Examination {
     const isClosed = known === undefined && !readsNew;
     const target = Buffer.concat([frame.prefix, latin(name)]);
     const xattrs = isClosed ? [] : this.#observer.xattrs(path, target);
-    const more = { ...identity, known, isClosed };
+    const more = { ...identity, known };
     if (stat.kind !== "file") {
       const value = this.#observer.value(walk, path, name, stat);
       if (value === undefined) return;
@@ -379,9 +385,9 @@ class Examination {
 
   #putFile(
     path: string,
-    seen: { readonly name: string; readonly stat: FileStat; readonly xattrs: readonly Xattr[] },
+    seen: Pick<Observed, "name" | "stat" | "xattrs">,
     slot: Slot,
-    more: Identity & { readonly linked: LinkedFile | undefined; readonly isClosed: boolean },
+    more: Identity & { readonly linked: LinkedFile | undefined },
   ): void {
     const { vanished, onFile, putList } = this.#options;
     const { name, xattrs } = seen;
@@ -389,18 +395,34 @@ class Examination {
     if ("error" in result) {
       const { kind, message } = result.error;
       // Gone, or no file any more: the next scan sees what it is.
-      if (kind !== "not-found" && kind !== "stale") this.#observer.notRead(path, message);
+      if (kind !== "not-found" && kind !== "stale")
+        this.#notTaken(path, seen, more, kind === "permission" ? "permission denied" : message);
       return;
     }
     const { stat, unstable } = result;
     if (unstable) this.#observer.warn(path, "it was being changed while it was read");
-    const content = buildContent(result.items, putList);
+    let content: Content;
+    try {
+      content = buildContent(result.items, putList);
+    } catch (thrown) {
+      // Holes of more than 2^48 bytes.
+      if (!isKind(thrown, "invalid") && !isKind(thrown, "too-large")) throw thrown;
+      this.#notTaken(path, seen, more, thrown.message);
+      return;
+    }
     const known = more.known ?? (vanished.isEmpty ? undefined : vanished.takeByContent(content, stat, name));
     const isUnsure = unstable || stat.ctimeNs !== seen.stat.ctimeNs;
-    const isClosed = more.isClosed && known === undefined;
     const observed = { name, stat, xattrs, value: { kind: kinds.file, content } };
-    this.#put(path, observed, { ...more, known, isUnsure, isClosed });
+    this.#put(path, observed, { ...more, known, isUnsure });
     onFile?.(1, stat.size);
+  }
+
+  /** What could not be read is left as it was, if it was there; but where it stands now, for its old name is gone. */
+  #notTaken(path: string, seen: Pick<Observed, "name" | "stat" | "xattrs">, identity: Identity, why: string): void {
+    this.#observer.notRead(path, why);
+    const { known } = identity;
+    if (known?.isMoved !== true) return;
+    this.#put(path, { ...seen, value: known.before.data[0].value }, { ...identity, isUnsure: true });
   }
 
   #put(
@@ -409,12 +431,11 @@ class Examination {
     more: Identity & {
       readonly isUnsure?: boolean;
       readonly linked?: LinkedFile | undefined;
-      readonly isClosed: boolean;
     },
   ): void {
     const { context, nextId } = this.#options;
     const { name, stat, xattrs } = observed;
-    const { known, replaced, linked, isClosed } = more;
+    const { known, replaced, linked } = more;
     const id = known?.before.id ?? nextId();
     const link = linked === undefined ? undefined : groupOf(linked, known?.before, id);
     const whole = link === undefined ? observed : { ...observed, link };
@@ -426,7 +447,7 @@ class Examination {
     const seen = this.#observer.record(stat, name, xattrs);
     const record = more.isUnsure === true ? { ...seen, flags: recordFlags.unsure } : seen;
     const oldPath = isMoved ? known.oldPath : undefined;
-    this.#visitor.put({ path, name, entry, before: known?.before, replaced, oldPath, isEdited, record, isClosed });
+    this.#visitor.put({ path, name, entry, before: known?.before, replaced, oldPath, isEdited, record });
   }
 }
 

@@ -167,9 +167,12 @@ export class Scanner {
   /** Compares a directory, and all of the tree's below it, with their rows. */
   async walk(top: DirectoryScan): Promise<void> {
     using walk = new FolderWalk(this.options.root);
-    if (!this.#enter(walk, top, top.path.split("/").filter(Boolean))) return;
+    const names = top.path.split("/").filter(Boolean);
+    if (!this.#enter(walk, top, names.slice(0, -1))) return;
+    const outer = mountedOn(walk, top);
+    if (!this.#enter(walk, top, names.slice(-1))) return;
     const rules = rulesAbove(this.options.root, walk.path, this.onProblem);
-    const frames = [this.#list(walk, top, rules)];
+    const frames = [this.#list(walk, top, rules, outer)];
     for (let frame = frames.at(-1); frame !== undefined; frame = frames.at(-1)) {
       const next = frame.directories.pop();
       if (next === undefined) {
@@ -180,9 +183,8 @@ export class Scanner {
       const { scan } = frame;
       const { name, at } = next;
       const child = this.scanOf({ parent: scan, place: "", name }, { row: scan.row, at }, below(scan.oldPath, name));
-      const isMountPoint = (scan.row.flags(at) & recordFlags.mountPoint) !== 0;
-      const mountedOn = isMountPoint ? fstat(walk.fd).device : undefined;
-      if (this.#enter(walk, child, [name])) frames.push(this.#list(walk, child, frame.rules, mountedOn));
+      const outer = mountedOn(walk, child);
+      if (this.#enter(walk, child, [name])) frames.push(this.#list(walk, child, frame.rules, outer));
       if (this.#sinceTurn >= namesPerTurn) await this.#turn();
     }
   }
@@ -214,13 +216,13 @@ export class Scanner {
     if (this.options.signal?.aborted === true) throw new OuroError("aborted", "Interrupted");
   }
 
-  /** @param mountedOn The device around it, when it was a mount point. */
-  #list(walk: FolderWalk, scan: DirectoryScan, above: IgnoreRules, mountedOn?: bigint): Frame {
+  /** @param outer The device around it, when it was a mount point. */
+  #list(walk: FolderWalk, scan: DirectoryScan, above: IgnoreRules, outer?: bigint): Frame {
     const { row } = scan;
     const { lister } = this;
     const { stat } = lister;
     const directories: Frame["directories"] = [];
-    const untracked: { name: string; isDirectory: boolean }[] = [];
+    const untracked: Untracked[] = [];
     let hasRules = false;
     let count = 0;
     const index = this.#index;
@@ -234,15 +236,16 @@ export class Scanner {
         if (nameEnd - nameAt === 14 && lister.name === ignoreFileName) hasRules = true;
         const at = index.take(lister.names, nameAt, nameEnd);
         if (at < 0) {
-          const { name } = lister;
-          untracked.push({ name, isDirectory: this.isListedDirectory() });
+          untracked.push({ name: lister.name, isDirectory: this.isListedDirectory(), at });
           continue;
         }
         if (!lister.statName()) {
           index.forget(at);
           continue;
         }
-        if (isDirectoryMode((stat[statWord.mode] as number) & 0xffff)) this.#seeDirectory(scan, at, directories);
+        const isDirectory = isDirectoryMode((stat[statWord.mode] as number) & 0xffff);
+        if (isDirectory !== isDirectoryMode(row.mode(at))) untracked.push({ name: lister.name, isDirectory, at });
+        else if (isDirectory) this.#seeDirectory(scan, at, directories);
         else if (!isUnchanged(row, at, stat)) this.#add(scan, at, lister.name, false);
       }
     } catch (thrown) {
@@ -253,7 +256,7 @@ export class Scanner {
     this.names += count;
     this.#sinceTurn += count + 20;
     const rules = rulesIn(above, walk, hasRules, this.onProblem);
-    if (mountedOn !== undefined && count === 0 && row.count > 0 && fstat(walk.fd).device === mountedOn) {
+    if (outer !== undefined && count === 0 && row.count > 0 && fstat(walk.fd).device === outer) {
       this.warn(scan.path, "kept as in the last commit: nothing is mounted there now");
       return { scan, rules, directories: [] };
     }
@@ -273,10 +276,6 @@ export class Scanner {
     const { row } = scan;
     const { stat } = this.lister;
     const { name } = this.lister;
-    if (!isDirectoryMode(row.mode(at))) {
-      this.#add(scan, at, name, true);
-      return;
-    }
     if (this.#match(scan, name) === "not") return;
     if (!isSameFile(row, at, stat)) {
       this.strays.push({ parent: scan, name, at });
@@ -293,25 +292,19 @@ export class Scanner {
 
   /** A name of the row with another stat. */
   #add(scan: DirectoryScan, at: number, name: string, isDirectory: boolean): void {
-    const wasDirectory = isDirectoryMode(scan.row.mode(at));
-    const match = this.#match(scan, name);
-    if (match === "not" || (match === "above" && !(isDirectory && !wasDirectory))) return;
-    if (wasDirectory === isDirectory) {
-      scan.add({ name, type: "changed", at, scan: undefined, isDirectory });
-      return;
-    }
-    scan.add({ name, type: "new", at, scan: undefined, isDirectory });
-    if (isDirectory) this.strays.push({ parent: scan, name, at });
-    else this.goneDirectories.push({ scan, at });
+    if (this.#match(scan, name) === "chosen") scan.add({ name, type: "changed", at, scan: undefined, isDirectory });
   }
 
-  #addUntracked(scan: DirectoryScan, rules: IgnoreRules, each: { name: string; isDirectory: boolean }): void {
-    const { name, isDirectory } = each;
-    if (!isTaken(rules, name, isDirectory, (why) => this.warn(below(scan.path, name), why))) return;
+  #addUntracked(scan: DirectoryScan, rules: IgnoreRules, { name, isDirectory, at }: Untracked): void {
+    if (!isTaken(rules, name, isDirectory, (why) => this.warn(below(scan.path, name), why))) {
+      if (at >= 0) this.#addGone(scan, at);
+      return;
+    }
     const match = this.#match(scan, name);
     if (match === "not" || (match === "above" && !isDirectory)) return;
-    scan.add({ name, type: "new", at: -1, scan: undefined, isDirectory });
-    if (isDirectory) this.strays.push({ parent: scan, name, at: -1 });
+    scan.add({ name, type: "new", at, scan: undefined, isDirectory });
+    if (isDirectory) this.strays.push({ parent: scan, name, at });
+    else if (at >= 0) this.goneDirectories.push({ scan, at });
   }
 
   #addGone(scan: DirectoryScan, at: number): void {
@@ -338,11 +331,24 @@ export class Scanner {
   }
 }
 
+/** A name that the row has not, or has as a directory where none is, or the other way round. */
+interface Untracked {
+  readonly name: string;
+  readonly isDirectory: boolean;
+  /** The record of what was there; -1 when nothing was. */
+  readonly at: number;
+}
+
 interface Frame {
   readonly scan: DirectoryScan;
   readonly rules: IgnoreRules;
   /** Those of the row that are still there, to be gone into. */
   readonly directories: { readonly name: string; readonly at: number }[];
+}
+
+/** The device of the directory at hand, when the one to be gone into was a mount point in it. */
+function mountedOn(walk: FolderWalk, { record: { row, at } }: DirectoryScan): bigint | undefined {
+  return at >= 0 && (row.flags(at) & recordFlags.mountPoint) !== 0 ? fstat(walk.fd).device : undefined;
 }
 
 /** Whether the directory is the one that the record saw. A record from the tree has seen none and believes it. */

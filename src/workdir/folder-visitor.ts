@@ -15,8 +15,6 @@ interface NameVisit {
   readonly oldPath: string | undefined;
   /** Whether any register of its own was edited. */
   readonly isEdited: boolean;
-  /** It is new, and what is in it was not looked at. */
-  readonly isClosed: boolean;
 }
 
 /** A directory that is gone into: one of the tree, or a new one. */

@@ -27,7 +27,7 @@ import {
   setTimeAt,
   unlinkAt,
 } from "../base/posix.ts";
-import { syncFileSystem } from "../base/posix-space.ts";
+import { startSyncFileSystem, syncFileSystem } from "../base/posix-space.ts";
 import { findXattr, removeXattr, setXattr } from "../base/posix-xattr.ts";
 import type { Xattr } from "../format/mod.ts";
 import { readKeptXattrs } from "./kept-xattrs.ts";
@@ -49,8 +49,8 @@ export interface FolderWriter {
   openDirectory(root: number, path: Uint8Array): number;
   close(fd: number): void;
   makeDirectory(directory: number, name: Uint8Array): void;
-  /** Makes a file that was not there, mode 0600, open for writing. */
-  createFile(directory: number, name: Uint8Array): number;
+  /** Makes a file that was not there, open for writing. @param mode Before the umask; 0600 by default. */
+  createFile(directory: number, name: Uint8Array, mode?: number): number;
   /** Opens a file that is there to change its attributes. */
   openFile(directory: number, name: Uint8Array): number;
   write(fd: number, bytes: Uint8Array, position: number): void;
@@ -80,6 +80,8 @@ export interface FolderWriter {
   setTimeOf(directory: number, name: Uint8Array, mtimeNs: bigint): void;
   /** Makes all that was written on the folder's file system durable. */
   sync(root: number): void;
+  /** Has the disk begin with what was written so far; resolves when it is done. */
+  startSync(root: number): Promise<void>;
 }
 
 export const posixWriter: FolderWriter = {
@@ -87,8 +89,8 @@ export const posixWriter: FolderWriter = {
   openDirectory: openBelow,
   close: (fd) => closeFd(fd),
   makeDirectory: (directory, name) => makeDirectoryAt(directory, name, 0o700),
-  createFile: (directory, name) =>
-    openBeneath(directory, name, openFlags.write | openFlags.create | openFlags.exclusive | openFlags.noFollow, 0o600),
+  createFile: (directory, name, mode = 0o600) =>
+    openBeneath(directory, name, openFlags.write | openFlags.create | openFlags.exclusive | openFlags.noFollow, mode),
   openFile: (directory, name) => openAt(directory, name, openFlags.read | openFlags.nonBlock),
   write(fd, bytes, position) {
     for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, position + done);
@@ -117,6 +119,7 @@ export const posixWriter: FolderWriter = {
   setOwnerOf: (directory, name, uid, gid) => setOwnerAt(directory, name, uid, gid),
   setTimeOf: (directory, name, mtimeNs) => setTimeAt(directory, name, mtimeNs),
   sync: (root) => syncFileSystem(root),
+  startSync: (root) => startSyncFileSystem(root),
 };
 
 /** In steps where the path is too long for one call. */

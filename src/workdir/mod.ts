@@ -4,13 +4,13 @@ export {
   type CheckoutReport,
   checkout,
   type DirectoryObservation,
-  type ObservedName,
 } from "./checkout.ts";
 export type { CheckoutPlace } from "./checkout-file.ts";
 export { type CheckoutPool, inlinePool, workerPool } from "./checkout-pool.ts";
-export { type SaveOptions, saveObservations } from "./checkout-rows.ts";
+export { saveObservations } from "./checkout-rows.ts";
 export { type CommitFolderOptions, type CommittedFolder, commitFolder, type FolderContext } from "./commit-folder.ts";
 export { type FolderWriter, posixWriter } from "./folder-writer.ts";
+export { decodeHeldMoves, encodeHeldMoves, type HeldMove, type HoldingPlace, putBack } from "./held.ts";
 export { ignoreFileName } from "./ignore-rules.ts";
 export { type FolderStatus, type StatusFolderOptions, statusFolder } from "./status-folder.ts";
 export type { ChangeCounts } from "./tree-writer.ts";

@@ -5,7 +5,7 @@
 import { toText } from "../base/bytes.ts";
 import { errnoOf } from "../base/errors.ts";
 import { DirectoryLister, type FileStat, findStat, listedType, readLinkAt, statWord } from "../base/posix.ts";
-import { type Dot, kinds, type Value, type Xattr } from "../format/mod.ts";
+import { type Dot, kinds, limits, type Value, type Xattr } from "../format/mod.ts";
 import { below, type FolderWalk, latin } from "./folder-walk.ts";
 import { type IgnoreRules, ignoreFileName, rulesAbove, rulesIn } from "./ignore-rules.ts";
 import { markXattrs, readKeptXattrs } from "./kept-xattrs.ts";
@@ -23,6 +23,7 @@ export interface NewDirectory {
   readonly rules: IgnoreRules;
 }
 
+const xattrCountMax = 4096;
 const nsPerSecond = 1_000_000_000n;
 
 export class Observer {
@@ -75,14 +76,16 @@ export class Observer {
     }
   }
 
-  /** @param target The path to open, in bytes. */
-  xattrs(path: string, target: Uint8Array): readonly Xattr[] {
+  /** The kept attributes; undefined when they cannot be read, or are more than a tree holds. @param target The path, in bytes. */
+  xattrs(path: string, target: Uint8Array): readonly Xattr[] | undefined {
     try {
-      return readKeptXattrs(target);
+      const list = readKeptXattrs(target);
+      if (list.length === 0 || fits(list)) return list;
+      this.warn(path, "its attributes are left as in the last commit: they are too large");
     } catch (thrown) {
       this.unreadable(path, thrown);
-      return [];
     }
+    return undefined;
   }
 
   /** What is not in the stat of a name that is neither file nor directory. */
@@ -110,15 +113,16 @@ export class Observer {
   record(
     stat: FileStat,
     name: string,
-    xattrs: readonly Xattr[],
+    xattrs: readonly Xattr[] | undefined,
     directory?: { readonly id: Dot; readonly device: bigint },
   ): ScanRecord {
     const isCoarse = stat.ctimeNs % nsPerSecond === 0n && stat.mtimeNs % nsPerSecond === 0n;
     const isSure = stat.ctimeNs < this.#sureBeforeNs - (isCoarse ? 2n * nsPerSecond : 0n);
-    const unsure = isSure ? 0 : recordFlags.unsure;
-    if (directory === undefined) return recordOf(name, stat, { xattrs: markXattrs(xattrs), flags: unsure });
+    const unsure = isSure && xattrs !== undefined ? 0 : recordFlags.unsure;
+    const mark = markXattrs(xattrs ?? []);
+    if (directory === undefined) return recordOf(name, stat, { xattrs: mark, flags: unsure });
     const mount = stat.device === directory.device ? 0 : recordFlags.mountPoint;
-    return recordOf(name, stat, { xattrs: markXattrs(xattrs), flags: unsure | mount, id: directory.id });
+    return recordOf(name, stat, { xattrs: mark, flags: unsure | mount, id: directory.id });
   }
 
   /**
@@ -153,4 +157,9 @@ export class Observer {
     if (lister.type !== listedType.unknown) return lister.type === listedType.directory;
     return lister.statName() && isDirectoryMode((lister.stat[statWord.mode] as number) & 0xffff);
   }
+}
+
+function fits(list: readonly Xattr[]): boolean {
+  const bytes = list.reduce((sum, { name, value }) => sum + name.length + value.length + 4, 2);
+  return list.length <= xattrCountMax && bytes <= limits.xattrBlockBytes;
 }

@@ -5,7 +5,7 @@
  * What is missed is looked up in the rows alone, below missing directories too, and only when there is anything new that it could be. A directory that
  * is found may hold and miss others: it is repeated until nothing more is found.
  */
-import { fstat } from "../base/posix.ts";
+import { type FileStat, findStat } from "../base/posix.ts";
 import { dotKey, kinds } from "../format/mod.ts";
 import { splitPath } from "../history/mod.ts";
 import type { DirectoryScan, Scanner, Stray } from "./folder-scanner.ts";
@@ -73,13 +73,7 @@ export class MoveFinder {
       const { parent, name } = stray;
       const path = below(parent.path, name);
       using walk = new FolderWalk(this.#scanner.options.root);
-      try {
-        for (const each of path.split("/")) walk.enter(each);
-      } catch (thrown) {
-        this.#scanner.failed(path, thrown);
-        continue;
-      }
-      const missing = this.#take(walk.fd);
+      const missing = this.#find(walk, parent.path, name);
       if (missing !== undefined) {
         const scan = this.#scanOf(missing, { parent, place: "", name });
         parent.changes.delete(name);
@@ -88,14 +82,32 @@ export class MoveFinder {
         continue;
       }
       unmatched.push(stray);
+      if (walk.path !== parent.path || !this.#enter(walk, name)) continue;
       if (stray.at < 0 || !isDirectoryMode(parent.row.mode(stray.at))) await this.#matchInside(walk, path);
     }
     return unmatched;
   }
 
-  /** The missing directory that this descriptor is open on. */
-  #take(fd: number): Missing | undefined {
-    const { inode, birthNs } = fstat(fd);
+  /** Goes to a directory and looks whether a name in it is a missing one; whether that can be opened does not matter. */
+  #find(walk: FolderWalk, directory: string, name: string): Missing | undefined {
+    for (const each of directory.split("/").filter(Boolean)) if (!this.#enter(walk, each)) return undefined;
+    return this.#take(findStat(latin(name), walk.fd));
+  }
+
+  #enter(walk: FolderWalk, name: string): boolean {
+    try {
+      walk.enter(name);
+      return true;
+    } catch (thrown) {
+      this.#scanner.failed(below(walk.path, name), thrown);
+      return false;
+    }
+  }
+
+  /** The missing directory that this is the stat of. */
+  #take(stat: FileStat | undefined): Missing | undefined {
+    if (stat?.kind !== "directory") return undefined;
+    const { inode, birthNs } = stat;
     const missing = this.#missing.get(inode);
     if (missing === undefined) return undefined;
     const known = missing.row.birth(missing.at);
@@ -140,18 +152,10 @@ export class MoveFinder {
       }
       const path = below(walk.path, name);
       if (this.movedInside.has(path)) continue;
-      try {
-        walk.enter(name);
-      } catch (thrown) {
-        scanner.failed(path, thrown);
-        continue;
-      }
-      const missing = this.#take(walk.fd);
-      if (missing === undefined) list(frame.rules);
-      else {
-        walk.leave();
+      const missing = this.#take(findStat(latin(name), walk.fd));
+      if (missing !== undefined) {
         found.push({ path, scan: this.#scanOf(missing, { parent: undefined, place: path, name }) });
-      }
+      } else if (this.#enter(walk, name)) list(frame.rules);
     }
     for (const { path, scan } of found) {
       this.movedInside.set(path, scan);

@@ -8,6 +8,7 @@ import { type Dot, dotKey, type Entry, type EventName, emptySummary, type Hash, 
 import { type Change, comparePaths, directoryOf, entryDifferences, splitPath } from "../history/mod.ts";
 import type { Ingest } from "../store/mod.ts";
 import { examine, type FolderContext } from "./commit-folder.ts";
+import type { EntryDraft } from "./entry-of-file.ts";
 import type { DirectoryVisit, FolderVisitor, LeafVisit } from "./folder-visitor.ts";
 import { latin } from "./folder-walk.ts";
 
@@ -50,14 +51,21 @@ class ChangeLister implements FolderVisitor {
   readonly #folder: FolderContext;
   readonly #changes: Change[] = [];
   readonly #renamed = new Set<string>();
+  /** Of each directory that was gone into: where its changes begin, if it is new and nothing in it is from elsewhere. */
+  readonly #begins: (number | undefined)[] = [];
 
   constructor(folder: FolderContext) {
     this.#folder = folder;
   }
 
   enter(visit: DirectoryVisit): void {
-    if (!visit.isEdited) return;
-    const { before, draft } = visit;
+    const { before, draft, isEdited } = visit;
+    if (isEdited) this.#addDirectory(visit, draft);
+    this.#begins.push(before === undefined ? this.#changes.length : undefined);
+  }
+
+  #addDirectory(visit: DirectoryVisit, draft: EntryDraft): void {
+    const { before } = visit;
     const value = (before === undefined ? undefined : directoryOf(before)) ?? {
       kind: kinds.directory,
       summary: emptySummary,
@@ -65,7 +73,10 @@ class ChangeLister implements FolderVisitor {
     this.#add(visit, { ...draft, data: [{ dot: draft.id, value }] });
   }
 
-  leave(): void {}
+  leave(): void {
+    const begin = this.#begins.pop();
+    if (begin !== undefined) this.#changes.length = Math.min(begin, this.#changes.length);
+  }
 
   put(visit: LeafVisit): void {
     if (visit.isEdited) this.#add(visit, visit.entry);
@@ -82,6 +93,7 @@ class ChangeLister implements FolderVisitor {
     const at = { path: latin(path), after };
     if (before !== undefined && oldPath !== undefined) {
       this.#renamed.add(dotKey(before.id));
+      this.#begins.fill(undefined);
       const what = entryDifferences(before, after);
       this.#changes.push({ ...at, type: "rename", oldPath: latin(oldPath), before, what });
       if (replaced !== undefined)
@@ -99,8 +111,16 @@ class ChangeLister implements FolderVisitor {
   }
 
   changes(): Change[] {
-    const isRenamed = ({ type, before }: Change): boolean =>
-      type === "remove" && before !== undefined && this.#renamed.has(dotKey(before.id));
-    return this.#changes.filter((change) => !isRenamed(change)).sort((a, b) => comparePaths(a.path, b.path));
+    const isRenamed = (before: Entry | undefined): boolean =>
+      before !== undefined && this.#renamed.has(dotKey(before.id));
+    const changes = this.#changes.flatMap((change): Change[] => {
+      const { type, path, before, after, what } = change;
+      if (type === "remove") return isRenamed(before) ? [] : [change];
+      // What stood there is elsewhere now: this is new.
+      if (type === "change" && what.has("node") && isRenamed(before) && after !== undefined)
+        return [{ type: "add", path, after, what: new Set() }];
+      return [change];
+    });
+    return changes.sort((a, b) => comparePaths(a.path, b.path));
   }
 }

@@ -8,6 +8,7 @@
  */
 import { dirname, join } from "node:path";
 import type { Disk, DiskPath, DiskStat, OpenMode } from "../../src/base/disk.ts";
+import { errnoOf } from "../../src/base/errors.ts";
 import type { Prng } from "../../src/base/prng.ts";
 
 /** Thrown by the operation at which the machine stops, and by all after it. No failed system call: nothing may catch it. */
@@ -18,8 +19,11 @@ export class Crash extends Error {
 export interface Fault {
   /** Counted from 1; everything but `close` counts. */
   readonly at: number;
-  /** ENOSPC only where space is needed; elsewhere it is EIO. A write that fails has written its first half. */
-  readonly kind: "EIO" | "ENOSPC" | "crash";
+  /**
+   * ENOSPC only where space is needed; elsewhere it is EIO. "full" is ENOSPC there and ever after, and nothing elsewhere. A write
+   * that fails has written its first half.
+   */
+  readonly kind: "EIO" | "ENOSPC" | "full" | "crash";
 }
 
 interface OpenFile {
@@ -39,7 +43,9 @@ interface NameChange {
 }
 
 const needsSpace: ReadonlySet<string> = new Set([
-  "open",
+  "create",
+  "createFile",
+  "makeSymlink",
   "write",
   "truncate",
   "rename",
@@ -68,6 +74,9 @@ export class FaultyDisk implements Disk {
     this.#fault = options.fault;
   }
 
+  /** The operations, in order: "open", "write", …. */
+  readonly log: string[] = [];
+
   /** How many operations there were. */
   get count(): number {
     return this.#count;
@@ -81,10 +90,17 @@ export class FaultyDisk implements Disk {
   #step(name: string): boolean {
     if (this.#hasCrashed) throw new Crash("the machine has stopped");
     this.#count += 1;
-    if (this.#fault === undefined || this.#count !== this.#fault.at) return false;
+    this.log.push(name);
+    if (!this.#isNow(name)) return false;
     if (name === "write") return true;
     this.#fail(name);
     return false;
+  }
+
+  #isNow(name: string): boolean {
+    if (this.#fault === undefined) return false;
+    const { at, kind } = this.#fault;
+    return kind === "full" ? this.#count >= at && needsSpace.has(name) : this.#count === at;
   }
 
   #fail(name: string): void {
@@ -93,7 +109,7 @@ export class FaultyDisk implements Disk {
       this.#hasCrashed = true;
       throw new Crash(`the machine stops at operation ${this.#count}: ${name}`);
     }
-    const code = kind === "ENOSPC" && needsSpace.has(name) ? "ENOSPC" : "EIO";
+    const code = kind !== "EIO" && needsSpace.has(name) ? "ENOSPC" : "EIO";
     throw Object.assign(new Error(`${code}: made up at operation ${this.#count}, ${name}`), { code });
   }
 
@@ -113,7 +129,7 @@ export class FaultyDisk implements Disk {
   }
 
   open(path: DiskPath, mode: OpenMode, permissions?: number): number {
-    this.#step("open");
+    this.#step(mode.startsWith("create") ? "create" : "open");
     const before = mode === "read" ? undefined : this.#inner.stat(path);
     if (mode === "create" && before?.kind === "file") this.#track(path, before.inode, { isNew: false }).isDirty = true;
     const fd = this.#inner.open(path, mode, permissions);
@@ -217,7 +233,14 @@ export class FaultyDisk implements Disk {
   makeDirectory(path: DiskPath, permissions?: number): void {
     this.#step("makeDirectory");
     this.#inner.makeDirectory(path, permissions);
-    this.#change([parentOf(path)], [pathKey(path)], () => this.#inner.removeDirectory(path));
+    this.#change([parentOf(path)], [pathKey(path)], () => {
+      try {
+        this.#inner.removeDirectory(path);
+      } catch (thrown) {
+        // Something else than this disk has put something into it, and made it durable so.
+        if (errnoOf(thrown) !== "ENOTEMPTY") throw thrown;
+      }
+    });
   }
 
   removeDirectory(path: DiskPath): void {
@@ -283,6 +306,12 @@ export class FaultyDisk implements Disk {
     for (const change of this.#names.toReversed()) if (undone.has(change)) change.undo();
     for (const name of this.#inner.list(this.#graveyard))
       this.#inner.unlink(join(this.#graveyard, Buffer.from(name).toString()));
+  }
+
+  /** The process ends, and the machine goes on: all that was written is there. Not for use afterwards. */
+  end(): void {
+    for (const { fd } of this.#files.values()) this.#inner.close(fd);
+    this.#files.clear();
   }
 
   #loseBytes({ fd, durable }: OpenFile, prng: Prng): void {

@@ -5,7 +5,19 @@
  * The model: names are undone from some moment on, back to the last `sync`; the bytes of a file that was made since then are kept, lost, or zeros,
  * with the attributes that were set, as on a file system that allocates late.
  */
-import { closeSync, ftruncateSync, linkSync, mkdirSync, openSync, readlinkSync, renameSync, rmdirSync, rmSync, unlinkSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  ftruncateSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readlinkSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { fstat } from "../../src/base/posix.ts";
 import type { Prng } from "../../src/base/prng.ts";

@@ -42,13 +42,10 @@ export function faultySqlite(disk: FaultyDisk): Disposable {
     databases.set(statement, this);
     return statement;
   };
-  StatementSync.prototype.run = function (
-    this: StatementSync,
-    ...values: SQLInputValue[]
-  ): StatementResultingChanges {
+  StatementSync.prototype.run = function (this: StatementSync, ...values: SQLInputValue[]): StatementResultingChanges {
     if (disk.hasCrashed) throw new Crash("the machine has stopped");
     if (databases.get(this)?.isTransaction === false) commit();
-    return run.apply(this, values);
+    return run.apply(this, values as Parameters<typeof run>);
   } as typeof run;
 
   return {

@@ -52,8 +52,11 @@ export class Program {
     const startMs = performance.now();
     const child = spawn(first, rest, { cwd, env: this.#env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
     const texts = { out: "", err: "" };
-    child.stdout.setEncoding("utf8").on("data", (text: string) => void (texts.out += text));
-    child.stderr.setEncoding("utf8").on("data", (text: string) => void (texts.err += text));
+    const keep = (name: "out" | "err") => (text: string) => {
+      texts[name] += text;
+    };
+    child.stdout.setEncoding("utf8").on("data", keep("out"));
+    child.stderr.setEncoding("utf8").on("data", keep("err"));
     const kill = (): void => {
       if (child.pid !== undefined && child.exitCode === null) killGroup(child.pid);
     };

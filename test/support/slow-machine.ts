@@ -88,6 +88,14 @@ export class SlowMachine {
     assert.deepEqual(lost, [], `${after}: the log lacks commits that were told of`);
   }
 
+  /** The folder is what the head says, as the program sees it. */
+  async requireClean(after: string): Promise<void> {
+    const ran = await this.run(["status"]);
+    assert.equal(ran.status, 0, describeRan(ran));
+    const changes = jsonLines(ran.out).filter((line) => "path" in line);
+    assert.deepEqual(changes, [], `${after}: the status is not clean`);
+  }
+
   /** Nothing is left of commands that were killed. */
   requireTidy(after: string): void {
     for (const name of ["tmp", "moving"]) {

@@ -1,4 +1,5 @@
 /** A folder with a box beside it, for tests: real files, a real store, the state in memory, commits and checkouts without the app around. */
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -132,7 +133,7 @@ export class TestFolder implements Disposable {
         warn: (message) => this.warnings.push(message),
       });
       if (options.state !== undefined) {
-        saveObservations(options.state, report, { source: this.store, isRoot: true, nowMs: Date.now() + 1000 });
+        saveObservations(options.state, report, Date.now() + 1000);
       }
       return report;
     } finally {
@@ -164,6 +165,8 @@ export class TestFolder implements Disposable {
   [Symbol.dispose](): void {
     this.state[Symbol.dispose]();
     this.box[Symbol.dispose]();
+    // Directories may be without the permissions to empty them.
+    execFileSync("chmod", ["-R", "u+rwX", this.place], { stdio: "ignore" });
     rmSync(this.place, { recursive: true, force: true });
   }
 }

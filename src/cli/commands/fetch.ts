@@ -23,6 +23,6 @@ All that comes is verified. Interrupted, it goes on where it was.`,
     const report = await box.fetch(remoteOf(operands, usageText));
     if (context.json) context.out.json(fetchJson(report));
     else context.messages.notice(describeFetch(report));
-    return exitStatus.ok;
+    return report.partial ? exitStatus.partial : exitStatus.ok;
   },
 });

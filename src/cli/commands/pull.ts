@@ -27,7 +27,8 @@ moved when there are commits here that the other side does not have, and the oth
       context.out.json({ ...fetchJson(report.fetched), head: moved === undefined ? null : toHex(moved), partial });
     else {
       context.messages.notice(describeFetch(report.fetched));
-      context.messages.notice(moved === undefined ? "Already up to date" : `Now at commit ${shortId(moved)}`);
+      if (moved !== undefined) context.messages.notice(`Now at commit ${shortId(moved)}`);
+      else context.messages.notice(partial ? "HEAD stays where it is" : "Already up to date");
     }
     return partial ? exitStatus.partial : exitStatus.ok;
   },

@@ -1,0 +1,61 @@
+/**
+ * Who is at work on the folder: a lock of the kernel on `.ourobox/moving`, so that it ends with its process however that ends.
+ *
+ * What writes the folder's files (a pull, a restore, the end of a clone) holds it alone; commits hold it shared. So none takes what another
+ * has half done for the work of a person.
+ */
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { errnoOf, ioError, OuroError } from "../base/errors.ts";
+import { flock } from "../base/posix-space.ts";
+import type { OpenBox } from "./open-box.ts";
+
+const triesMax = 200;
+const pauseMs = 50;
+
+export function movingFolder({ layout }: OpenBox): string {
+  return join(layout.box, "moving");
+}
+
+/**
+ * @returns To be disposed of when the work is done.
+ * @throws OuroError "locked" after ten seconds, "permission", "no-space" and their like.
+ */
+export async function lockFolder(box: OpenBox, kind: "alone" | "shared"): Promise<Disposable> {
+  const { disk, signal } = box.context;
+  const path = movingFolder(box);
+  const fd = openFolder();
+  try {
+    for (let tries = 1; !flock(fd, kind === "alone" ? "exclusive" : "shared"); tries += 1) {
+      if (tries === triesMax) throw locked();
+      await delay(pauseMs, undefined, { signal }).catch(() => signal?.throwIfAborted());
+    }
+  } catch (thrown) {
+    disk.close(fd);
+    throw ioError("Cannot lock the folder", thrown, path);
+  }
+  return { [Symbol.dispose]: () => disk.close(fd) };
+
+  function openFolder(): number {
+    try {
+      if (disk.stat(path) === undefined) makeFolder();
+      return disk.open(path, "read");
+    } catch (thrown) {
+      throw ioError(`Cannot open ${path}`, thrown, path);
+    }
+  }
+
+  function makeFolder(): void {
+    try {
+      disk.makeDirectory(path, 0o700);
+    } catch (thrown) {
+      if (errnoOf(thrown) !== "EEXIST") throw thrown;
+    }
+  }
+}
+
+function locked(): OuroError {
+  return new OuroError("locked", "Cannot go on: another command is at work on the files of this folder", {
+    hint: "Run it again when that has ended.",
+  });
+}

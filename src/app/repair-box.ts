@@ -1,0 +1,80 @@
+/**
+ * `check --repair`: damage is put out of the way, and what can be made anew is made anew. Nothing that is whole is removed: damaged files are
+ * moved to `.ourobox/damaged/`, and the whole objects of a damaged pack are copied to new packs first.
+ *
+ * What is lost by damage comes back by the next fetch, for which everything that is remembered of remotes is forgotten, and by the next commit,
+ * for which the last scan is: it reads every file of the folder and stores what is not here.
+ */
+import { join } from "node:path";
+import { toHex, toText } from "../base/bytes.ts";
+import { errnoOf, ioError, isKind } from "../base/errors.ts";
+import { readCommit } from "../history/mod.ts";
+import { verifySignature } from "../peer/mod.ts";
+import type { Damage, IsRight } from "../store/mod.ts";
+import { forgetRemote } from "../sync/mod.ts";
+import { listNames } from "./disk-folders.ts";
+import type { OpenBox } from "./open-box.ts";
+import { keepOwnHead } from "./own-head.ts";
+import { remotesOf } from "./remote-list.ts";
+
+export interface RepairReport {
+  /** Files that are now in `.ourobox/damaged/`. */
+  readonly setAside: number;
+  /** Something that commits need is not here: a fetch or a commit may bring it back. */
+  readonly isLacking: boolean;
+}
+
+/** @param found All that `checkBox` has found. @throws OuroError "locked" when others are writing; "no-space" and its like. */
+export async function repairBox(box: OpenBox, found: readonly Damage[]): Promise<RepairReport> {
+  const { store, state, layout } = box;
+  const folder = join(layout.box, "damaged");
+  if (found.some(({ file }) => file === "index.sqlite")) store.rebuildIndex();
+  const here = new Set(listNames(box.context.disk, join(layout.box, "packs")).map(toText));
+  const packs = new Map(found.flatMap(({ pack }) => (pack === undefined ? [] : [[toHex(pack), pack]])));
+  let setAside = 0;
+  for (const [name, pack] of packs) {
+    if (!here.has(name)) continue;
+    if (store.setAside(pack, folder, (...object) => isRight(box, ...object))) setAside += 1;
+  }
+  store.endWriting();
+  for (const { file } of found) {
+    if (file !== "writer" && !file.startsWith("heads/")) continue;
+    setAsideFile(box, folder, file);
+    setAside += 1;
+  }
+  keepOwnHead(box);
+  const isLacking = packs.size > 0 || found.some(({ file }) => file.startsWith("commit "));
+  if (isLacking) {
+    for (const { url } of remotesOf(box)) forgetRemote(state, url);
+    state.clearScan();
+  }
+  return { setAside, isLacking };
+}
+
+/** Of a commit its id says everything but the signature. */
+function isRight({ secrets, store }: OpenBox, ...[hash, kind, bytes]: Parameters<IsRight>): boolean {
+  if (kind !== "commit") return true;
+  try {
+    readCommit({ getMeta: () => bytes }, hash, { hasher: store.hasher, box: secrets.box, verify: verifySignature });
+    return true;
+  } catch (thrown) {
+    if (!isKind(thrown, "corrupt")) throw thrown;
+    return false;
+  }
+}
+
+function setAsideFile({ context, layout }: OpenBox, folder: string, file: string): void {
+  const { disk, random } = context;
+  const to = join(folder, `${file.replace("/", "-")}-${toHex(random(4))}`);
+  try {
+    try {
+      disk.makeDirectory(folder, 0o700);
+    } catch (thrown) {
+      if (errnoOf(thrown) !== "EEXIST") throw thrown;
+    }
+    disk.rename(join(layout.box, file), to);
+    disk.syncDirectory(folder);
+  } catch (thrown) {
+    throw ioError(`Cannot set ${file} aside`, thrown, file);
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * What a checkout saw of the names in one directory, packed as they come: 70 bytes and the name each, where objects would take a
+ * thousand. In no order; a name may come twice, and the later counts.
+ */
+import type { FileStat } from "../base/posix.ts";
+import { type Entry, kinds, type Xattr } from "../format/mod.ts";
+import { isRootsXattr, markXattrs } from "./kept-xattrs.ts";
+import { recordFlags, recordOf, type ScanRecord, ScanRow, ScanRowBuilder } from "./scan-row.ts";
+
+export class ObservedRecords {
+  #builder: ScanRowBuilder | undefined;
+  #device = 0n;
+
+  /** The device of what was seen first; undefined while nothing was seen. */
+  get device(): bigint | undefined {
+    return this.#builder === undefined ? undefined : this.#device;
+  }
+
+  /** @param xattrs Those that the entry has and that were set. */
+  put(entry: Entry, stat: FileStat, xattrs: readonly Xattr[]): void {
+    if (this.#builder === undefined) this.#device = stat.device;
+    this.#builder ??= new ScanRowBuilder(Number(stat.device >> 32n), Number(stat.device & 0xffff_ffffn));
+    const { name, kind, id } = entry;
+    const text = Buffer.from(name.buffer, name.byteOffset, name.byteLength).toString("latin1");
+    const mark = { xattrs: markXattrs(xattrs) };
+    this.#builder.add(recordOf(text, stat, kind === kinds.directory ? { ...mark, id } : mark));
+  }
+
+  /** The records, the last of each name. @param sureBeforeNs What was changed before this time cannot have been changed again unnoticed. */
+  records(sureBeforeNs: bigint): ScanRecord[] {
+    const row = this.#builder === undefined ? undefined : ScanRow.decode(this.#builder.finish());
+    const byName = new Map<string, ScanRecord>();
+    for (const at of row?.starts ?? []) {
+      const record = (row as ScanRow).record(at);
+      byName.set(record.name, record.ctimeNs < sureBeforeNs ? record : { ...record, flags: recordFlags.unsure });
+    }
+    return [...byName.values()];
+  }
+}
+
+/** Of an entry's attributes those that a checkout sets. */
+export function setXattrsOf(list: readonly Xattr[], setsOwner: boolean): readonly Xattr[] {
+  return setsOwner ? list : list.filter(({ name }) => !isRootsXattr(name));
+}
