@@ -8,12 +8,12 @@ import { toHex, toText } from "../base/bytes.ts";
 import type { Disk } from "../base/disk.ts";
 import { errnoOf, ioError, OuroError } from "../base/errors.ts";
 import { commitFlags, type Hash } from "../format/mod.ts";
-import { diffTrees, splitPath } from "../history/mod.ts";
-import { commitBox, statusOf } from "./box-commit.ts";
-import type { Path } from "./changes.ts";
+import { diffTrees, isShown, splitPath } from "../history/mod.ts";
+import { type CommitReport, commitBox, statusOf } from "./box-commit.ts";
+import type { Change, Path } from "./changes.ts";
 import { makeFolders } from "./disk-folders.ts";
 import { checkoutFolder } from "./folder.ts";
-import { graftTree } from "./graft-tree.ts";
+import { type GraftedTree, graftTree } from "./graft-tree.ts";
 import { lockWhole } from "./move-folder.ts";
 import type { OpenBox } from "./open-box.ts";
 import { TemporaryFolder } from "./temporary-folder.ts";
@@ -81,21 +81,20 @@ async function restoreLocked(
 ): Promise<RestoreReport> {
   const chosen = paths.length === 0 ? [new Uint8Array()] : paths;
   const { changes } = await statusOf(box, { paths: chosen });
-  let saved: Hash | undefined;
-  let isPartial = false;
-  if (changes.length > 0 && !dryRun) {
+  let saved: CommitReport | undefined;
+  if (!dryRun && changes.some(isLost)) {
     const message = `Before restoring from ${toHex(source).slice(0, 12)}`;
-    const report = await commitBox(box, { message, all: true, paths: chosen, flags: commitFlags.automatic });
-    saved = report.id;
-    isPartial = report.partial;
+    saved = await commitBox(box, { message, all: true, paths: chosen, flags: commitFlags.automatic });
   }
-  const from = box.headCommit()?.commit.tree;
-  if (from === undefined) throw new OuroError("not-found", "Cannot restore: there is no commit yet");
-  const grafted = graftTree(box.store, box.store.hasher, { onto: from, source: tree, paths: chosen });
+  const { reader, tree: from } = await folderTree(box, {
+    paths: chosen,
+    isCommitted: saved !== undefined || changes.length === 0,
+  });
+  const grafted = graftTree(reader.source, box.store.hasher, { onto: from, source: tree, paths: chosen });
   if (dryRun) {
     const all = [...diffTrees(grafted.reader, from, grafted.tree)];
     const removed = all.filter(({ type }) => type === "remove").length;
-    return { written: all.length - removed + changes.length, removed, partial: false };
+    return { written: all.length - removed, removed, partial: false };
   }
   const report = await checkoutFolder(box, {
     folder: root,
@@ -107,9 +106,25 @@ async function restoreLocked(
   return {
     written: report.written,
     removed: report.removed,
-    partial: isPartial || report.isPartial,
-    ...(saved === undefined ? {} : { saved }),
+    partial: (saved?.partial ?? false) || report.isPartial,
+    ...(saved?.id === undefined ? {} : { saved: saved.id }),
   };
+}
+
+/** Whether a change is something that a restore would take away for good: what is missing is not. */
+function isLost(change: Change): boolean {
+  return change.type !== "remove" && isShown(change);
+}
+
+/** The folder as a tree: the head's when it is as committed. */
+async function folderTree(
+  box: OpenBox,
+  { paths, isCommitted }: { readonly paths: readonly Path[]; readonly isCommitted: boolean },
+): Promise<GraftedTree> {
+  const { workingTree } = isCommitted ? { workingTree: undefined } : await statusOf(box, { paths, withTree: true });
+  const tree = workingTree?.tree ?? box.headCommit()?.commit.tree;
+  if (tree === undefined) throw new OuroError("not-found", "Cannot restore: there is no commit yet");
+  return { tree, reader: workingTree?.reader ?? box.reader };
 }
 
 type ThereRequest = Pick<RestoreRequest, "paths" | "dryRun"> & { readonly target: string };

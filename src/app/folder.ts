@@ -168,8 +168,12 @@ function openMoving(box: OpenBox, writer: FolderWriter): number {
 
 /** Removes files that a process which is no more was writing. What was being moved ("m-…") is a checkout's to find again. */
 function removeRubbish({ disk }: OpenBox["context"], folder: string): void {
-  for (const name of disk.list(folder).map(toText)) {
-    const pid = /^t-(\d+)-/.exec(name)?.[1];
-    if (pid !== undefined && !existsSync(`/proc/${pid}`)) disk.unlink(join(folder, name));
+  try {
+    for (const name of disk.list(folder).map(toText)) {
+      const pid = /^t-(\d+)-/.exec(name)?.[1];
+      if (pid !== undefined && !existsSync(`/proc/${pid}`)) disk.unlink(join(folder, name));
+    }
+  } catch (thrown) {
+    if (errnoOf(thrown) !== "ENOENT") throw ioError(`Cannot tidy ${folder}`, thrown, folder);
   }
 }

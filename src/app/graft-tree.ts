@@ -39,14 +39,22 @@ export interface GraftedTree {
   readonly tree: Hash;
 }
 
+export interface GraftRequest {
+  /** Absent: nothing, so that only the chosen paths are there. */
+  readonly onto?: Hash;
+  readonly source: Hash;
+  readonly paths: readonly Uint8Array[];
+  /** Whether the times of directories above the chosen paths are those of the source. */
+  readonly takesTimes?: boolean;
+}
+
 /**
  * A tree that is `onto` but for the chosen paths, which are as in `source`: there, or not there.
- * @param onto Absent: nothing, so that only the chosen paths are there.
  */
 export function graftTree(
   below: MetaSource,
   hasher: Hasher,
-  { onto, source, paths }: { readonly onto?: Hash; readonly source: Hash; readonly paths: readonly Uint8Array[] },
+  { onto, source, paths, takesTimes = false }: GraftRequest,
 ): GraftedTree {
   const meta = new OverlayMeta(below, hasher);
   const reader = new TreeReader(meta);
@@ -55,7 +63,7 @@ export function graftTree(
   if (chosen.has(new Uint8Array())) return { reader, tree: source };
   const base = onto === undefined ? undefined : reader.root(onto);
   const value = graft(base === undefined ? undefined : directoryOf(base), directoryOf(sourceRoot), new Uint8Array());
-  const root = withDirectory(base ?? sourceRoot, value);
+  const root = withDirectory(timed(base, sourceRoot) ?? sourceRoot, value);
   return { reader, tree: putRoot(meta, root) };
 
   function graft(
@@ -75,12 +83,18 @@ export function graftTree(
           other === undefined ? undefined : directoryOf(other),
           at,
         );
-        const entry = own !== undefined && directoryOf(own) !== undefined ? own : other;
+        const entry = own !== undefined && directoryOf(own) !== undefined ? timed(own, other) : other;
         if (entry === undefined || (own === undefined && below.top === undefined)) continue;
         if (directoryOf(entry) !== undefined) edits.push({ name, entry: withDirectory(entry, below) });
       }
     }
     return editDirectory(reader, meta, mine ?? { kind: kinds.directory, summary: emptySummary }, edits);
+  }
+
+  /** A directory above chosen paths, with its time as it is in the source when that is wanted. */
+  function timed(own: Entry | undefined, other: Entry | undefined): Entry | undefined {
+    if (!takesTimes || own === undefined || other === undefined) return own;
+    return { ...own, mtimeNs: other.mtimeNs };
   }
 
   function find(directory: DirectoryValue | undefined, name: Uint8Array): Entry | undefined {

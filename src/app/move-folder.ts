@@ -157,7 +157,7 @@ async function findStart(box: OpenBox, head: Hash, target: Hash): Promise<Start>
     parentsOf(paths).map((path) => box.reader.findPath(root, splitPath(path))?.id),
   );
   return {
-    ...graftTree(source, box.store.hasher, { onto: from, source: workingTree.tree, paths }),
+    ...graftTree(source, box.store.hasher, { onto: from, source: workingTree.tree, paths, takesTimes: true }),
     unseen: unseen.filter((id) => id !== undefined),
   };
 }

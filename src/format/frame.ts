@@ -5,7 +5,7 @@
  * compressor's bug must not become a box that cannot be read. Format: doc/format.md, section 7; zstd: RFC 8878.
  */
 import { OuroError } from "../base/errors.ts";
-import { compress, decompress, decompressesTo } from "./zstd.ts";
+import { compress, decompress, decompressesTo, type Effort } from "./zstd.ts";
 
 export const frameMethods = { raw: 0, zstd: 1 } as const;
 export type FrameMethod = (typeof frameMethods)[keyof typeof frameMethods];
@@ -26,11 +26,15 @@ export interface EncodedFrame {
 
 /**
  * @param options.raw Does not try to compress: for what is known not to shrink.
+ * @param options.effort "usual" by default.
  * @returns A payload that is valid until the next call.
  */
-export function encodeFrame(bytes: Uint8Array, options: { readonly raw?: boolean } = {}): EncodedFrame {
+export function encodeFrame(
+  bytes: Uint8Array,
+  options: { readonly raw?: boolean; readonly effort?: Effort } = {},
+): EncodedFrame {
   if (options.raw !== true) {
-    const payload = compress(bytes);
+    const payload = compress(bytes, options.effort ?? "usual");
     if (payload.length < bytes.length * 0.97) {
       if (!decompressesTo(payload, bytes)) {
         throw new OuroError("io", "Cannot compress a frame: what comes back is not what went in", {

@@ -10,7 +10,7 @@ import type { StorePaths } from "./store-paths.ts";
 
 const cacheBytesMax = 16 * 1024 * 1024;
 /** Where chunks are used at once, mostly in the order in which they lie. */
-const briefBytesMax = 8 * 1024 * 1024;
+const briefBytesMax = 4 * 1024 * 1024;
 /** Memory that is used again comes in multiples of this. */
 const unitBytes = 64 * 1024;
 const openPacksMax = 64;

@@ -107,7 +107,7 @@ export class PackWriter {
    */
   add(hash: Hash, bytes: Uint8Array, options: { readonly kind?: MetaKind; readonly raw?: boolean } = {}): boolean {
     const object = { hash, length: bytes.length, kind: options.kind };
-    if (bytes.length >= frameAloneBytes) return this.#writeFrame(bytes, [object], options.raw === true);
+    if (bytes.length >= frameAloneBytes) return this.#writeFrame(bytes, [object], { raw: options.raw === true });
     if (this.#groupUsed + bytes.length > frameGroupBytes) this.#endGroup();
     this.#group.set(bytes, this.#groupUsed);
     this.#groupUsed += bytes.length;
@@ -120,11 +120,15 @@ export class PackWriter {
     const [bytes, objects] = [this.#group.subarray(0, this.#groupUsed), this.#grouped];
     this.#groupUsed = 0;
     this.#grouped = [];
-    this.#writeFrame(bytes, objects, false);
+    this.#writeFrame(bytes, objects, { effort: "quick" });
   }
 
-  #writeFrame(bytes: Uint8Array, objects: readonly GroupedObject[], raw: boolean): boolean {
-    const { method, payload } = encodeFrame(bytes, { raw });
+  #writeFrame(
+    bytes: Uint8Array,
+    objects: readonly GroupedObject[],
+    how: { readonly raw?: boolean; readonly effort?: "quick" },
+  ): boolean {
+    const { method, payload } = encodeFrame(bytes, how);
     const sealed = payload.length + this.#seal.overhead;
     this.#directory.addFrame(sealed, method, bytes.length, objects.length);
     for (const { hash, length, kind } of objects) this.#directory.addObject(hash, length, kind);

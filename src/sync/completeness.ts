@@ -139,24 +139,27 @@ export class Completeness {
   }
 
   async #checkTree(root: Entry, before: DirectoryValue | undefined): Promise<void> {
-    const work: { before: DirectoryValue | undefined; after: DirectoryValue }[] = [];
-    const addDirectory = (after: DirectoryValue, old: DirectoryValue | undefined): void => {
+    const work: DirectoryPair[] = [];
+    // Node ids are in a tree once, so no directory is in it twice: a few nodes could stand for more files than there are atoms.
+    const places = new HashSet();
+    const addDirectory = (after: DirectoryValue, old: DirectoryValue | undefined, isShown: boolean): void => {
       const { top } = after;
-      if (top === undefined || (old?.top !== undefined && equalBytes(old.top, top)) || !this.#whole.add(top)) return;
-      work.push({ before: old, after });
+      if (top === undefined || (old?.top !== undefined && equalBytes(old.top, top))) return;
+      if (isShown && !places.add(top)) throw twoPlaces(top);
+      if (this.#whole.add(top)) work.push({ before: old, after, isShown });
     };
-    const addEntry = (entry: Entry, old: Entry | undefined): void => {
+    const addEntry = (entry: Entry, old: Entry | undefined, isShown: boolean): void => {
       this.#checkXattrs(entry);
-      for (const { value } of entry.data) {
-        if (value.kind === kinds.directory) addDirectory(value, old === undefined ? undefined : directoryOf(old));
+      for (const [index, { value }] of entry.data.entries()) {
+        const above = old === undefined ? undefined : directoryOf(old);
+        if (value.kind === kinds.directory) addDirectory(value, above, isShown && index === 0);
         else if (value.kind === kinds.file) this.#checkContent(value.content, old);
       }
     };
-    this.#checkXattrs(root);
-    for (const { value } of root.data) if (value.kind === kinds.directory) addDirectory(value, before);
+    addEntry(root, before === undefined ? undefined : { ...root, data: [{ dot: root.id, value: before }] }, true);
     for (let pair = work.pop(); pair !== undefined; pair = work.pop()) {
       for (const { before: old, after } of differingEntries(this.#trees, pair.before, pair.after)) {
-        if (after !== undefined) addEntry(after, old);
+        if (after !== undefined) addEntry(after, old, pair.isShown);
         this.#left -= 1;
         if (this.#left <= 0) await this.#breathe(entriesAtOnce);
       }
@@ -179,6 +182,17 @@ export class Completeness {
     const before = old?.data[0].value;
     walkContent(content, before?.kind === kinds.file ? before.content : undefined, this.#contentWalk);
   }
+}
+
+interface DirectoryPair {
+  readonly before: DirectoryValue | undefined;
+  readonly after: DirectoryValue;
+  /** It is part of what is written to a folder, not of another value of a conflict. */
+  readonly isShown: boolean;
+}
+
+function twoPlaces(top: Hash): OuroError {
+  return new OuroError("corrupt", `Cannot use tree node ${toHex(top)}: its directory is in two places of one tree`);
 }
 
 /** Whether `vector` covers all of `other`. */

@@ -28,7 +28,7 @@ export type CheckoutReply =
 const outstandingMax = 2;
 
 /** What a worker makes is garbage soon; a small young generation has what is outside of the heap collected early. */
-const youngMb = 4;
+const youngMb = 2;
 
 export interface CheckoutPool extends AsyncDisposable {
   /** Writes files; resolves to their results in order. At most `room` of these at once. */

@@ -97,7 +97,11 @@ async function clone(place: FaultyPlace, context: AppContext = place.context()):
   } catch (thrown) {
     // The last run has ended it and could not say so.
     if (!isKind(thrown, "exists") || (await place.head("b")) === undefined) throw thrown;
-    return true;
+    // Or it could not read one file's content, and said so: what is missing is restored.
+    return inBox(place, "b", context, async (box) => {
+      const source = box.resolve("HEAD");
+      return !(await box.restore({ source, paths: [], dryRun: false })).partial;
+    });
   }
 }
 

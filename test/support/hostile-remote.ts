@@ -189,7 +189,11 @@ export class HostileRemote implements Disposable {
   }
 
   /** A commit on the last one. @param change What it says that is not so. */
-  commit(tree: Hash, change: Partial<EventDraft> = {}, sign = (message: Uint8Array) => this.peer.sign(message)): Hash {
+  commit(
+    tree: Hash,
+    change: Partial<EventDraft> = {},
+    sign: (message: Uint8Array) => Uint8Array = (message) => this.peer.sign(message),
+  ): Hash {
     const last = this.#last;
     const made = makeEventCommit(
       {
