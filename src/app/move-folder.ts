@@ -32,7 +32,7 @@ export async function moveFolder(
 ): Promise<{ readonly isPartial: boolean }> {
   if (box.root === undefined) return moveLocked(box, target, command);
   using _ = await lockFolder(box, "alone");
-  return moveLocked(box, target, command);
+  return await moveLocked(box, target, command);
 }
 
 async function moveLocked(box: OpenBox, target: Hash, command: string): Promise<{ readonly isPartial: boolean }> {

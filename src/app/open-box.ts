@@ -2,11 +2,11 @@
  * A box that is open: its layout, secrets, settings, store, state and history, and who writes here. What can be done with it is in the files
  * beside this one, put together in box.ts.
  */
-import { ioError, OuroError } from "../base/errors.ts";
-import type { BoxIdentity, BoxSecrets, Hash, NamedCommit } from "../format/mod.ts";
-import { CommitReader, type State, TreeReader } from "../history/mod.ts";
+import { ioError, isKind, OuroError } from "../base/errors.ts";
+import { type BoxIdentity, type BoxSecrets, getHasher, type Hash, type NamedCommit } from "../format/mod.ts";
+import { type CommitKeys, CommitReader, readCommit, type State, TreeReader } from "../history/mod.ts";
 import { openPeerIdentity, type SigningKey, verifySignature } from "../peer/mod.ts";
-import { Store } from "../store/mod.ts";
+import { type IsRight, Store } from "../store/mod.ts";
 import { checkKey } from "./check-key.ts";
 import type { AppContext } from "./context.ts";
 import type { Layout } from "./layout.ts";
@@ -42,14 +42,11 @@ export class OpenBox implements AsyncDisposable {
       chunk: identity.chunk,
       disk: context.disk,
       random: context.random,
+      isRight: (...object) => isRight(secrets, ...object),
       onNotice: (text) => context.notice(text),
     });
     this.reader = new TreeReader(this.store);
-    this.commits = new CommitReader(this.store, {
-      hasher: this.store.hasher,
-      box: identity.box,
-      verify: verifySignature,
-    });
+    this.commits = new CommitReader(this.store, keysOf(secrets));
     try {
       checkKey(context, layout, { secrets, store: this.store });
       this.state = openState(context, layout, secrets);
@@ -124,5 +121,21 @@ export class OpenBox implements AsyncDisposable {
     throw new OuroError("usage", `Cannot ${what}: this box has no folder`, {
       hint: "Use `commit --from DIR` and `restore --target DIR` with a bare box.",
     });
+  }
+}
+
+function keysOf({ hash, box }: BoxSecrets): CommitKeys {
+  return { hasher: getHasher(hash), box, verify: verifySignature };
+}
+
+/** Of a commit its name says everything but the signature. */
+function isRight(secrets: BoxSecrets, ...[hash, kind, bytes]: Parameters<IsRight>): boolean {
+  if (kind !== "commit") return true;
+  try {
+    readCommit({ getMeta: () => bytes }, hash, keysOf(secrets));
+    return true;
+  } catch (thrown) {
+    if (!isKind(thrown, "corrupt")) throw thrown;
+    return false;
   }
 }

@@ -7,10 +7,8 @@
  */
 import { join } from "node:path";
 import { toHex, toText } from "../base/bytes.ts";
-import { errnoOf, ioError, isKind } from "../base/errors.ts";
-import { readCommit } from "../history/mod.ts";
-import { verifySignature } from "../peer/mod.ts";
-import type { Damage, IsRight } from "../store/mod.ts";
+import { errnoOf, ioError } from "../base/errors.ts";
+import type { Damage } from "../store/mod.ts";
 import { forgetRemote } from "../sync/mod.ts";
 import { listNames } from "./disk-folders.ts";
 import type { OpenBox } from "./open-box.ts";
@@ -34,7 +32,7 @@ export async function repairBox(box: OpenBox, found: readonly Damage[]): Promise
   let setAside = 0;
   for (const [name, pack] of packs) {
     if (!here.has(name)) continue;
-    if (store.setAside(pack, folder, (...object) => isRight(box, ...object))) setAside += 1;
+    if (store.setAside(pack, folder)) setAside += 1;
   }
   store.endWriting();
   for (const { file } of found) {
@@ -49,18 +47,6 @@ export async function repairBox(box: OpenBox, found: readonly Damage[]): Promise
     state.clearScan();
   }
   return { setAside, isLacking };
-}
-
-/** Of a commit its id says everything but the signature. */
-function isRight({ secrets, store }: OpenBox, ...[hash, kind, bytes]: Parameters<IsRight>): boolean {
-  if (kind !== "commit") return true;
-  try {
-    readCommit({ getMeta: () => bytes }, hash, { hasher: store.hasher, box: secrets.box, verify: verifySignature });
-    return true;
-  } catch (thrown) {
-    if (!isKind(thrown, "corrupt")) throw thrown;
-    return false;
-  }
 }
 
 function setAsideFile({ context, layout }: OpenBox, folder: string, file: string): void {

@@ -15,7 +15,7 @@ import {
 } from "../format/mod.ts";
 import { framesOfObjects, type IndexDatabase, type PackRow } from "./index-database.ts";
 import { listPacks, type UpkeepContext } from "./index-upkeep.ts";
-import { isNamed } from "./object-name.ts";
+import { type IsRight, isNamed } from "./object-name.ts";
 import { PackFile } from "./pack-file.ts";
 import { packNameOf } from "./store-paths.ts";
 
@@ -154,12 +154,13 @@ function* isDamaged(context: UpkeepContext, name: Hash): Generator<Damage, boole
 }
 
 /** One line for each frame that cannot be read or holds an object that is not what its name says. */
-function* checkFrames(
+export function* checkFrames(
   file: PackFile,
   directory: PackDirectory,
   hasher: Hasher,
   name: Hash,
   isHere: (offset: number) => boolean,
+  isRight: IsRight = () => true,
 ): Generator<Damage> {
   for (let frame = 0; frame < directory.frames; frame += 1) {
     const offset = directory.frameOffsets[frame] as number;
@@ -184,8 +185,8 @@ function* checkFrames(
       const at = directory.objectOffsets[object] as number;
       const hash = directoryHash(directory, object);
       const kind: MetaKind | undefined = metaKindNames[directory.kinds[object] as number];
-      if (!isNamed(hasher, kind, bytes.subarray(at, at + (directory.objectLengths[object] as number)), hash))
-        wrong.push(toHex(hash));
+      const part = bytes.subarray(at, at + (directory.objectLengths[object] as number));
+      if (!isNamed(hasher, kind, part, hash) || !isRight(hash, kind, part)) wrong.push(toHex(hash));
     }
     if (wrong.length > 0)
       yield damage(`${wrong.length} objects at byte ${offset} are not what their names say, the first is ${wrong[0]}`);

@@ -6,6 +6,6 @@ export { defaultWorkers, Ingest, type IngestOptions } from "./ingest.ts";
 export type { ContentItems, IngestFile, IngestResult } from "./ingest-batch.ts";
 export * from "./meta.ts";
 export type { MetaWriter } from "./meta-writer.ts";
-export type { IsRight } from "./set-aside.ts";
+export type { IsRight } from "./object-name.ts";
 export { Store, type StoredPack } from "./store.ts";
 export type { StoreOptions } from "./store-options.ts";

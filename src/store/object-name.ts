@@ -9,6 +9,9 @@ import type { Hash, Hasher, MetaKind } from "../format/mod.ts";
 const eventType = 1;
 const signatureBytes = 64;
 
+/** Whether an object is what it should be, as far as its name does not say: the signature of a commit. */
+export type IsRight = (hash: Hash, kind: MetaKind | undefined, bytes: Uint8Array) => boolean;
+
 /** The name that a stored metadata object must have. */
 export function metaName(hasher: Hasher, kind: MetaKind, bytes: Uint8Array): Hash {
   const signed = kind === "commit" && bytes.length > signatureBytes && bytes[1] === eventType;

@@ -5,20 +5,20 @@
 import { equalBytes, toHex } from "../base/bytes.ts";
 import type { Disk } from "../base/disk.ts";
 import { errnoOf, ioError, isKind } from "../base/errors.ts";
-import { getHasher, type Hash, type HashName, type MetaKind, metaKindNames } from "../format/mod.ts";
+import { getHasher, type Hash, type HashName, metaKindNames } from "../format/mod.ts";
 import { type GcContext, RewriteOutput } from "./gc.ts";
 import type { IndexDatabase, ObjectPlace, PackRow } from "./index-database.ts";
 import { ensureDirectory, reviveDuplicates, withExclusive } from "./index-upkeep.ts";
-import { isNamed } from "./object-name.ts";
+import { type IsRight, isNamed } from "./object-name.ts";
 import { PackFile } from "./pack-file.ts";
-
-/** Whether an object is what it should be, as far as its name does not say: the signature of a commit. */
-export type IsRight = (hash: Hash, kind: MetaKind | undefined, bytes: Uint8Array) => boolean;
 
 interface SetAside {
   readonly name: Hash;
   readonly folder: string;
-  readonly isRight: IsRight;
+}
+
+interface SetAsideContext extends GcContext {
+  readonly isRight?: IsRight;
 }
 
 /**
@@ -27,13 +27,13 @@ interface SetAside {
  * program in error.
  * @throws OuroError "locked" when others are writing; "no-space" and its like.
  */
-export function setAsidePack(context: GcContext, { name, folder, isRight }: SetAside): boolean {
+export function setAsidePack(context: SetAsideContext, { name, folder }: SetAside): boolean {
   const { disk, paths, index, secrets } = context;
   const path = paths.pack(name);
   try {
     if (isWhole(disk, path, name, secrets.hash)) return false;
     const row = index.findPackNamed(name);
-    if (row !== undefined) salvage(context, row, isRight);
+    if (row !== undefined) salvage(context, row);
     // Of a plain pack all of whose objects are whole, the copy has the same bytes, and so the same name: it is in its place now.
     if (isWhole(disk, path, name, secrets.hash)) return false;
     withExclusive(context, () => {
@@ -52,8 +52,8 @@ export function setAsidePack(context: GcContext, { name, folder, isRight }: SetA
 }
 
 /** Copies what is whole to new packs. The index says where everything is: the pack's own directory may be what is damaged. */
-function salvage(context: GcContext, pack: PackRow, isRight: IsRight): void {
-  const { disk, secrets, paths, index } = context;
+function salvage(context: SetAsideContext, pack: PackRow): void {
+  const { disk, secrets, paths, index, isRight = () => true } = context;
   const hasher = getHasher(secrets.hash);
   const output = new RewriteOutput(context, pack.class);
   try {

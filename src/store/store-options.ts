@@ -1,6 +1,7 @@
 /** What it takes to open a store. */
 import type { Disk } from "../base/disk.ts";
 import type { BoxSecrets, ChunkSizes } from "../format/mod.ts";
+import type { IsRight } from "./object-name.ts";
 
 export interface StoreOptions {
   /** The box's `.ourobox` folder. */
@@ -8,6 +9,8 @@ export interface StoreOptions {
   readonly secrets: BoxSecrets;
   readonly chunk: ChunkSizes;
   readonly disk: Disk;
+  /** What a name does not say of an object; every commit is right without it. */
+  readonly isRight?: IsRight;
   /** Unpredictable bytes. */
   readonly random: (count: number) => Uint8Array;
   /** Opens without looking after anything: cheap enough for a worker thread. Needs an index that is there. */

@@ -12,11 +12,11 @@
 import { copyBytes, toHex } from "../base/bytes.ts";
 import { errnoOf, ioError, isKind, OuroError } from "../base/errors.ts";
 import { checkChunkSizes, getHasher, type Hash, type Hasher, type MetaKind, type PackClass } from "../format/mod.ts";
-import { type CheckOptions, checkStore, type Damage } from "./check.ts";
+import { type CheckOptions, checkFrames, checkStore, type Damage } from "./check.ts";
 import { ChunkTrail } from "./chunk-trail.ts";
 import { FrameCache } from "./frame-cache.ts";
 import { collectGarbage, type GcOptions, type GcResult } from "./gc.ts";
-import { IndexDatabase, type ObjectPlace, type PackRow } from "./index-database.ts";
+import { IndexDatabase, type NewPack, type ObjectPlace, type PackRow } from "./index-database.ts";
 import {
   ensureDirectory,
   type OnPacks,
@@ -32,7 +32,7 @@ import type { MetaSource } from "./meta.ts";
 import { MetaWriter } from "./meta-writer.ts";
 import { isNamed } from "./object-name.ts";
 import { PackFile } from "./pack-file.ts";
-import { type IsRight, setAsidePack } from "./set-aside.ts";
+import { setAsidePack } from "./set-aside.ts";
 import type { StoreOptions } from "./store-options.ts";
 import { StorePaths } from "./store-paths.ts";
 import { WritingLock } from "./writing-lock.ts";
@@ -268,6 +268,8 @@ export class Store implements MetaSource, Disposable {
         { subject: toHex(name) },
       );
     const pack = file.describe(name, { nameIsVerified: true });
+    // Who has the key may be trusted with it; a plain pack may be anybody's, and an object that is here is not stored again.
+    if (secrets.suite === "plain") this.#requireTrue(file, pack);
     try {
       const fd = disk.open(temporaryPath, "write");
       try {
@@ -281,6 +283,13 @@ export class Store implements MetaSource, Disposable {
       throw ioError(`Cannot take in pack ${toHex(name)}`, error, temporaryPath);
     }
     this.#index.transaction(() => this.#index.addPack(pack));
+  }
+
+  /** @throws OuroError "corrupt" unless everything in a pack is what its directory says. */
+  #requireTrue(file: PackFile, { name, directory }: NewPack): void {
+    for (const { what } of checkFrames(file, directory, this.hasher, name, () => true, this.#options.isRight)) {
+      throw new OuroError("corrupt", `Cannot take in pack ${toHex(name)}: ${what}`, { subject: toHex(name) });
+    }
   }
 
   /**
@@ -306,17 +315,13 @@ export class Store implements MetaSource, Disposable {
   /**
    * Takes a damaged pack out of use: copies what is whole in it to new packs, and moves its file into a folder of the same file system. What only it
    * had and is damaged is no longer here then.
-   * @param isRight Whether an object is what it should be, as far as its name does not say: the signature of a commit.
    * @returns False when its bytes are what its name says, or could be made so: then it stays.
    * @throws OuroError "locked" when others are writing; "no-space" and its like.
    */
-  setAside(name: Hash, folder: string, isRight: IsRight): boolean {
+  setAside(name: Hash, folder: string): boolean {
     this.beginWriting();
     try {
-      return setAsidePack(
-        { ...this.#context, random: this.#options.random, index: this.#index },
-        { name, folder, isRight },
-      );
+      return setAsidePack({ ...this.#context, random: this.#options.random, index: this.#index }, { name, folder });
     } finally {
       this.#frames.clear();
     }

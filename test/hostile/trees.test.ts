@@ -22,6 +22,7 @@ import {
   summarizeEntries,
   summarizeReferences,
 } from "../../src/format/mod.ts";
+import { useDeep } from "../support/hostile-depth.ts";
 import { HostileRemote } from "../support/hostile-remote.ts";
 
 const bytes = (text: string): Uint8Array => Buffer.from(text, "latin1");
@@ -80,7 +81,7 @@ test("names that only look like .ourobox are taken as they are", async () => {
   const { error, report } = await remote.clone();
   assert.equal(error, undefined);
   assert.equal(report?.partial, false);
-  assert.equal(readdirSync(remote.path("target"), "buffer").length, names.length + 1);
+  assert.equal(readdirSync(Buffer.from(remote.path("target")), "buffer").length, names.length + 1);
 });
 
 test("a symlink and a directory of one name in one node are refused, in either order", async () => {
@@ -267,23 +268,8 @@ test("a file whose chunks are other than it says is refused or left out, and nev
   }
 });
 
-/** Directories within directories. */
-function deep(
-  remote: HostileRemote,
-  depth: number,
-  name: string,
-  inner: readonly Entry[] = [remote.file("f", "deep")],
-): Entry[] {
-  let entries = inner;
-  for (let level = 0; level < depth; level += 1) entries = [remote.directory(name, entries)];
-  return [...entries];
-}
-
-test("ten thousand directories in each other are written out or refused", { timeout: 300_000 }, async () => {
-  using remote = new HostileRemote();
-  remote.publish(remote.root(deep(remote, 10_000, "d")));
-  const { error, report, warnings } = await remote.clone();
-  assert(error !== undefined || report?.partial === true || warnings.length === 0, warnings[0] ?? "");
+test("thousands of directories in each other are no trouble for any command", async () => {
+  await useDeep(3000);
 });
 
 test("directories that are one and the same in two places do not multiply without end", async () => {

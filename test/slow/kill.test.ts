@@ -13,7 +13,7 @@ import { testSeeds } from "../support/seeds.ts";
 import { fillFolder, workOn } from "../support/slow-folder.ts";
 import { copyFolder, describeRan, requireSame, type SlowMachine, SlowPlace } from "../support/slow-machine.ts";
 
-const rounds = 10;
+const rounds = 6;
 const killsMin = 200;
 /** Starting Node and loading the program takes about as long, and nothing can go wrong meanwhile. */
 const startMs = 70;
@@ -77,7 +77,7 @@ class Story {
     await this.#timed(this.#a, ["gc"]);
   }
 
-  /** A day's work, each command killed once or twice. */
+  /** A day's work, each command killed up to three times. */
   async round(round: number): Promise<void> {
     const [a, b] = [this.#a, this.#b];
     workOn(this.#prng, a.folder, 15);
@@ -139,7 +139,7 @@ class Story {
   }
 
   /**
-   * Kills a command once or twice, looks at the box each time, and runs it to its end.
+   * Kills a command up to three times, looks at the box each time, and runs it to its end.
    * @param options.canBeDone The error when there is nothing left to do, as the one that was killed had got that far.
    */
   async #killed(
@@ -153,7 +153,7 @@ class Story {
       const [error] = jsonLines(ran.err).flatMap((line) => line["error"] ?? []) as { readonly kind?: string }[];
       assert(ran.status === 0 || (canBeDone !== undefined && error?.kind === canBeDone), describeRan(ran));
     };
-    for (let times = this.#prng.chance(0.4) ? 2 : 1; times > 0; times -= 1) {
+    for (let times = this.#prng.int(1, 3); times > 0; times -= 1) {
       const lastMs = this.#durations.get(name) ?? 500;
       const killAfterMs = startMs + (this.#prng.int(0, 1000) / 1000) * Math.max(20, lastMs - startMs);
       const ran = await machine.run(args, { ...where, killAfterMs });
