@@ -35,6 +35,8 @@ export const wrapLimits: {
   readonly keys: number;
 } = { memoryKiBMin: 8, memoryKiBMax: 2 ** 20, passes: 16, lanes: 16, keys: 64 };
 
+/** KiB times passes that are paid for trying keys, all together: 85 keys of the default cost, or one of the greatest. About ten seconds. */
+const triedCostMax = 2 ** 24;
 const keyBytes = 32;
 const tagBytes = 16;
 const derive = promisify(argon2);
@@ -78,12 +80,15 @@ export async function wrapKey(
 }
 
 /**
- * The box key out of the first wrapped key that the passphrase opens. Each costs what it says, so trying all of many takes long.
+ * The box key out of the first wrapped key that the passphrase opens. Each costs what it says; those that
+ * would cost too much together are not tried.
  * @throws OuroError "wrong-key" when it opens none of them.
  */
 export async function unwrapKey(keys: readonly WrappedKey[], box: Uint8Array, passphrase: string): Promise<Uint8Array> {
+  let cost = 0;
   for (const key of keys.slice(0, wrapLimits.keys)) {
-    if (!isWrapCost(key)) continue;
+    if (!isWrapCost(key) || cost + key.memoryKiB * key.passes > triedCostMax) continue;
+    cost += key.memoryKiB * key.passes;
     const opened = openWrapped(key, box, await deriveKey(passphrase, key.salt, key));
     if (opened !== undefined) return opened;
   }

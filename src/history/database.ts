@@ -9,7 +9,7 @@ import { type ErrorKind, OuroError } from "../base/errors.ts";
 
 const busyMsDefault = 10_000;
 
-/** SQLite's primary result codes (sqlite.org/rescode.html). */
+/** SQLite's result codes, primary ones but for one (sqlite.org/rescode.html). */
 const kindByCode: Readonly<Record<number, ErrorKind>> = {
   3: "permission",
   5: "locked",
@@ -19,6 +19,8 @@ const kindByCode: Readonly<Record<number, ErrorKind>> = {
   13: "no-space",
   14: "io",
   26: "corrupt",
+  // SQLITE_IOERR_SHMSIZE: there is no room for the file that processes share.
+  4874: "no-space",
 };
 const hintByKind: Partial<Record<ErrorKind, string>> = {
   locked: "Another ourobox is working on this box; wait for it or end it.",
@@ -141,7 +143,7 @@ export class Database implements Disposable {
 /** SQLite's failure as one of ours; anything else is passed on. */
 function databaseError(path: string, thrown: unknown): unknown {
   if (!(thrown instanceof Error) || !("errcode" in thrown) || typeof thrown.errcode !== "number") return thrown;
-  const kind = kindByCode[thrown.errcode & 0xff] ?? "io";
+  const kind = kindByCode[thrown.errcode] ?? kindByCode[thrown.errcode & 0xff] ?? "io";
   const hint = hintByKind[kind];
   const options = { subject: path, cause: thrown, ...(hint === undefined ? {} : { hint }) };
   return new OuroError(kind, `Cannot use ${path}: ${thrown.message}`, options);

@@ -48,6 +48,7 @@ export function checkRange(name: string, size: number, range: ByteRange | undefi
 export function tooLarge(name: string, size: number, bytesMax: number): OuroError {
   return new OuroError("too-large", `Cannot read ${name}: it has ${size} bytes (at most ${bytesMax})`, {
     subject: name,
+    hint: "It is not what it should be: bring it back from a copy, or remove it and push again.",
   });
 }
 

@@ -11,6 +11,8 @@ const kindByCode: Readonly<Record<number, ErrorKind>> = {
   13: "no-space",
   14: "io",
   26: "corrupt",
+  // SQLITE_IOERR_SHMSIZE: there is no room for the file that processes share.
+  4874: "no-space",
 };
 
 const hints: Partial<Record<ErrorKind, string>> = {
@@ -28,7 +30,8 @@ export function sqliteError(what: string, thrown: unknown, subject: string): Our
   if (thrown instanceof OuroError) return thrown;
   if (!(thrown instanceof Error) || !("errcode" in thrown) || typeof thrown.errcode !== "number") throw thrown;
   // SQLite's "generic error" here means that a table is missing or strange: damage, or another program's file.
-  const kind = thrown.errcode === 1 ? "corrupt" : (kindByCode[thrown.errcode & 0xff] ?? "io");
+  const kind =
+    thrown.errcode === 1 ? "corrupt" : (kindByCode[thrown.errcode] ?? kindByCode[thrown.errcode & 0xff] ?? "io");
   const hint = hints[kind];
   return new OuroError(kind, `${what}: ${thrown.message}`, {
     subject,

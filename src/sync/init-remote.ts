@@ -93,6 +93,10 @@ export async function readRemoteIdentity(remote: Remote, options: RemoteOptions 
 export async function unlockIdentity(identity: BoxIdentity, askPassphrase: () => Promise<string>): Promise<BoxSecrets> {
   const { box, hash, suite, keys = [] } = identity;
   if (suite === "plain") return { box, hash, suite };
-  if (keys.length === 0) throw new OuroError("corrupt", "Cannot open the box: the remote has no wrapped key of it");
+  if (keys.length === 0) {
+    throw new OuroError("corrupt", "Cannot open the box: the remote has no wrapped key of it", {
+      hint: "Bring the remote's file `config` back from a copy.",
+    });
+  }
   return { box, hash, suite, key: await unwrapKey(keys, box, await askPassphrase()) };
 }

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type AppContext, type CloneReport, cloneBox, silentProgress } from "../../src/app/mod.ts";
 import { ByteWriter, toHex, utf8 } from "../../src/base/bytes.ts";
+import { clockMax } from "../../src/base/clock.ts";
 import { isKind, type OuroError } from "../../src/base/errors.ts";
 import { nodeDisk } from "../../src/base/node-disk.ts";
 import { collectEntryEvents, writeEntry } from "../../src/format/entry-codec.ts";
@@ -285,11 +286,33 @@ export class HostileRemote implements Disposable {
       tags: [],
       ...change,
     };
+    this.#writeHead(head, signer);
+  }
+
+  #writeHead(head: Head, signer: SigningKey): void {
     const payload = encodeHead(head, this.secrets.box, (message) => signer.sign(message));
     writeFileSync(
       this.path(`remote/heads/${writerHex(this.writer)}`),
       sealBlob(this.secrets, "head", payload, noRandom),
     );
+  }
+
+  /** A head that says that its writer has written nothing. */
+  writeHeadOnly(commit: Hash): void {
+    const head: Head = {
+      writer: this.writer,
+      branch: "main",
+      commit,
+      peer: this.peer.publicKey,
+      peerName: "mallory",
+      tags: [],
+    };
+    this.#writeHead(head, this.peer);
+  }
+
+  /** The next commit is dated with the last clock that there is. */
+  atTheEndOfTime(): void {
+    this.#clock = clockMax;
   }
 
   /** A remote whose head is a commit of this tree. @returns The commit. */

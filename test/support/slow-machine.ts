@@ -83,8 +83,10 @@ export class SlowMachine {
   }
 
   async requireTold(after: string): Promise<void> {
+    // Others may commit meanwhile.
+    const told = [...this.told];
     const log = new Set(await this.log());
-    const lost = [...this.told].filter((id) => !log.has(id));
+    const lost = told.filter((id) => !log.has(id));
     assert.deepEqual(lost, [], `${after}: the log lacks commits that were told of`);
   }
 
