@@ -147,7 +147,7 @@ async function findStart(box: OpenBox, head: Hash, target: Hash): Promise<Start>
   const isOurs = ({ path, before, after }: Change): boolean =>
     after === undefined ||
     (before !== undefined && isSameData(before, after)) ||
-    roots.some((root) => isSameData(box.reader.findPath(root, splitPath(path)), after));
+    roots.some((root) => isWritten(box.reader.findPath(root, splitPath(path)), after));
   const others = changes.filter((change) => !isOurs(change));
   requireUntouched(target, others, way);
   const touched = changes.filter((change) => !isKeptDirectory(change) && way.isTouchedBy(change)).flatMap(pathsOf);
@@ -230,6 +230,16 @@ function pathsOf({ path, oldPath }: Pick<Change, "path" | "oldPath">): Uint8Arra
 function parentsOf(paths: readonly Uint8Array[]): Uint8Array[] {
   const parents = paths.map((path) => path.subarray(0, Math.max(0, path.lastIndexOf(0x2f))));
   return [...new Map(parents.map((parent) => [keyOf(parent), parent])).values()];
+}
+
+/**
+ * Whether a move has written this to make it `goal`. Its time is set last: with that to the nanosecond, other bytes are what a power loss has left
+ * of those that were written.
+ */
+function isWritten(goal: Entry | undefined, found: Entry): boolean {
+  if (goal === undefined) return false;
+  const isFile = goal.kind === kinds.file && found.kind === kinds.file;
+  return isSameData(goal, found) || (isFile && goal.mtimeNs === found.mtimeNs);
 }
 
 /** Whether two entries hold the same: bytes, target, device, or a directory. */

@@ -9,6 +9,7 @@ import type { OuroError } from "../base/errors.ts";
 import { plainStyle, type Style } from "./color.ts";
 import type { JsonValue, Sink } from "./output.ts";
 import { ProgressLine, type Totals } from "./progress.ts";
+import { quoteText } from "./quote.ts";
 
 export interface MessageOptions {
   readonly json?: boolean;
@@ -50,14 +51,14 @@ export class Messages {
 
   notice(message: string): void {
     if (this.#options.quiet === true) return;
-    this.#line({ notice: message }, message);
+    this.#line({ notice: message }, quoteText(message));
   }
 
   /** Something went wrong for a part of the work, which goes on. */
   warn(message: string): void {
     this.#warnings += 1;
     if (this.#warnings > warningsMax && this.#options.verbose !== true && this.#options.json !== true) return;
-    this.#line({ warning: message }, `${this.#style.yellow("warning:")} ${message}`);
+    this.#line({ warning: message }, `${this.#style.yellow("warning:")} ${quoteText(message)}`);
   }
 
   error(error: OuroError, status: number): void {
@@ -72,7 +73,7 @@ export class Messages {
           status,
         },
       },
-      `${this.#style.red("ourobox:")} ${message}${hint === undefined ? "" : `\n${hint}`}`,
+      `${this.#style.red("ourobox:")} ${quoteText(message)}${hint === undefined ? "" : `\n${quoteText(hint)}`}`,
     );
   }
 
@@ -81,7 +82,7 @@ export class Messages {
     const message = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
     const stack = thrown instanceof Error ? thrown.stack : undefined;
     const text = [
-      `${this.#style.red("ourobox:")} This is a bug in Ourobox, please report it: ${message}`,
+      `${this.#style.red("ourobox:")} This is a bug in Ourobox, please report it: ${quoteText(message)}`,
       this.#options.verbose === true ? (stack ?? "") : "Run the command again with -v to see where it happened.",
     ];
     this.#line({ error: { kind: "bug", message, ...(stack === undefined ? {} : { stack }), status } }, text.join("\n"));

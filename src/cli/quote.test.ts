@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import { testSeeds } from "../../test/support/seeds.ts";
 import { concatBytes, equalBytes, utf8 } from "../base/bytes.ts";
-import { jsonPath, quoteBytes, quotePath } from "./quote.ts";
+import { jsonPath, quoteBytes, quotePath, quoteText } from "./quote.ts";
 
 test("printable names stand as they are", () => {
   for (const name of ["a.txt", "two words", "größe.odt", "日本", "it's", "-n"])
@@ -26,6 +26,11 @@ testSeeds("bash reads a quoted name back as the same bytes", 5, (prng) => {
   const expected = names.filter((name) => quoteBytes(name).startsWith("$'"));
   const printed = execFileSync("bash", ["-c", `printf '%s\\0' ${quoted.join(" ")}`]);
   assert(equalBytes(printed, concatBytes(expected.flatMap((name) => [name, Uint8Array.of(0)]))));
+});
+
+test("a message with a name in it stays on its line and out of the terminal's way", () => {
+  assert.equal(quoteText("Cannot write größe it's: no"), "Cannot write größe it's: no");
+  assert.equal(quoteText("a\x1b[2J\nourobox: fine"), "a\\033[2J\\nourobox: fine");
 });
 
 test("the root is a dot", () => {

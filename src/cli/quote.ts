@@ -29,6 +29,11 @@ export function quotePath(path: Path): string {
   return quoteBytes(path.length === 0 ? dot : path);
 }
 
+/** A message that may hold a name: printable as it is, with what is not shown as an escape, and on one line. */
+export function quoteText(text: string): string {
+  return Array.from(text, (each) => (unprintable.test(each) ? escapeControl(each) : each)).join("");
+}
+
 /** Bytes as members of a --json object: text; where it is not UTF-8 also the bytes themselves, as `<name>Bytes` in base64. */
 export function jsonBytes(name: string, bytes: Uint8Array): { readonly [key: string]: JsonValue } {
   const text = findText(bytes);

@@ -9,8 +9,6 @@ const known: Readonly<Record<string, string>> = {
   "clone EIO":
     "a file whose content could not be read is left out with a warning, and neither status nor restore sees that it is not there",
   "pull EIO": "a file that could not be replaced keeps its old content, and counts as changed here",
-  "pull power":
-    "what a power loss left of a file that was just written is taken for somebody's change, and the pull asks",
 };
 
 /** @param step 1: every operation. */

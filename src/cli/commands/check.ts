@@ -4,6 +4,7 @@ import { type Command, type CommandContext, defineCommand } from "../command.ts"
 import { counted } from "../format.ts";
 import { openBox } from "../open.ts";
 import { checkCount } from "../paths.ts";
+import { quoteText } from "../quote.ts";
 import { exitStatus } from "../status.ts";
 
 const usageText = "check [--read-data] [--repair]";
@@ -34,7 +35,7 @@ The next \`ourobox fetch\` then brings from a remote what is missing here, and t
       all.push(damage);
       const { file, what, hint } = damage;
       if (context.json) context.out.json({ damage: what, file, hint });
-      else context.out.line(`${context.style.red("damaged:")} ${file}: ${what}\n  ${hint}`);
+      else context.out.line(`${context.style.red("damaged:")} ${quoteText(file)}: ${quoteText(what)}\n  ${hint}`);
     }
     const found = all.length;
     if (values.repair && !context.dryRun && found > 0) await repair(context, box, all);
