@@ -26,6 +26,7 @@ import { EntryMaker } from "./checkout-entry.ts";
 import { type CheckoutPlace, type FileJob, type JobGroup, temporaryName } from "./checkout-file.ts";
 import { LinkGroups } from "./checkout-links.ts";
 import type { CheckoutPool } from "./checkout-pool.ts";
+import { separateDisplaced } from "./displaced.ts";
 import { FolderPaths } from "./folder-paths.ts";
 import type { HeldMove } from "./held.ts";
 import { ObservedRecords, setXattrsOf } from "./observed-records.ts";
@@ -156,7 +157,7 @@ class Checkout {
 
   async #makeDifferences(): Promise<void> {
     const { reader, from, to } = this.#options;
-    const changes = [...diffTrees(reader, from, to)];
+    const changes = separateDisplaced([...diffTrees(reader, from, to)]);
     this.#links.setChanged(changes);
     this.#removeAndMoveOut(changes);
     for (const change of changes) await this.#apply(change);
