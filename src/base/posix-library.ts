@@ -5,7 +5,7 @@
  * thread, so nothing here may be re-entered. Pointers are plain numbers (user space has 47 bits of them). Linux with glibc,
  * x64 and arm64; structures are those of the kernel's ABI, equal on both.
  */
-import { constants } from "node:fs";
+import { constants, openSync } from "node:fs";
 import { createRequire } from "node:module";
 import { getSystemErrorMap } from "node:util";
 import type Koffi from "koffi";
@@ -40,6 +40,7 @@ const prototypes = {
   pwrite: "int64_t pwrite64(int fd, size_t bytes, size_t count, int64_t position)",
   lseek: "int64_t lseek64(int fd, int64_t offset, int whence)",
   fallocate: "int fallocate64(int fd, int mode, int64_t offset, int64_t length)",
+  dup2: "int dup2(int from, int to)",
   flock: "int flock(int fd, int operation)",
   copyFileRange:
     "long copy_file_range(int from, size_t fromAt, int to, size_t toAt, size_t length, unsigned int flags)",
@@ -107,6 +108,16 @@ function load(): Library {
   const words = new Int32Array(memory, 0, memory.byteLength >>> 2);
   const errno = (): number => koffi.errno();
   return { call, errno, scratch, words, pathA: base, pathB: base + pathRoom, data: base + dataAt };
+}
+
+/**
+ * Leads stdout and stderr to nowhere, when all has been written: koffi syncs both as the process ends, which takes time on a slow disk and
+ * never comes back where it fails.
+ */
+export function discardOutput(): void {
+  if (loaded === undefined) return;
+  const nowhere = openSync("/dev/null", constants.O_WRONLY);
+  for (const fd of [1, 2]) check(loaded.call.dup2(nowhere, fd), "dup2");
 }
 
 /** The address of memory that the caller keeps alive, unmoved, for as long as it uses the number. */

@@ -155,4 +155,5 @@ function isTermination({ kind, subject }: OuroError): boolean {
 if (import.meta.main) {
   const { processWorld } = await import("./process-world.ts");
   process.exitCode = await main(process.argv.slice(2), processWorld());
+  process.once("exit", (await import("../base/posix-library.ts")).discardOutput);
 }

@@ -1,7 +1,7 @@
 /** The program as a process: what cannot be seen from inside of one. Signals, closed pipes, arguments that are no UTF-8. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, watch, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync, watch, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -104,6 +104,28 @@ test("without a terminal nobody is asked: a passphrase that nothing gives is a w
   const { err, status } = shell(`$ourobox remote add away "$HOME/away"; setsid -w $ourobox push away < /dev/null`);
   assert.equal(status, 12);
   assert.match(err, /^ourobox: .*there is no terminal to ask at\nSet OUROBOX_PASSPHRASE/);
+});
+
+test("a command ends even when its stdout and stderr cannot be synced", () => {
+  // fsync of a descriptor that is only a path fails, as of a file on a failing disk.
+  const pathOnly = openSync(box, 0o10000000);
+  try {
+    for (const stdio of [["ignore", "pipe", pathOnly] as const, ["ignore", pathOnly, pathOnly] as const]) {
+      const ran = spawnSync(program, ["status"], {
+        cwd: box,
+        env: environment(),
+        stdio: [...stdio],
+        encoding: "latin1",
+        timeout: 20_000,
+        killSignal: "SIGKILL",
+      });
+      assert.equal(ran.signal, null);
+      if (stdio[1] === "pipe") assert.deepEqual([ran.status, ran.stdout.slice(0, 9)], [0, "On branch"]);
+      else assert.equal(ran.status, 1);
+    }
+  } finally {
+    closeSync(pathOnly);
+  }
 });
 
 test("data goes to stdout, and messages to stderr", () => {
