@@ -30,6 +30,8 @@ export interface StatusReport {
   readonly picked: readonly Path[];
   /** By path. */
   readonly changes: readonly Change[];
+  /** What the last commit has and could not be made in this folder, by path: no change. */
+  readonly absent: readonly Path[];
   /** Something could not be read. */
   readonly partial: boolean;
   /** When asked for: the folder as a tree, in memory. */
@@ -92,17 +94,22 @@ export async function statusOf(box: OpenBox, { paths, withTree = false }: Status
   if (withTree) {
     const sink = new OverlayMeta(store, store.hasher);
     const event = { clock: 0xffff_ffff_ffff_ffffn, writer: 0xffff_ffff_ffff_ffffn };
-    const { tree, isPartial } = await commitFolder({ ...folder, ingest, sink, event });
+    const { tree, absent, isPartial } = await commitFolder({ ...folder, ingest, sink, event });
     const workingTree = tree ?? head?.commit.tree;
     const found = workingTree === undefined ? {} : { workingTree: { tree: workingTree, reader: new TreeReader(sink) } };
-    return { ...report, changes: [], partial: isPartial, ...found };
+    return { ...report, changes: [], absent, partial: isPartial, ...found };
   }
-  const { changes, isPartial } = await statusFolder({ ...folder, ingest, hash: (bytes) => store.hasher.hash(bytes) });
+  const { changes, absent, isPartial } = await statusFolder({
+    ...folder,
+    ingest,
+    hash: (bytes) => store.hasher.hash(bytes),
+  });
   const filter = new PathFilter(picked);
   const isPicked = ({ path, oldPath }: Change): boolean =>
     picked.length > 0 &&
     (filter.match(path) !== "not" || (oldPath !== undefined && filter.match(oldPath) === "chosen"));
-  return { ...report, changes: changes.map((change) => ({ ...change, picked: isPicked(change) })), partial: isPartial };
+  const shown = changes.map((change) => ({ ...change, picked: isPicked(change) }));
+  return { ...report, changes: shown, absent, partial: isPartial };
 }
 
 /** Picks paths for the next commit. @throws OuroError "not-found" for one that is neither in the folder nor in the last commit. */

@@ -13,7 +13,7 @@ import { type CommitReport, commitBox, statusOf } from "./box-commit.ts";
 import type { Change, Path } from "./changes.ts";
 import { makeFolders } from "./disk-folders.ts";
 import { checkoutFolder } from "./folder.ts";
-import { type GraftedTree, graftTree } from "./graft-tree.ts";
+import { type GraftedTree, graftTree, withoutPaths } from "./graft-tree.ts";
 import { lockWhole } from "./move-folder.ts";
 import type { OpenBox } from "./open-box.ts";
 import { TemporaryFolder } from "./temporary-folder.ts";
@@ -80,7 +80,7 @@ async function restoreLocked(
   { source, paths, dryRun }: HereRequest,
 ): Promise<RestoreReport> {
   const chosen = paths.length === 0 ? [new Uint8Array()] : paths;
-  const { changes } = await statusOf(box, { paths: chosen });
+  const { changes, absent } = await statusOf(box, { paths: chosen });
   let saved: CommitReport | undefined;
   if (!dryRun && changes.some(isLost)) {
     const message = `Before restoring from ${toHex(source).slice(0, 12)}`;
@@ -89,6 +89,7 @@ async function restoreLocked(
   const { reader, tree: from } = await folderTree(box, {
     paths: chosen,
     isCommitted: saved !== undefined || changes.length === 0,
+    absent,
   });
   const grafted = graftTree(reader.source, box.store.hasher, { onto: from, source: tree, paths: chosen });
   if (dryRun) {
@@ -116,15 +117,19 @@ function isLost(change: Change): boolean {
   return change.type !== "remove" && isShown(change);
 }
 
-/** The folder as a tree: the head's when it is as committed. */
+/** The folder as a tree: the head's when it is as committed, but for what could not be made in it. */
 async function folderTree(
   box: OpenBox,
-  { paths, isCommitted }: { readonly paths: readonly Path[]; readonly isCommitted: boolean },
+  {
+    paths,
+    isCommitted,
+    absent,
+  }: { readonly paths: readonly Path[]; readonly isCommitted: boolean; readonly absent: readonly Path[] },
 ): Promise<GraftedTree> {
   const { workingTree } = isCommitted ? { workingTree: undefined } : await statusOf(box, { paths, withTree: true });
   const tree = workingTree?.tree ?? box.headCommit()?.commit.tree;
   if (tree === undefined) throw new OuroError("not-found", "Cannot restore: there is no commit yet");
-  return { tree, reader: workingTree?.reader ?? box.reader };
+  return withoutPaths({ tree, reader: workingTree?.reader ?? box.reader }, box.store.hasher, absent);
 }
 
 type ThereRequest = Pick<RestoreRequest, "paths" | "dryRun"> & { readonly target: string };

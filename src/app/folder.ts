@@ -113,7 +113,8 @@ export async function checkoutFolder(
       onMoveOut: (moves) => box.state.setValue(heldKey, encodeHeldMoves(moves)),
       warn: (message) => context.warn(message),
     });
-    if (holds && hasHeld(box)) box.state.setValue(heldKey, undefined);
+    if (holds && report.isPartial) putBackHeld(box);
+    else if (holds && hasHeld(box)) box.state.setValue(heldKey, undefined);
     context.progress.done();
     return report;
   } catch (thrown) {

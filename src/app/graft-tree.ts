@@ -6,6 +6,7 @@ import {
   directoryOf,
   editDirectory,
   joinPath,
+  pathKey,
   putRoot,
   splitPath,
   TreeReader,
@@ -102,35 +103,39 @@ export function graftTree(
   }
 }
 
+/** A tree that is another but for some paths, which it has not. */
+export function withoutPaths({ reader, tree }: GraftedTree, hasher: Hasher, paths: readonly Uint8Array[]): GraftedTree {
+  if (paths.length === 0) return { reader, tree };
+  const meta = new OverlayMeta(reader.source, hasher);
+  const nothing = withDirectory(reader.root(tree), { kind: kinds.directory, summary: emptySummary });
+  return graftTree(meta, hasher, { onto: tree, source: putRoot(meta, nothing), paths });
+}
+
 /** Paths by the directories above them. */
 class ChosenNames {
   readonly #chosen: ReadonlySet<string>;
   readonly #below = new Map<string, Map<string, Uint8Array>>();
 
   constructor(paths: readonly Uint8Array[]) {
-    this.#chosen = new Set(paths.map(keyOf));
+    this.#chosen = new Set(paths.map(pathKey));
     for (const path of paths) {
       let parent: Uint8Array = new Uint8Array();
       for (const name of splitPath(path)) {
-        const names = this.#below.get(keyOf(parent)) ?? new Map<string, Uint8Array>();
-        this.#below.set(keyOf(parent), names.set(keyOf(name), name));
+        const names = this.#below.get(pathKey(parent)) ?? new Map<string, Uint8Array>();
+        this.#below.set(pathKey(parent), names.set(pathKey(name), name));
         parent = joinPath(parent, name);
       }
     }
   }
 
   has(path: Uint8Array): boolean {
-    return this.#chosen.has(keyOf(path));
+    return this.#chosen.has(pathKey(path));
   }
 
   /** The names in a directory that are chosen or lead there, sorted. */
   below(path: Uint8Array): Uint8Array[] {
-    return [...(this.#below.get(keyOf(path))?.values() ?? [])].sort((a, b) => Buffer.compare(a, b));
+    return [...(this.#below.get(pathKey(path))?.values() ?? [])].sort((a, b) => Buffer.compare(a, b));
   }
-}
-
-function keyOf(path: Uint8Array): string {
-  return asBuffer(path).toString("latin1");
 }
 
 function withDirectory(entry: Entry, value: DirectoryValue): Entry {

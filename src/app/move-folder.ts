@@ -5,16 +5,24 @@
  * what is of the old commit, of the new one or of neither's making is told apart, and the rest is done from there. Head and scan rows move in one
  * transaction at the end.
  */
-import { asBuffer, equalBytes, toHex, toText } from "../base/bytes.ts";
+import { equalBytes, toHex, toText } from "../base/bytes.ts";
 import { isKind, OuroError } from "../base/errors.ts";
 import { type Dot, type Entry, type Hash, kinds } from "../format/mod.ts";
-import { diffTrees, entryDifferences, isShown, splitPath, type Change as TreeChange } from "../history/mod.ts";
+import {
+  diffTrees,
+  entryDifferences,
+  isShown,
+  keysAbove,
+  pathKey,
+  splitPath,
+  type Change as TreeChange,
+} from "../history/mod.ts";
 import { type CheckoutReport, saveObservations } from "../workdir/mod.ts";
 import { statusOf } from "./box-commit.ts";
 import type { Change } from "./changes.ts";
 import { checkoutFolder, hasHeld, putBackHeld } from "./folder.ts";
 import { lockFolder } from "./folder-lock.ts";
-import { type GraftedTree, graftTree } from "./graft-tree.ts";
+import { type GraftedTree, graftTree, withoutPaths } from "./graft-tree.ts";
 import type { OpenBox } from "./open-box.ts";
 import { saveOwnHead } from "./own-head.ts";
 
@@ -71,6 +79,11 @@ async function moveLocked(box: OpenBox, target: Hash, command: string): Promise<
     state.setValue(movingKey, undefined);
   });
   saveOwnHead(box);
+  const absent = report?.absent ?? 0;
+  if (absent > 0)
+    box.context.warn(
+      `${absent === 1 ? "One name" : `${absent} names`} of commit ${toHex(target).slice(0, 12)} could not be made here: \`ourobox status\` lists what is missing, \`ourobox restore\` tries again.`,
+    );
   return { isPartial: report?.isPartial ?? false };
 }
 
@@ -134,11 +147,11 @@ async function findStart(box: OpenBox, head: Hash, target: Hash): Promise<Start>
   const [from, to] = [box.commits.read(head).commit.tree, box.commits.read(target).commit.tree];
   const interrupted = box.state.value(movingKey);
   if (interrupted === undefined) {
-    const { changes } = await statusOf(box);
+    const { changes, absent } = await statusOf(box);
     if (changes.length > 0) requireUntouched(target, changes, new WrittenPaths(diffTrees(box.reader, from, to)));
-    return { tree: from, reader: box.reader, unseen: [] };
+    return { ...withoutPaths({ tree: from, reader: box.reader }, box.store.hasher, absent), unseen: [] };
   }
-  const { workingTree } = await statusOf(box, { withTree: true });
+  const { workingTree, absent } = await statusOf(box, { withTree: true });
   if (workingTree === undefined) return { tree: from, reader: box.reader, unseen: [] };
   const goals = [to, box.commits.read(interrupted).commit.tree];
   const way = new WrittenPaths(goals.flatMap((goal) => [...diffTrees(box.reader, from, goal)]));
@@ -151,13 +164,15 @@ async function findStart(box: OpenBox, head: Hash, target: Hash): Promise<Start>
   const others = changes.filter((change) => !isOurs(change));
   requireUntouched(target, others, way);
   const touched = changes.filter((change) => !isKeptDirectory(change) && way.isTouchedBy(change)).flatMap(pathsOf);
+  const { hasher } = box.store;
   const { source } = workingTree.reader;
   const paths = [...touched, ...way.replaced];
   const unseen = roots.flatMap((root) =>
     parentsOf(paths).map((path) => box.reader.findPath(root, splitPath(path))?.id),
   );
+  const grafted = graftTree(source, hasher, { onto: from, source: workingTree.tree, paths, takesTimes: true });
   return {
-    ...graftTree(source, box.store.hasher, { onto: from, source: workingTree.tree, paths, takesTimes: true }),
+    ...withoutPaths(grafted, hasher, absent),
     unseen: unseen.filter((id) => id !== undefined),
   };
 }
@@ -189,21 +204,21 @@ class WrittenPaths {
     for (const change of changes) {
       const paths = pathsOf(change);
       if (!isKeptDirectory(change)) this.replaced.push(...paths);
-      for (const key of paths.map(keyOf)) {
+      for (const key of paths.map(pathKey)) {
         this.#written.add(key);
         if (isKeptDirectory(change)) this.#kept.add(key);
-        for (const above of ancestorsOf(key)) this.#above.add(above);
+        for (const above of keysAbove(key)) this.#above.add(above);
       }
     }
   }
 
   isTouchedBy(change: Change): boolean {
     return pathsOf(change)
-      .map(keyOf)
+      .map(pathKey)
       .some((key) => {
         if (key !== "" && this.#written.has(key)) return true;
         if (!isKeptDirectory(change) && this.#above.has(key)) return true;
-        return ancestorsOf(key).some((above) => this.#written.has(above) && !this.#kept.has(above));
+        return keysAbove(key).some((above) => this.#written.has(above) && !this.#kept.has(above));
       });
   }
 }
@@ -212,24 +227,13 @@ function isKeptDirectory({ type, before, after }: TreeChange): boolean {
   return type === "change" && before?.kind === kinds.directory && after?.kind === kinds.directory;
 }
 
-function keyOf(path: Uint8Array): string {
-  return asBuffer(path).toString("latin1");
-}
-
-/** The directories above a path, but for the root. */
-function ancestorsOf(key: string): string[] {
-  const found: string[] = [];
-  for (let at = key.lastIndexOf("/"); at > 0; at = key.lastIndexOf("/", at - 1)) found.push(key.slice(0, at));
-  return found;
-}
-
 function pathsOf({ path, oldPath }: Pick<Change, "path" | "oldPath">): Uint8Array[] {
   return oldPath === undefined ? [path] : [path, oldPath];
 }
 
 function parentsOf(paths: readonly Uint8Array[]): Uint8Array[] {
   const parents = paths.map((path) => path.subarray(0, Math.max(0, path.lastIndexOf(0x2f))));
-  return [...new Map(parents.map((parent) => [keyOf(parent), parent])).values()];
+  return [...new Map(parents.map((parent) => [pathKey(parent), parent])).values()];
 }
 
 /**

@@ -79,6 +79,7 @@ const kindByErrno: Readonly<Record<string, ErrorKind>> = {
   ENOTSUP: "unsupported",
   ENOSYS: "unsupported",
   EINVAL: "invalid",
+  EILSEQ: "invalid",
   ELOOP: "invalid",
   ENAMETOOLONG: "too-large",
   ESTALE: "stale",

@@ -20,7 +20,7 @@ export { type Difference, entryDifferences, equalContents, equalXattrs } from ".
 export { HashSet } from "./hash-set.ts";
 export { followPaths, type PathCommit, type WalkOptions, walkLog } from "./log.ts";
 export { checkHistory, type HistoryDamage, type LiveObjects, markLive, type ObjectWalkOptions } from "./object-walk.ts";
-export { comparePaths, isWithin, joinPath, PathFilter, splitPath } from "./paths.ts";
+export { comparePaths, isWithin, joinPath, keysAbove, PathFilter, pathKey, splitLast, splitPath } from "./paths.ts";
 export { type RevisionContext, resolveRevision } from "./revision.ts";
 export { type Operation, type OwnHead, type RemoteHead, State, type StateDamage } from "./state.ts";
 export { parseTime } from "./time.ts";

@@ -2,7 +2,7 @@
  * Paths within a tree: names joined by "/", as bytes; the root's is empty. Ordered as a tree is walked: a directory, what is
  * below it, then the next name.
  */
-import { concatBytes, equalBytes } from "../base/bytes.ts";
+import { asBuffer, concatBytes, equalBytes } from "../base/bytes.ts";
 
 const slash = 0x2f;
 const slashBytes: Uint8Array = new Uint8Array([slash]);
@@ -23,6 +23,24 @@ export function splitPath(path: Uint8Array): Uint8Array[] {
   }
   names.push(path.subarray(start));
   return names;
+}
+
+/** A path's directory and its name; of the root both are empty. Views. */
+export function splitLast(path: Uint8Array): [parent: Uint8Array, name: Uint8Array] {
+  const at = path.lastIndexOf(slash);
+  return at < 0 ? [new Uint8Array(), path] : [path.subarray(0, at), path.subarray(at + 1)];
+}
+
+/** A path as a key of a map: one character a byte. */
+export function pathKey(path: Uint8Array): string {
+  return asBuffer(path).toString("latin1");
+}
+
+/** The keys of the directories above a path, the nearest first, but for the root. @param key As of `pathKey`. */
+export function keysAbove(key: string): string[] {
+  const found: string[] = [];
+  for (let at = key.lastIndexOf("/"); at > 0; at = key.lastIndexOf("/", at - 1)) found.push(key.slice(0, at));
+  return found;
 }
 
 /** Whether `path` is `ancestor` or below it. */

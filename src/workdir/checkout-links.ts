@@ -1,6 +1,6 @@
 /** Hard links of a checkout: which file of a group is written, and which names are linked to it afterwards. */
 import { dotKey, type Entry, kinds, summaryFlags } from "../format/mod.ts";
-import { type Change, directoryOf, type TreeReader, walkEntries } from "../history/mod.ts";
+import { type Change, directoryOf, pathKey, type TreeReader, walkEntries } from "../history/mod.ts";
 import { isSameFile } from "./checkout-same.ts";
 
 interface Linked {
@@ -25,7 +25,7 @@ export class LinkGroups {
 
   /** Paths that are about to be written: no others are linked to what stands there now. */
   setChanged(changes: readonly Change[]): void {
-    this.#changed = new Set(changes.filter(({ after }) => after?.kind === kinds.file).map(({ path }) => keyOf(path)));
+    this.#changed = new Set(changes.filter(({ after }) => after?.kind === kinds.file).map(({ path }) => pathKey(path)));
   }
 
   /** @returns Whether this name is to be linked later instead of being written. */
@@ -54,15 +54,11 @@ export class LinkGroups {
     const enters = ({ entry }: Linked): boolean =>
       ((directoryOf(entry)?.summary.flags ?? 0) & summaryFlags.links) !== 0;
     for (const { path, entry } of walkEntries(this.#reader, top, new Uint8Array(), { enters })) {
-      if (entry.meta.link === undefined || this.#changed.has(keyOf(path))) continue;
+      if (entry.meta.link === undefined || this.#changed.has(pathKey(path))) continue;
       const group = dotKey(entry.meta.link);
       const primaries = this.#primaries.get(group) ?? [];
       if (!primaries.some((each) => isSameFile(each.entry, entry)))
         this.#primaries.set(group, [...primaries, { path, entry }]);
     }
   }
-}
-
-function keyOf(path: Uint8Array): string {
-  return Buffer.from(path.buffer, path.byteOffset, path.byteLength).toString("latin1");
 }

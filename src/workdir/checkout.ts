@@ -4,7 +4,8 @@
  * What is moved is renamed, never written anew. First, in reverse order of the old tree, things are removed and what moves goes to
  * `.ourobox/moving/`; then, in the order of the new tree, things are made, moved in and changed, files by a pool of workers; then hard links,
  * and last the directories, deepest first, as making things in them changed their times. A directory with files that are in no tree
- * (ignored ones) stays. It is all durable when `checkout` returns. After a crash the caller puts back what was being moved (held.ts), and
+ * (ignored ones) stays. What cannot be made here (a device as an ordinary user, a name that this file system does not take) is noted as
+ * absent, with all that would be below it; nothing older is left in its place. It is all durable when `checkout` returns. After a crash the caller puts back what was being moved (held.ts), and
  * begins again from what the folder then holds.
  *
  * The caller has made sure that the folder holds `from`: what it holds beyond that is overwritten only where the new tree needs the name.
@@ -18,6 +19,9 @@ import {
   comparePaths,
   diffTrees,
   directoryOf,
+  joinPath,
+  pathKey,
+  splitLast,
   splitPath,
   type TreeReader,
   walkEntries,
@@ -27,9 +31,10 @@ import { type CheckoutPlace, type FileJob, type JobGroup, temporaryName } from "
 import { LinkGroups } from "./checkout-links.ts";
 import type { CheckoutPool } from "./checkout-pool.ts";
 import { separateDisplaced } from "./displaced.ts";
+import { FinishingDirectories } from "./finishing.ts";
 import { FolderPaths } from "./folder-paths.ts";
 import type { HeldMove } from "./held.ts";
-import { ObservedRecords, setXattrsOf } from "./observed-records.ts";
+import { type DirectoryObservation, Observations } from "./observations.ts";
 
 export interface CheckoutOptions {
   readonly reader: TreeReader;
@@ -46,19 +51,12 @@ export interface CheckoutOptions {
   readonly warn: (message: string) => void;
 }
 
-/** What was seen in one directory, for the next scan to compare with. */
-export interface DirectoryObservation {
-  readonly id: Dot;
-  readonly isNew: boolean;
-  /** Names that were made or changed, and what stands there now. */
-  readonly written: ObservedRecords;
-  readonly removed: Uint8Array[];
-}
-
 export interface CheckoutReport {
   readonly written: number;
   readonly removed: number;
   readonly isPartial: boolean;
+  /** How many names could not be made; not counting what is below them. */
+  readonly absent: number;
   /** By `dotKey` of the directory's id. */
   readonly directories: ReadonlyMap<string, DirectoryObservation>;
   /** Directories that are in the new tree no more. */
@@ -79,13 +77,6 @@ export async function checkout(options: CheckoutOptions): Promise<CheckoutReport
   return new Checkout(options).run();
 }
 
-/** A directory whose attributes are set at the end: all of them, or mode and time only. */
-interface Finishing {
-  readonly path: Uint8Array;
-  readonly entry: Entry;
-  isFull: boolean;
-}
-
 class Checkout {
   readonly #options: CheckoutOptions;
   readonly #place: CheckoutPlace;
@@ -94,10 +85,10 @@ class Checkout {
   readonly #fromRoot: Entry | undefined;
   readonly #links: LinkGroups;
   readonly #entries: EntryMaker;
-  readonly #directories = new Map<string, DirectoryObservation>();
-  /** Directories whose attributes are set at the end, by path; "full" where more than mode and time are set. */
-  readonly #finishing = new Map<string, Finishing>();
-  readonly #gone: Dot[] = [];
+  readonly #seen: Observations;
+  readonly #finishing = new FinishingDirectories();
+  /** Directories of the new tree that could not be made. */
+  readonly #unmade = new Set<string>();
   #groups: { directory: Uint8Array; entries: Entry[]; files: FileJob[] }[] = [];
   #groupedBytes = 0;
   #groupedFiles = 0;
@@ -108,6 +99,7 @@ class Checkout {
   #written = 0;
   #removed = 0;
   #isPartial = false;
+  #absent = 0;
 
   constructor(options: CheckoutOptions) {
     const { reader, from, to, place } = options;
@@ -117,6 +109,7 @@ class Checkout {
     this.#fromRoot = from === undefined ? undefined : reader.root(from);
     this.#paths = new FolderPaths(place.writer, place.root);
     this.#entries = new EntryMaker(place, reader.source);
+    this.#seen = new Observations(reader, this.#toRoot, { setsOwner: place.setsOwner });
     this.#links = new LinkGroups(reader, this.#fromRoot === undefined ? undefined : this.#toRoot);
   }
 
@@ -134,8 +127,9 @@ class Checkout {
         written: this.#written,
         removed: this.#removed,
         isPartial: this.#isPartial,
-        directories: this.#directories,
-        gone: this.#gone,
+        absent: this.#absent,
+        directories: this.#seen.directories,
+        gone: this.#seen.gone,
         rootStat: this.#place.writer.stat(this.#place.root),
       };
     } catch (thrown) {
@@ -148,10 +142,10 @@ class Checkout {
 
   async #makeAll(): Promise<void> {
     const { reader } = this.#options;
-    this.#finish(new Uint8Array(), this.#toRoot, { isFull: true });
+    this.#finishing.add(new Uint8Array(), this.#toRoot, { isFull: true });
     const top = directoryOf(this.#toRoot);
     if (top === undefined) return;
-    this.#observation(this.#toRoot.id, true);
+    this.#seen.of(this.#toRoot.id, true);
     for (const { path, entry } of walkEntries(reader, top, new Uint8Array())) await this.#make(path, entry);
   }
 
@@ -178,12 +172,15 @@ class Checkout {
     for (const { path, before, isMoved } of leaving) {
       this.#checkAborted();
       const [parent, name] = splitLast(path);
+      const around =
+        this.#fromRoot === undefined ? undefined : this.#options.reader.findPath(this.#fromRoot, splitPath(parent));
       this.#guard(path, () => {
-        const directory = this.#paths.open(parent);
+        const directory = this.#openWritable(parent, around);
         if (isMoved) this.#moveOut(directory, name, before);
         else this.#remove(directory, name, path, before);
-        this.#removedFrom(parent, name);
       });
+      // What could not be removed is then something of the folder alone, which a scan shows.
+      if (around !== undefined) this.#removedFrom(parent, around, name);
     }
   }
 
@@ -205,7 +202,7 @@ class Checkout {
     try {
       if (before.kind !== kinds.directory) writer.unlink(directory, name);
       else {
-        this.#gone.push(before.id);
+        this.#seen.gone.push(before.id);
         writer.removeDirectory(directory, name);
         this.#paths.forget();
       }
@@ -218,25 +215,27 @@ class Checkout {
   }
 
   /** Notes that a name has left a directory of the old tree, and that the directory's time is to be set again. */
-  #removedFrom(oldParent: Uint8Array, name: Uint8Array): void {
-    const parent =
-      this.#fromRoot === undefined ? undefined : this.#options.reader.findPath(this.#fromRoot, splitPath(oldParent));
-    if (parent === undefined) return;
-    this.#observation(parent.id, false).removed.push(name);
+  #removedFrom(oldParent: Uint8Array, parent: Entry, name: Uint8Array): void {
+    this.#seen.of(parent.id, false).removed.push(name);
     const now = this.#options.reader.findPath(this.#toRoot, splitPath(oldParent));
-    if (now !== undefined && equalDots(now.id, parent.id)) this.#finish(oldParent, now, { isFull: false });
+    if (now !== undefined && equalDots(now.id, parent.id)) this.#finishing.add(oldParent, now, { isFull: false });
   }
 
   async #apply({ type, path, before, after, what }: Change): Promise<void> {
     if (after === undefined) return;
-    if (path.length === 0) return this.#finish(path, after, { isFull: true });
+    if (path.length === 0) return this.#finishing.add(path, after, { isFull: true });
+    if (this.#isBelowUnmade(path, after)) return;
     if (type === "add" || before === undefined || what.has("kind")) return this.#make(path, after);
     if (type === "rename") {
       const [parent, name] = splitLast(path);
-      const isMovedIn = this.#guard(path, () => {
-        this.#place.writer.rename(this.#moving(), holdingName(before.id), this.#openParent(parent), name);
-        this.#paths.forget();
-      });
+      const isMovedIn = this.#guard(
+        path,
+        () => {
+          this.#place.writer.rename(this.#moving(), holdingName(before.id), this.#openParent(parent), name);
+          this.#paths.forget();
+        },
+        after,
+      );
       if (!isMovedIn) return;
     }
     await this.#change(path, before, after, what);
@@ -244,8 +243,8 @@ class Checkout {
 
   async #change(path: Uint8Array, before: Entry, after: Entry, what: Change["what"]): Promise<void> {
     if (after.kind === kinds.directory) {
-      if (what.has("node")) this.#gone.push(before.id);
-      this.#finish(path, after, { isFull: true });
+      if (what.has("node")) this.#seen.gone.push(before.id);
+      this.#finishing.add(path, after, { isFull: true });
       return;
     }
     const isRewritten = ["content", "node", "target", "device", "xattrs", "links"].some((each) =>
@@ -265,20 +264,24 @@ class Checkout {
   async #make(path: Uint8Array, entry: Entry): Promise<void> {
     this.#checkAborted();
     const [parent, name] = splitLast(path);
+    if (this.#isBelowUnmade(path, entry)) return;
     if (entry.kind === kinds.file) return this.#makeFile(parent, path, entry);
-    this.#guard(path, () => {
-      const directory = this.#openParent(parent);
-      if (entry.kind === kinds.directory) {
-        this.#makeDirectory(directory, name);
-        this.#observation(entry.id, true);
-        this.#finish(path, entry, { isFull: true });
-        return;
-      }
-      this.#entries.make(directory, name, entry);
-      this.#written += 1;
-      this.#observe(parent, entry, directory, name);
-      this.#options.onFiles?.(1, 0);
-    });
+    this.#guard(path, () => this.#makeOther(parent, name, path, entry), entry);
+  }
+
+  /** Makes what is no file. */
+  #makeOther(parent: Uint8Array, name: Uint8Array, path: Uint8Array, entry: Entry): void {
+    const directory = this.#openParent(parent);
+    if (entry.kind === kinds.directory) {
+      this.#makeDirectory(directory, name);
+      this.#seen.of(entry.id, true);
+      this.#finishing.add(path, entry, { isFull: true });
+      return;
+    }
+    this.#entries.make(directory, name, entry);
+    this.#written += 1;
+    this.#observe(parent, entry, directory, name);
+    this.#options.onFiles?.(1, 0);
   }
 
   #makeDirectory(directory: number, name: Uint8Array): void {
@@ -330,16 +333,15 @@ class Checkout {
     const results = await this.#options.pool.write(groups);
     let at = 0;
     for (const { directory, entries } of groups) {
-      const observation = this.#observationAt(directory);
       let bytes = 0;
       for (const entry of entries) {
         const result = results[at++];
         if (result === undefined) throw new OuroError("io", "Cannot write the folder: a worker lost a file");
-        if ("error" in result) this.#fail(joined(directory, entry.name), result.error);
+        if ("error" in result) this.#notMade(joinPath(directory, entry.name), entry, result.error);
         else {
           this.#written += 1;
           bytes += result.stat.size;
-          if (observation !== undefined) this.#note(observation, entry, result.stat);
+          this.#seen.note(directory, entry, result.stat);
         }
       }
       this.#options.onFiles?.(entries.length, bytes);
@@ -357,36 +359,36 @@ class Checkout {
   }
 
   #makeLinks(): void {
-    for (const { path, entry, primary } of this.#links.deferred()) {
-      const [parent, name] = splitLast(path);
-      const [fromParent, from] = splitLast(primary.path);
-      this.#guard(path, () => {
-        const { writer, moving } = this.#place;
-        const directory = this.#openParent(parent);
-        const source = writer.openDirectory(this.#place.root, fromParent);
-        try {
-          if (moving === undefined) writer.link(source, from, directory, name);
-          else {
-            const temporary = temporaryName(this.#place);
-            writer.link(source, from, moving, temporary);
-            writer.rename(moving, temporary, directory, name);
-            // Renaming one name of a file over another of the same file does nothing, and leaves both.
-            if (writer.find(moving, temporary) !== undefined) writer.unlink(moving, temporary);
-          }
-          this.#written += 1;
-          this.#observe(parent, entry, directory, name);
-          this.#observe(fromParent, primary.entry, source, from);
-        } finally {
-          writer.close(source);
-        }
-      });
+    for (const { path, entry, primary } of this.#links.deferred())
+      this.#guard(path, () => this.#makeLink(path, entry, primary), entry);
+  }
+
+  #makeLink(path: Uint8Array, entry: Entry, primary: { readonly path: Uint8Array; readonly entry: Entry }): void {
+    const { writer, moving, root } = this.#place;
+    const [parent, name] = splitLast(path);
+    const [fromParent, from] = splitLast(primary.path);
+    const directory = this.#openParent(parent);
+    const source = writer.openDirectory(root, fromParent);
+    try {
+      if (moving === undefined) writer.link(source, from, directory, name);
+      else {
+        const temporary = temporaryName(this.#place);
+        writer.link(source, from, moving, temporary);
+        writer.rename(moving, temporary, directory, name);
+        // Renaming one name of a file over another of the same file does nothing, and leaves both.
+        if (writer.find(moving, temporary) !== undefined) writer.unlink(moving, temporary);
+      }
+      this.#written += 1;
+      this.#observe(parent, entry, directory, name);
+      this.#observe(fromParent, primary.entry, source, from);
+    } finally {
+      writer.close(source);
     }
   }
 
   #finishDirectories(): void {
     const { writer } = this.#place;
-    const all = [...this.#finishing.values()].sort((a, b) => comparePaths(b.path, a.path));
-    for (const { path, entry, isFull } of all) {
+    for (const { path, entry, isFull } of this.#finishing.deepestFirst()) {
       this.#guard(path, () => {
         const fd = path.length === 0 ? writer.openDirectory(this.#place.root, path) : this.#paths.open(path);
         try {
@@ -395,8 +397,7 @@ class Checkout {
             writer.setMode(fd, entry.meta.mode);
             writer.setTime(fd, entry.mtimeNs);
           }
-          const around = path.length > 0 ? this.#observationAt(splitLast(path)[0]) : undefined;
-          if (around !== undefined) this.#note(around, entry, writer.stat(fd));
+          if (path.length > 0) this.#seen.note(splitLast(path)[0], entry, writer.stat(fd));
         } finally {
           if (path.length === 0) writer.close(fd);
         }
@@ -406,49 +407,26 @@ class Checkout {
 
   /** A directory of the new tree that something is made in: its time is set again at the end. */
   #openParent(path: Uint8Array): number {
-    const key = toKey(path);
-    if (!this.#finishing.has(key)) {
-      const entry = this.#options.reader.findPath(this.#toRoot, splitPath(path));
+    let entry = this.#finishing.entry(path);
+    if (entry === undefined) {
+      entry = this.#options.reader.findPath(this.#toRoot, splitPath(path));
       if (entry === undefined) throw new OuroError("corrupt", `Cannot make ${toText(path)}: the tree does not have it`);
-      this.#finish(path, entry, { isFull: false });
+      this.#finishing.add(path, entry, { isFull: false });
     }
-    const fd = this.#paths.open(path);
-    const wanted = this.#finishing.get(key)?.entry.meta.mode ?? 0o700;
-    if ((wanted & 0o300) !== 0o300) this.#place.writer.setMode(fd, wanted | 0o700);
-    return fd;
+    return this.#openWritable(path, entry);
   }
 
-  #finish(path: Uint8Array, entry: Entry, { isFull }: { readonly isFull: boolean }): void {
-    const found = this.#finishing.get(toKey(path));
-    if (found === undefined) this.#finishing.set(toKey(path), { path, entry, isFull });
-    else found.isFull ||= isFull;
+  /** A directory in which names can be made and removed. */
+  #openWritable(path: Uint8Array, entry: Entry | undefined): number {
+    const fd = this.#paths.open(path);
+    const mode = entry?.meta.mode ?? 0o700;
+    if ((mode & 0o300) !== 0o300) this.#place.writer.setMode(fd, mode | 0o700);
+    return fd;
   }
 
   #observe(parent: Uint8Array, entry: Entry, directory: number, name: Uint8Array): void {
     const stat = this.#place.writer.find(directory, name);
-    const observation = stat === undefined ? undefined : this.#observationAt(parent);
-    if (stat !== undefined && observation !== undefined) this.#note(observation, entry, stat);
-  }
-
-  #note(observation: DirectoryObservation, entry: Entry, stat: FileStat): void {
-    const xattrs = setXattrsOf(this.#options.reader.xattrs(entry), this.#place.setsOwner);
-    observation.written.put(entry, stat, xattrs);
-  }
-
-  #observationAt(path: Uint8Array): DirectoryObservation | undefined {
-    const entry =
-      this.#finishing.get(toKey(path))?.entry ?? this.#options.reader.findPath(this.#toRoot, splitPath(path));
-    return entry === undefined ? undefined : this.#observation(entry.id, false);
-  }
-
-  #observation(id: Dot, isNew: boolean): DirectoryObservation {
-    const key = dotKey(id);
-    let found = this.#directories.get(key);
-    if (found === undefined) {
-      found = { id, isNew, written: new ObservedRecords(), removed: [] };
-      this.#directories.set(key, found);
-    }
-    return found;
+    if (stat !== undefined) this.#seen.note(parent, entry, stat);
   }
 
   #moving(): number {
@@ -456,14 +434,52 @@ class Checkout {
     return this.#place.moving;
   }
 
-  /** Runs something about one path: its failure is a warning, and the rest goes on. @returns Whether it went well. */
-  #guard(path: Uint8Array, body: () => void): boolean {
+  /**
+   * Runs something about one path: its failure is a warning, and the rest goes on.
+   * @param making What stands there from now on, if that is what it is about. @returns Whether it went well.
+   */
+  #guard(path: Uint8Array, body: () => void, making?: Entry): boolean {
     try {
       body();
       return true;
     } catch (thrown) {
-      this.#fail(path, ioError("Cannot write it", thrown));
+      const error = ioError("Cannot write it", thrown);
+      if (making === undefined) this.#fail(path, error);
+      else this.#notMade(path, making, error);
       return false;
+    }
+  }
+
+  /** Whether it belongs into a directory that could not be made: that has been told. */
+  #isBelowUnmade(path: Uint8Array, entry: Entry): boolean {
+    if (this.#unmade.size === 0 || !this.#unmade.has(pathKey(splitLast(path)[0]))) return false;
+    if (entry.kind === kinds.directory) this.#unmade.add(pathKey(path));
+    return true;
+  }
+
+  /** Notes that it is not here. What stood in its place would look like an edit of it, and goes too: the commit before has it. */
+  #notMade(path: Uint8Array, entry: Entry, error: OuroError): void {
+    this.#fail(path, error);
+    this.#absent += 1;
+    const [parent, name] = splitLast(path);
+    if (entry.kind === kinds.directory) {
+      this.#unmade.add(pathKey(path));
+      this.#finishing.delete(path);
+    }
+    this.#removeOlder(path, parent, name);
+    this.#seen.noteAbsent(parent, entry);
+  }
+
+  #removeOlder(path: Uint8Array, parent: Uint8Array, name: Uint8Array): void {
+    const from = this.#fromRoot;
+    if (from === undefined || this.#options.reader.findPath(from, splitPath(path)) === undefined) return;
+    try {
+      this.#place.writer.unlink(this.#openParent(parent), name);
+    } catch (thrown) {
+      const errno = errnoOf(thrown);
+      // A name that cannot be here, or a directory with files of its own.
+      if (errno !== undefined && ["ENOENT", "ENAMETOOLONG", "EILSEQ", "EINVAL", "EISDIR"].includes(errno)) return;
+      throw ioError(`Cannot replace ${toText(path)}`, thrown, toText(path));
     }
   }
 
@@ -480,17 +496,4 @@ class Checkout {
 
 function holdingName(id: Dot): Uint8Array {
   return Buffer.from(`m-${dotKey(id)}`);
-}
-
-function toKey(path: Uint8Array): string {
-  return Buffer.from(path.buffer, path.byteOffset, path.byteLength).toString("latin1");
-}
-
-function joined(directory: Uint8Array, name: Uint8Array): Uint8Array {
-  return directory.length === 0 ? name : Buffer.concat([directory, Buffer.from("/"), name]);
-}
-
-function splitLast(path: Uint8Array): [parent: Uint8Array, name: Uint8Array] {
-  const at = path.lastIndexOf(0x2f);
-  return at < 0 ? [new Uint8Array(), path] : [path.subarray(0, at), path.subarray(at + 1)];
 }

@@ -8,7 +8,7 @@ import type { Clock } from "../base/clock.ts";
 import { close, type PathLike } from "../base/posix.ts";
 import { type Dot, type Entry, type EventName, type Hash, kinds } from "../format/mod.ts";
 import type { PathFilter, State, TreeReader } from "../history/mod.ts";
-import { directoryOf, splitPath } from "../history/mod.ts";
+import { comparePaths, directoryOf, splitPath } from "../history/mod.ts";
 import type { Ingest, MetaSink } from "../store/mod.ts";
 import type { EntryContext } from "./entry-of-file.ts";
 import { examineFolder } from "./examine.ts";
@@ -56,6 +56,8 @@ export interface CommittedFolder {
   /** The new root node; absent when nothing in the tree was edited. */
   readonly tree: Hash | undefined;
   readonly counts: ChangeCounts;
+  /** What the tree has and could not be made in this folder, by path. */
+  readonly absent: readonly Uint8Array[];
   /** Something could not be read, and is as in the last commit. */
   readonly isPartial: boolean;
   /** Writes what was seen, for the next scan. To be called in the transaction that moves the head to this tree (or, without a tree, in any). */
@@ -84,6 +86,7 @@ export async function commitFolder(options: CommitFolderOptions): Promise<Commit
   return {
     tree,
     counts,
+    absent: examined.absent,
     isPartial: examined.isPartial,
     saveRows(state) {
       for (const id of examined.goneDirectories) state.deleteScanRow(id);
@@ -101,12 +104,15 @@ export interface ExamineRules {
   readonly readsNew: boolean;
 }
 
+export interface Examined {
+  readonly isPartial: boolean;
+  readonly goneDirectories: readonly Dot[];
+  /** What the tree has and could not be made in this folder, by path. */
+  readonly absent: readonly Uint8Array[];
+}
+
 /** Scans a folder and tells the visitor what it finds. */
-export async function examine(
-  folder: FolderContext,
-  visitor: FolderVisitor,
-  rules: ExamineRules,
-): Promise<{ readonly isPartial: boolean; readonly goneDirectories: readonly Dot[] }> {
+export async function examine(folder: FolderContext, visitor: FolderVisitor, rules: ExamineRules): Promise<Examined> {
   const { reader, tree, clock, path } = folder;
   const sureBeforeNs = BigInt(Math.floor(clock.nowMs())) * 1_000_000n - granuleNs;
   const root = openRoot(path);
@@ -126,8 +132,9 @@ export async function examine(
       { ...folder, ...rules, root, rootPath, scan, tree, context, vanished, links, sureBeforeNs },
       visitor,
     );
+    const absent = scan.absent.map(latin).sort(comparePaths);
     const goneDirectories = vanished.goneDirectories.map(({ row, at }) => row.id(at));
-    return { isPartial: isPartial || scan.isPartial, goneDirectories };
+    return { isPartial: isPartial || scan.isPartial, goneDirectories, absent };
   } finally {
     close(root);
   }

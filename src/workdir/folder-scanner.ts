@@ -14,7 +14,7 @@ import { below, FolderWalk, latin } from "./folder-walk.ts";
 import { type IgnoreRules, ignoreFileName, type OnRuleProblem, rulesAbove, rulesIn } from "./ignore-rules.ts";
 import { RowIndex } from "./row-index.ts";
 import { rowOfTree } from "./row-of-tree.ts";
-import { field, isDirectoryMode, recordFlags, ScanRow } from "./scan-row.ts";
+import { field, isAbsent, isDirectoryMode, recordFlags, ScanRow } from "./scan-row.ts";
 import { isTaken } from "./taken-names.ts";
 
 /** Where rows are kept: history's State. */
@@ -115,6 +115,8 @@ export class Scanner {
   #sinceTurn = 0;
   /** Directories that are new where they stand. */
   readonly strays: Stray[] = [];
+  /** Where names should stand that could not be made here, and still are not here. */
+  readonly absent: string[] = [];
   /** Directories of rows that no longer are where they were. */
   readonly goneDirectories: { readonly scan: DirectoryScan; readonly at: number }[] = [];
 
@@ -310,6 +312,10 @@ export class Scanner {
   #addGone(scan: DirectoryScan, at: number): void {
     const name = scan.row.name(at);
     if (name === "" || this.#match(scan, name) !== "chosen") return;
+    if (isAbsent(scan.row, at)) {
+      this.absent.push(below(scan.path, name));
+      return;
+    }
     const isDirectory = isDirectoryMode(scan.row.mode(at));
     scan.add({ name, type: "gone", at, scan: undefined, isDirectory });
     if (isDirectory) this.goneDirectories.push({ scan, at });
@@ -322,8 +328,12 @@ export class Scanner {
     if (at < 0 || row.inode(at) === 0n) return;
     const device = (BigInt(row.deviceMajor >>> 0) << 32n) | BigInt(row.deviceMinor >>> 0);
     const isOther = row.inode(at) !== stat.inode || device !== stat.device;
-    const changes = [...root.changes.values()];
-    const isEmptied = row.count > 1 && changes.length === row.count - 1 && changes.every(({ type }) => type === "gone");
+    const isGone = (start: number): boolean => {
+      const name = row.name(start);
+      return name === "" || isAbsent(row, start) || root.changes.get(name)?.type === "gone";
+    };
+    const isNothingNew = [...root.changes.values()].every(({ type }) => type === "gone");
+    const isEmptied = root.changes.size > 0 && isNothingNew && row.starts.every(isGone);
     if (!isOther || !isEmptied) return;
     throw new OuroError("stale", "Cannot scan the folder: it is another folder than last time, and empty", {
       hint: "If it is on a disk or a network mount, mount it. If it was emptied on purpose, put any file into it and run the command again.",

@@ -3,7 +3,6 @@ export {
   type CheckoutOptions,
   type CheckoutReport,
   checkout,
-  type DirectoryObservation,
 } from "./checkout.ts";
 export type { CheckoutPlace } from "./checkout-file.ts";
 export { type CheckoutPool, inlinePool, workerPool } from "./checkout-pool.ts";

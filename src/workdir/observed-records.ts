@@ -9,21 +9,27 @@ import { recordFlags, recordOf, type ScanRecord, ScanRow, ScanRowBuilder } from 
 
 export class ObservedRecords {
   #builder: ScanRowBuilder | undefined;
-  #device = 0n;
+  #device: bigint | undefined;
 
   /** The device of what was seen first; undefined while nothing was seen. */
   get device(): bigint | undefined {
-    return this.#builder === undefined ? undefined : this.#device;
+    return this.#device;
   }
 
   /** @param xattrs Those that the entry has and that were set. */
   put(entry: Entry, stat: FileStat, xattrs: readonly Xattr[]): void {
-    if (this.#builder === undefined) this.#device = stat.device;
+    this.#device ??= stat.device;
     this.#builder ??= new ScanRowBuilder(Number(stat.device >> 32n), Number(stat.device & 0xffff_ffffn));
     const { name, kind, id } = entry;
     const text = Buffer.from(name.buffer, name.byteOffset, name.byteLength).toString("latin1");
     const mark = { xattrs: markXattrs(xattrs) };
     this.#builder.add(recordOf(text, stat, kind === kinds.directory ? { ...mark, id } : mark));
+  }
+
+  /** Notes what could not be made. @param record As of the tree. */
+  putAbsent(record: ScanRecord): void {
+    this.#builder ??= new ScanRowBuilder(0, 0);
+    this.#builder.add({ ...record, flags: recordFlags.unsure | recordFlags.absent });
   }
 
   /** The records, the last of each name. @param sureBeforeNs What was changed before this time cannot have been changed again unnoticed. */
@@ -32,7 +38,8 @@ export class ObservedRecords {
     const byName = new Map<string, ScanRecord>();
     for (const at of row?.starts ?? []) {
       const record = (row as ScanRow).record(at);
-      byName.set(record.name, record.ctimeNs < sureBeforeNs ? record : { ...record, flags: recordFlags.unsure });
+      const isSure = record.ctimeNs < sureBeforeNs;
+      byName.set(record.name, isSure ? record : { ...record, flags: record.flags | recordFlags.unsure });
     }
     return [...byName.values()];
   }

@@ -3,7 +3,8 @@
  * the tree has under this name"; so an unchanged file costs one lstat and fifteen comparisons, and is not opened.
  *
  * A row is local, derived and may be lost: those files are then read again. It holds what was *observed*: what a host cannot hold
- * (owners, nanoseconds, attributes) is in the tree as it was and in the row as it is, and no edit. Little-endian words:
+ * (owners, nanoseconds, attributes) is in the tree as it was and in the row as it is, and no edit; what it cannot hold at all has a
+ * record that says so. Little-endian words:
  *
  *     row    := magic, count, device major, device minor, then records by ascending name
  *     record := 16 words (`field`), for a directory 5 more (its node id), the name padded to 4 bytes
@@ -40,6 +41,8 @@ export const recordFlags = {
   unsure: 1,
   /** A directory that lay on another device than the one around it. */
   mountPoint: 2,
+  /** The tree has it and the folder has not, as it could not be made here: that it is missing is no deletion. */
+  absent: 4,
 } as const;
 
 const directoryFormat = 0o040000;
@@ -62,6 +65,11 @@ export interface ScanRecord {
   readonly flags: number;
   /** Of directories. */
   readonly id?: Dot;
+}
+
+/** Whether the record is of a name that could not be made here. */
+export function isAbsent(row: ScanRow, at: number): boolean {
+  return (row.flags(at) & recordFlags.absent) !== 0;
 }
 
 export function isDirectoryMode(mode: number): boolean {

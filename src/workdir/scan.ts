@@ -18,6 +18,8 @@ export interface FolderScan {
   readonly movedInside: ReadonlyMap<string, DirectoryScan>;
   /** Ids of all directories that stand elsewhere than in the tree, as `dotKey`. */
   readonly movedIds: ReadonlySet<string>;
+  /** Where names of the tree should stand that could not be made in this folder, and are not in it. */
+  readonly absent: readonly string[];
   /** Something could not be looked at. */
   readonly isPartial: boolean;
   /** How many names were looked at. */
@@ -38,7 +40,8 @@ export async function scanFolder(options: ScanOptions): Promise<FolderScan> {
     const moves = new MoveFinder(scanner);
     await moves.run();
     const { movedInside, movedIds } = moves;
-    return { root, rootStat, movedInside, movedIds, isPartial: scanner.isPartial, names: scanner.names };
+    const { absent, isPartial, names } = scanner;
+    return { root, rootStat, movedInside, movedIds, absent, isPartial, names };
   } catch (thrown) {
     throw ioError("Cannot scan the folder", thrown);
   }

@@ -22,6 +22,8 @@ export interface StatusFolderOptions extends FolderContext {
 export interface FolderStatus {
   /** By path. An entry's dots, ids of what is new, and contents of what is new are made up. */
   readonly changes: readonly Change[];
+  /** What the tree has and could not be made in this folder, by path: no change. */
+  readonly absent: readonly Uint8Array[];
   readonly isPartial: boolean;
 }
 
@@ -33,7 +35,7 @@ export async function statusFolder(options: StatusFolderOptions): Promise<Folder
   const { ingest, hash } = options;
   const lister = new ChangeLister(options);
   let counter = 0;
-  const { isPartial } = await examine(options, lister, {
+  const { isPartial, absent } = await examine(options, lister, {
     ingest,
     event: noEvent,
     putList: hash,
@@ -44,7 +46,7 @@ export async function statusFolder(options: StatusFolderOptions): Promise<Folder
     },
     readsNew: false,
   });
-  return { changes: lister.changes(), isPartial };
+  return { changes: lister.changes(), absent, isPartial };
 }
 
 class ChangeLister implements FolderVisitor {

@@ -12,7 +12,7 @@ import { splitPath, type TreeReader } from "../history/mod.ts";
 import type { DirectoryScan } from "./folder-scanner.ts";
 import { below, latin } from "./folder-walk.ts";
 import type { FolderScan } from "./scan.ts";
-import { birthMark, isDirectoryMode, kindOfMode, type ScanRecord, type ScanRow } from "./scan-row.ts";
+import { birthMark, isAbsent, isDirectoryMode, kindOfMode, type ScanRecord, type ScanRow } from "./scan-row.ts";
 
 const vanishedMax = 100_000;
 
@@ -101,6 +101,7 @@ export class VanishedFiles {
   #addFile(place: { readonly row: ScanRow; readonly at: number; readonly directory: string }): void {
     const { row, at } = place;
     const vanished: Vanished = { ...place, isTaken: false, isReserved: false };
+    if (isAbsent(row, at)) return;
     const inode = row.inode(at);
     if (inode !== 0n) this.#byInode.set(inode, vanished);
     const { size, mode } = row.record(at);

@@ -6,6 +6,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import type { Disk } from "../../src/base/disk.ts";
 import { nodeDisk } from "../../src/base/node-disk.ts";
 import { defaultChunkSizes } from "../../src/format/mod.ts";
+import type { FolderWriter } from "../../src/workdir/mod.ts";
 
 export class TestWorld {
   /** Everything is below it. */
@@ -18,7 +19,13 @@ export class TestWorld {
     this.folder = folder;
   }
 
-  context({ disk = nodeDisk }: { readonly disk?: Disk } = {}): AppContext {
+  context({
+    disk = nodeDisk,
+    folderWriter,
+  }: {
+    readonly disk?: Disk;
+    readonly folderWriter?: FolderWriter;
+  } = {}): AppContext {
     return {
       cwd: this.folder,
       env: { XDG_CONFIG_HOME: join(this.folder, "config"), HOME: this.folder },
@@ -31,6 +38,7 @@ export class TestWorld {
       warn: (message) => this.said.push(message),
       notice: (message) => this.said.push(message),
       askPassphrase: async () => "a passphrase of tests",
+      ...(folderWriter === undefined ? {} : { folderWriter }),
     };
   }
 }

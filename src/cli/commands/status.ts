@@ -7,6 +7,7 @@ import { commitText } from "../commits.ts";
 import { alignColumns, counted, formatMinute } from "../format.ts";
 import { openBox } from "../open.ts";
 import { checkCount } from "../paths.ts";
+import { jsonPath, quotePath } from "../quote.ts";
 import { exitStatus } from "../status.ts";
 
 const usageText = "status [-s | --porcelain [-z]]";
@@ -18,6 +19,9 @@ export const command: Command = defineCommand({
   description: `
 Compare the folder with the last commit. Only files whose size, times or inode differ are looked at. A folder whose time alone has changed
 is not shown.
+
+Files of the last commit that could not be made in this folder (a device as an ordinary user, a name that its file system does not take)
+are listed apart: that they are missing is no change, and commits keep them.
 
 --porcelain has a shape that stays: two letters, a space, a path. The letter stands first when the change is picked for the next
 commit, second when not: A added, D removed, R renamed, T of another kind, M content, m only mode, owner or attributes. A rename is
@@ -67,7 +71,7 @@ function showLong({ out, style }: CommandContext, report: StatusReport): void {
       ? "no commit yet"
       : `commit ${commitText(head).id}${time === undefined ? "" : ` of ${formatMinute(time)}`}`;
   out.line(`On branch ${branch}, ${at}`);
-  const { changes } = report;
+  const { changes, absent } = report;
   const groups: [string, Change[]][] = [
     ["Picked for the next commit:", changes.filter(({ picked }) => picked)],
     [
@@ -81,10 +85,15 @@ function showLong({ out, style }: CommandContext, report: StatusReport): void {
     const lines = alignColumns(rows.map((change) => [`  ${changeWord(change)}:`, changePath(change)]));
     for (const [index, change] of rows.entries()) out.line(colorOf(change, style)(lines[index] ?? ""));
   }
+  if (absent.length > 0) {
+    out.line("\nNot here, as they could not be made in this folder (`ourobox restore PATH` tries again):");
+    for (const path of absent) out.line(`  ${quotePath(path)}`);
+  }
   out.line(changes.length === 0 ? "Nothing has changed" : `\n${counted(changes.length, "change")}`);
 }
 
-function showJson({ out }: CommandContext, { head, branch, changes }: StatusReport): void {
+function showJson({ out }: CommandContext, { head, branch, changes, absent }: StatusReport): void {
   out.json({ branch, head: head === undefined ? null : toHex(head.id), changes: changes.length });
   for (const change of changes) out.json({ ...changeJson(change), picked: change.picked });
+  for (const path of absent) out.json({ absent: true, ...jsonPath(path) });
 }

@@ -1,0 +1,65 @@
+/** What a checkout saw in the directories of the tree that it made, for the next scan to compare with. */
+import type { FileStat } from "../base/posix.ts";
+import { type Dot, dotKey, type Entry } from "../format/mod.ts";
+import { pathKey, splitPath, type TreeReader } from "../history/mod.ts";
+import { ObservedRecords, setXattrsOf } from "./observed-records.ts";
+import { recordOfEntry } from "./row-of-tree.ts";
+
+/** What was seen in one directory. */
+export interface DirectoryObservation {
+  readonly id: Dot;
+  readonly isNew: boolean;
+  /** Names that were made or changed, and what stands there now. */
+  readonly written: ObservedRecords;
+  readonly removed: Uint8Array[];
+}
+
+export class Observations {
+  readonly #reader: TreeReader;
+  readonly #root: Entry;
+  readonly #setsOwner: boolean;
+  readonly #byPath = new Map<string, DirectoryObservation>();
+  /** By `dotKey` of the directory's id. */
+  readonly directories: Map<string, DirectoryObservation> = new Map();
+  /** Directories that are in the new tree no more. */
+  readonly gone: Dot[] = [];
+
+  /** @param root Of the new tree. */
+  constructor(reader: TreeReader, root: Entry, { setsOwner }: { readonly setsOwner: boolean }) {
+    this.#reader = reader;
+    this.#root = root;
+    this.#setsOwner = setsOwner;
+  }
+
+  of(id: Dot, isNew: boolean): DirectoryObservation {
+    const key = dotKey(id);
+    let found = this.directories.get(key);
+    if (found === undefined) {
+      found = { id, isNew, written: new ObservedRecords(), removed: [] };
+      this.directories.set(key, found);
+    }
+    return found;
+  }
+
+  /** Of a directory of the new tree; undefined when there is none of that path. */
+  at(path: Uint8Array): DirectoryObservation | undefined {
+    const key = pathKey(path);
+    let found = this.#byPath.get(key);
+    if (found !== undefined) return found;
+    const entry = this.#reader.findPath(this.#root, splitPath(path));
+    if (entry === undefined) return undefined;
+    found = this.of(entry.id, false);
+    this.#byPath.set(key, found);
+    return found;
+  }
+
+  /** Notes what stands for an entry now. @param directory Its path. */
+  note(directory: Uint8Array, entry: Entry, stat: FileStat): void {
+    this.at(directory)?.written.put(entry, stat, setXattrsOf(this.#reader.xattrs(entry), this.#setsOwner));
+  }
+
+  /** Notes that an entry could not be made. */
+  noteAbsent(directory: Uint8Array, entry: Entry): void {
+    this.at(directory)?.written.putAbsent(recordOfEntry(this.#reader, entry));
+  }
+}
