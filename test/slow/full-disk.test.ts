@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Prng } from "../../src/base/prng.ts";
 import { skipUnlessRoot } from "../support/debian-program.ts";
-import { jsonLines, type Ran } from "../support/program.ts";
+import { errorOf, type Ran } from "../support/program.ts";
 import { fillFolder, workOn } from "../support/slow-folder.ts";
 import { describeRan, requireSame, type SlowMachine, SlowPlace } from "../support/slow-machine.ts";
 import { SmallDisk } from "../support/small-disk.ts";
@@ -140,11 +140,6 @@ function requireNoSpace(ran: Ran, roomKib: number): void {
   const what = `with ${roomKib} KiB of room: ${describeRan(ran)}`;
   assert.deepEqual({ kind, status, exit: ran.status }, { kind: "no-space", status: 1, exit: 1 }, what);
   assert.match(hint ?? "", /space/, what);
-}
-
-function errorOf({ err }: Ran): { readonly kind?: string; readonly hint?: string; readonly status?: number } {
-  const [error = {}] = jsonLines(err).flatMap((line) => line["error"] ?? []) as Record<string, never>[];
-  return error;
 }
 
 async function requireRestored(place: SlowPlace, machine: SlowMachine): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compareTrees } from "../../scripts/compare-trees.ts";
@@ -66,16 +66,22 @@ export class SlowMachine {
     return jsonLines(ran.out)[0] ?? {};
   }
 
+  /** As `ok`, in this process: for looking at what another has done. */
+  async look(args: readonly string[], cwd: string = this.folder): Promise<Ran> {
+    const ran = await this.program.runHere([...args, "--json"], { cwd });
+    assert.equal(ran.status, 0, describeRan(ran));
+    return ran;
+  }
+
   /** The ids of all commits, newest first. */
   async log(): Promise<string[]> {
-    const ran = await this.run(["log"]);
-    assert.equal(ran.status, 0, describeRan(ran));
+    const ran = await this.look(["log"]);
     return jsonLines(ran.out).map(({ commit }) => String(commit));
   }
 
   /** The box opens, every byte of it is whole, and every commit that was told of is there. */
   async requireSound(after: string): Promise<void> {
-    const ran = await this.run(["check", "--read-data"]);
+    const ran = await this.program.runHere(["check", "--read-data", "--json"], { cwd: this.folder });
     const found = { status: ran.status, said: jsonLines(ran.out) };
     assert.deepEqual(found, { status: 0, said: [{ damaged: 0 }] }, `${after}, then ${describeRan(ran)}`);
     assert.doesNotMatch(ran.err, /is gone|damaged/, after);
@@ -93,8 +99,7 @@ export class SlowMachine {
 
   /** The folder is what the head says, as the program sees it. */
   async requireClean(after: string): Promise<void> {
-    const ran = await this.run(["status"]);
-    assert.equal(ran.status, 0, describeRan(ran));
+    const ran = await this.look(["status"]);
     const changes = jsonLines(ran.out).filter((line) => "path" in line);
     assert.deepEqual(changes, [], `${after}: the status is not clean`);
   }
@@ -103,8 +108,10 @@ export class SlowMachine {
   requireTidy(after: string): void {
     for (const name of ["tmp", "moving"]) {
       const folder = join(this.folder, ".ourobox", name);
-      assert.deepEqual(existsSync(folder) ? readdirSync(folder) : [], [], `${after}: .ourobox/${name}`);
+      assert.deepEqual(namesIn(folder), [], `${after}: .ourobox/${name}`);
     }
+    const inTheMaking = namesIn(this.folder).filter((name) => name.startsWith(".ourobox."));
+    assert.deepEqual(inTheMaking, [], `${after}: folders in the making`);
   }
 }
 
@@ -116,6 +123,28 @@ export function describeRan({ args, status, out, err }: Ran): string {
 export function requireSame(a: string, b: string, after: string): void {
   const { differences } = compareTrees(a, b);
   assert.deepEqual(differences, [], after);
+}
+
+function namesIn(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : [];
+}
+
+/**
+ * Makes a folder what another is; nothing, if that is not there or empty. `.ourobox` itself stays where it is, if it is in both: another one
+ * in its place would be a copied box.
+ */
+export function copyFiles(from: string, to: string): void {
+  const wanted = namesIn(from);
+  if (wanted.length === 0) {
+    rmSync(to, { recursive: true, force: true });
+    return;
+  }
+  mkdirSync(to, { recursive: true });
+  for (const name of namesIn(to)) {
+    const inner = name === ".ourobox" && wanted.includes(name) ? namesIn(join(to, name)) : [undefined];
+    for (const each of inner) rmSync(join(to, name, each ?? ""), { recursive: true });
+  }
+  execFileSync("cp", ["-a", `${from}/.`, to]);
 }
 
 /** Copies a folder as it is, times and all. */
