@@ -1,6 +1,6 @@
 /** Reading a box's history: log, differences, names of commits, what is at a path, the bytes of a file. */
 
-import { equalBytes, toText, utf8 } from "../base/bytes.ts";
+import { toText, utf8 } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
 import { contentItems, type Entry, type Hash, kinds, type NamedCommit, writerHex } from "../format/mod.ts";
 import {
@@ -8,9 +8,9 @@ import {
   directoryOf,
   followPaths,
   joinPath,
+  PathFilter,
   resolveRevision,
   splitPath as splitPathBytes,
-  type Change as TreeChange,
   walkEntries,
   walkLog,
 } from "../history/mod.ts";
@@ -45,33 +45,51 @@ export function* logBox(box: OpenBox, { paths, withChanges, from }: LogRequest):
   }
 }
 
-function changesOf(box: OpenBox, { commit }: NamedCommit, paths: readonly Path[] | undefined): Iterable<TreeChange> {
+function changesOf(box: OpenBox, { commit }: NamedCommit, paths: readonly Path[] = []): Iterable<Change> {
   const [parent] = commit.parents;
-  const before = parent === undefined ? undefined : box.commits.read(parent).commit.tree;
-  return diffTrees(box.reader, before, commit.tree, paths === undefined || paths.length === 0 ? {} : { paths });
+  return changesWithin(
+    box,
+    parent === undefined ? undefined : box.commits.read(parent).commit.tree,
+    commit.tree,
+    paths,
+  );
 }
 
-/** @param a Absent: everything is new. */
+/** @param a Absent: everything is new. With "working" the paths are those that are looked at: what was moved in or out is new or removed. */
 export async function* diffBox(
   box: OpenBox,
   a: Hash | undefined,
   b: Hash | "working",
   paths: readonly Path[],
 ): AsyncGenerator<Change> {
-  const filter = paths.length === 0 ? {} : { paths };
+  const before = a === undefined ? undefined : box.commits.read(a).commit.tree;
   if (b !== "working") {
-    const before = a === undefined ? undefined : box.commits.read(a).commit.tree;
-    yield* diffTrees(box.reader, before, box.commits.read(b).commit.tree, filter);
+    yield* changesWithin(box, before, box.commits.read(b).commit.tree, paths);
     return;
   }
-  const { changes, workingTree } = await statusOf(box, { withTree: a !== undefined && !isHead(box, a), ...filter });
-  if (workingTree === undefined || a === undefined) yield* changes;
-  else yield* diffTrees(workingTree.reader, box.commits.read(a).commit.tree, workingTree.tree, filter);
+  const filter = paths.length === 0 ? {} : { paths };
+  const { workingTree } = await statusOf(box, { withTree: true, ...filter });
+  if (workingTree !== undefined) yield* diffTrees(workingTree.reader, before, workingTree.tree, filter);
 }
 
-function isHead(box: OpenBox, id: Hash): boolean {
-  const head = box.head();
-  return head !== undefined && equalBytes(head.commit, id);
+/** What changed at some paths of two trees, or anywhere for none. What was moved across their border is shown as moved. */
+function* changesWithin(
+  box: OpenBox,
+  before: Hash | undefined,
+  after: Hash,
+  paths: readonly Path[],
+): Generator<Change> {
+  const filter = new PathFilter(paths);
+  const isMovedThere = ({ path, oldPath }: Change): boolean =>
+    oldPath !== undefined && (filter.match(path) !== "not" || filter.match(oldPath) !== "not");
+  const areMoved = paths.length > 0 && diffTrees(box.reader, before, after, { isCollapsed: true }).some(isMovedThere);
+  if (!areMoved) {
+    yield* diffTrees(box.reader, before, after, paths.length === 0 ? {} : { paths });
+    return;
+  }
+  for (const change of diffTrees(box.reader, before, after)) {
+    if (isMovedThere(change) || filter.match(change.path) === "chosen") yield change;
+  }
 }
 
 export function resolveIn(box: OpenBox, text: string): Hash {
