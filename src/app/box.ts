@@ -30,6 +30,7 @@ import { findBox } from "./layout.ts";
 import { makeBoxFolder } from "./make-box.ts";
 import { lockWhole } from "./move-folder.ts";
 import { OpenBox } from "./open-box.ts";
+import { checkPicks, removePicks } from "./picks.ts";
 import { addRemote, type RemoteRow, remotesOf, removeRemote, renameRemote, setRemoteUrl } from "./remote-list.ts";
 import { type RepairReport, repairBox } from "./repair-box.ts";
 import { setTag, type TagRow, tagsOf, untag } from "./tags.ts";
@@ -73,8 +74,15 @@ export class Box extends OpenBox {
     return await commitBox(this, request);
   }
 
-  async add(paths: readonly Path[]): Promise<void> {
-    await addPicks(this, paths);
+  /** Picks paths for the next commit. @throws OuroError "not-found", "invalid": nothing is picked then. */
+  async add(paths: readonly Path[], { dryRun = false }: { readonly dryRun?: boolean } = {}): Promise<void> {
+    await checkPicks(this, paths);
+    if (!dryRun) await addPicks(this, paths);
+  }
+
+  /** Takes picked paths back. @throws OuroError "not-found". */
+  async unpick(paths: readonly Path[], { dryRun = false }: { readonly dryRun?: boolean } = {}): Promise<void> {
+    removePicks(this, paths, { dryRun });
   }
 
   log(request: LogRequest): Iterable<LogRow> {

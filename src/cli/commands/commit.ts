@@ -54,6 +54,8 @@ function tell({ out, messages, json, verbose, dryRun }: CommandContext, report: 
     out.line(shortId(id));
     messages.notice(`Committed ${tookText}: ${text}, ${formatSize(bytesAdded)} added to the box`);
   } else if (dryRun && text !== "") messages.notice(`Would commit ${tookText}: ${text}`);
+  else if (took === "picked")
+    messages.notice("Nothing that is picked has changed: no commit (`ourobox commit -a` takes everything)");
   else messages.notice("Nothing has changed: no commit");
 }
 

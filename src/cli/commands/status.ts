@@ -85,6 +85,10 @@ function showLong({ out, style }: CommandContext, report: StatusReport): void {
     const lines = alignColumns(rows.map((change) => [`  ${changeWord(change)}:`, changePath(change)]));
     for (const [index, change] of rows.entries()) out.line(colorOf(change, style)(lines[index] ?? ""));
   }
+  if (report.picked.length > 0 && !changes.some(({ picked }) => picked))
+    out.line(
+      `\nPicked, but not changed: ${counted(report.picked.length, "path")} (\`ourobox add --undo PATH\` takes one back)`,
+    );
   if (absent.length > 0) {
     out.line("\nNot here, as they could not be made in this folder (`ourobox restore PATH` tries again):");
     for (const path of absent) out.line(`  ${quotePath(path)}`);
