@@ -19,6 +19,13 @@ const trueOrFalse = (value: string): string | undefined =>
   /^(1|true|yes|on|0|false|no|off)$/i.test(value) ? undefined : "it is true or false";
 const notEmpty = (value: string): string | undefined => (value.trim() === "" ? "it is empty" : undefined);
 
+/** 1K to 4M, as `--chunk-size` takes it. */
+function chunkSize(value: string): string | undefined {
+  const [, digits = "", unit = ""] = /^(\d{1,7})\s*([km]?)(?:i?b)?$/i.exec(value) ?? [];
+  const power = Math.log2(Number(digits)) + ({ k: 10, m: 20 }[unit.toLowerCase()] ?? 0);
+  return Number.isInteger(power) && power >= 10 && power <= 22 ? undefined : "it is a power of two from 1K to 4M";
+}
+
 export const settingTable: Readonly<Record<string, Setting>> = {
   "box.bare": {
     help: "The box has no folder of its own (written by init --bare)",
@@ -33,7 +40,7 @@ export const settingTable: Readonly<Record<string, Setting>> = {
   "init.chunk-size": {
     help: "Average size of a chunk in new boxes, a power of two from 1K to 4M",
     default: "64K",
-    check: (value) => (/^\d+\s*[kKmM]?(i?[bB])?$/.test(value) ? undefined : "it is a size such as 64K"),
+    check: chunkSize,
   },
   "init.hash": {
     help: "What names content in new boxes: blake3 (faster) or sha256",

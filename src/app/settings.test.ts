@@ -55,6 +55,26 @@ test("unknown keys and lines that are none are told, and change nothing else", (
   assert.match(settings.problems[1] ?? "", /config:2 is ignored: it is not "key = value"$/);
 });
 
+test("a value that does not fit is told, and the next place's counts", () => {
+  const settings = load({ box: "ui.color = blue\ninit.chunk-size = 3K\n", user: "ui.color = never\n" });
+  assert.equal(settings.find("ui.color"), "never");
+  assert.equal(settings.findRow("init.chunk-size")?.value, "64K");
+  assert.match(settings.problems[0] ?? "", /config:1 is ignored: ui\.color cannot be "blue": it is one of auto, /);
+  assert.match(settings.problems[1] ?? "", /config:2 is ignored: init\.chunk-size cannot be "3K": it is a power/);
+  settings.set("ui.color", "auto", { scope: "box", random });
+  assert.equal(load().find("ui.color"), "auto");
+});
+
+test("a setting that there is not cannot be set, and can be taken out of a file", () => {
+  const settings = load({ box: "user.nam = A\n" });
+  assert.throws(
+    () => settings.set("user.nam", "B", { scope: "box", random }),
+    (thrown) => isKind(thrown, "usage") && /there is no such setting/.test(thrown.message),
+  );
+  settings.set("user.nam", undefined, { scope: "box", random });
+  assert.equal(boxText(), "");
+});
+
 test("setting a value keeps comments, order and unknown lines", () => {
   const settings = load({ box: "# mine\nfuture.key = 1\nuser.name = A\nui.color = never\nuser.name = B\n" });
   settings.set("user.name", " C ", { scope: "box", random });

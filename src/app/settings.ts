@@ -49,7 +49,7 @@ export interface SettingsPlace {
 }
 
 export class Settings {
-  /** What is wrong in the files: lines that are no setting, unknown keys. They are ignored, and kept. */
+  /** What is wrong in the files: lines that are no setting, unknown keys, values that do not fit. They are ignored, and kept. */
   readonly problems: readonly string[];
   readonly #files: readonly ConfigFile[];
   readonly #env: Readonly<Record<string, string | undefined>>;
@@ -105,7 +105,7 @@ export class Settings {
 
   /**
    * Writes a value into a file, or takes it out with `undefined`.
-   * @throws OuroError "usage" (a value that does not fit), "no-box" (scope "box" without one), "no-space" and its like.
+   * @throws OuroError "usage" (no such setting, or a value that does not fit), "no-box" (scope "box" without one), "no-space" and its like.
    */
   set(
     key: string,
@@ -142,10 +142,14 @@ export function variableOfSetting(key: string): string {
 
 /** @throws OuroError "usage". */
 function checkValue(key: string, value: string): void {
-  if (!/^[a-z][a-z0-9-]*(\.[A-Za-z0-9_-]+)+$/.test(key)) {
-    throw new OuroError("usage", `Cannot set "${key}": a key is words joined by dots, such as user.name`);
+  const setting = findSetting(key);
+  if (setting === undefined) {
+    throw new OuroError("usage", `Cannot set "${key}": there is no such setting`, {
+      subject: key,
+      hint: `There are ${Object.keys(settingTable).join(", ")}.`,
+    });
   }
-  const problem = findSetting(key)?.check?.(value);
+  const problem = setting.check?.(value);
   if (problem !== undefined) throw new OuroError("usage", `Cannot set ${key} to "${value}": ${problem}`);
 }
 
@@ -160,13 +164,19 @@ function readConfig(
     const line = raw.trim();
     if (line === "" || line.startsWith("#") || line.startsWith(";")) return;
     const parsed = parseLine(line);
-    if (parsed === undefined) problems.push(`${path}:${number} is ignored: it is not "key = value"`);
-    else lines.push({ ...parsed, number });
-    if (parsed !== undefined && findSetting(parsed.key) === undefined) {
-      problems.push(`${path}:${number} is ignored: there is no setting ${parsed.key}`);
-    }
+    const problem = parsed === undefined ? 'it is not "key = value"' : problemOf(parsed);
+    if (problem !== undefined) problems.push(`${path}:${number} is ignored: ${problem}`);
+    else if (parsed !== undefined) lines.push({ ...parsed, number });
   });
   return { scope, path, text, lines };
+}
+
+/** Why a line does not count; undefined when it does. */
+function problemOf({ key, value }: { readonly key: string; readonly value: string }): string | undefined {
+  const setting = findSetting(key);
+  if (setting === undefined) return `there is no setting ${key}`;
+  const problem = setting.check?.(value);
+  return problem === undefined ? undefined : `${key} cannot be "${value}": ${problem}`;
 }
 
 function parseLine(line: string): { key: string; value: string } | undefined {

@@ -3,11 +3,20 @@ import type { SettingRow, SettingScope, Settings } from "../../app/mod.ts";
 import { OuroError } from "../../base/errors.ts";
 import { type Command, type CommandContext, defineCommand } from "../command.ts";
 import { checkCount, textOf } from "../paths.ts";
+import { quoteText } from "../quote.ts";
 import { exitStatus } from "../status.ts";
 import { suggest, unknownWord } from "../suggest.ts";
 
 const usageText =
   "config [list] [--show-origin]\nconfig get [--show-origin] KEY\nconfig set [--user] KEY VALUE\nconfig unset [--user] KEY";
+
+/** How many arguments each action takes. */
+const counts: ReadonlyMap<string, number> = new Map([
+  ["list", 0],
+  ["get", 1],
+  ["set", 2],
+  ["unset", 1],
+]);
 
 export const command: Command = defineCommand({
   name: "config",
@@ -27,23 +36,24 @@ edited by hand; a line that begins with # is a comment.
 
   async run(context, values, operands) {
     const [action = "list", ...words] = operands.map((operand) => textOf(operand, "a setting"));
-    const counts: Readonly<Record<string, number>> = { list: 0, get: 1, set: 2, unset: 1 };
-    const count = counts[action];
+    const count = counts.get(action);
     if (count === undefined) {
       throw unknownWord(`Cannot do "${action}" with settings: there is no such action`, action, {
-        words: Object.keys(counts),
+        words: [...counts.keys()],
         hint: (near) =>
           near === undefined ? "Run `ourobox config --help`." : `Did you mean \`ourobox config ${near}\`?`,
       });
     }
     checkCount(operands.slice(1), count, count, usageText);
-    const { Settings } = await import("../../app/mod.ts");
+    const { Settings, settingTable } = await import("../../app/mod.ts");
     const { world } = context;
     const settings = Settings.load({ disk: world.disk, env: world.env, cwd: context.cwd });
+    const settingNames = Object.keys(settingTable);
     const [key = "", value] = words;
     if (action === "list")
       for (const row of settings.list()) show(context, row, { withKey: true, withOrigin: values["show-origin"] });
-    else if (action === "get") show(context, get(settings, key), { withKey: false, withOrigin: values["show-origin"] });
+    else if (action === "get")
+      show(context, get(settings, key, settingNames), { withKey: false, withOrigin: values["show-origin"] });
     else {
       const scope: SettingScope = values.user ? "user" : "box";
       settings.set(key, action === "set" ? value : undefined, { scope, random: (length) => world.random(length) });
@@ -52,13 +62,10 @@ edited by hand; a line that begins with # is a comment.
   },
 });
 
-function get(settings: Settings, key: string): SettingRow {
+function get(settings: Settings, key: string, words: readonly string[]): SettingRow {
   const row = settings.findRow(key);
   if (row !== undefined) return row;
-  const near = suggest(
-    key,
-    settings.list().map((each) => each.key),
-  );
+  const near = suggest(key, [...words, ...settings.list().map((each) => each.key)]);
   throw new OuroError("not-found", `Cannot get ${key}: it is not set`, {
     hint: near === undefined ? "Run `ourobox config list` for what is." : `Did you mean ${near}?`,
   });
@@ -75,5 +82,5 @@ function show(
     return;
   }
   const from = options.withOrigin ? `${origin}${place === undefined ? "" : ` ${place}`}\t` : "";
-  out.line(`${from}${options.withKey ? `${key} = ${value}` : value}`);
+  out.line(`${from}${options.withKey ? `${key} = ${quoteText(value)}` : value}`);
 }

@@ -257,6 +257,17 @@ test("config reads and writes settings with their origin", async () => {
   assert.equal(await ok("config", "get", "ui.progress"), "true\n");
 });
 
+test("a config file that was edited wrongly stops no command, and can be mended by one", async () => {
+  writeFileSync(join(box, ".ourobox/config"), "ui.color = blue\n");
+  const { err } = await run("status");
+  assert.match(err, /config:1 is ignored: ui\.color cannot be "blue": it is one of auto, always, never\n$/);
+  assert.equal((await run("config", "set", "ui.color", "auto")).status, 0);
+  assert.equal((await run("status")).err, "");
+  const unknown = await run("config", "set", "usr.name", "Ada");
+  assert.match(unknown.err, /^ourobox: Cannot set "usr\.name": there is no such setting\nThere are box\.bare, /);
+  assert.equal((await run("config", "toString")).err.split("\n")[1], "Run `ourobox config --help`.");
+});
+
 test("outside of a box a command ends with 10 and says how to make one", async () => {
   const { err, status } = await run("-C", top, "status");
   assert.equal(status, 10);
