@@ -4,7 +4,6 @@
  * A commit is made on the head that it found. When another process has moved the head by the time it is to move, everything is done again on the new
  * one: what it has stored meanwhile is found there, and costs nothing twice.
  */
-import { equalBytes } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
 import { type EventName, fullVector, type Hash, type NamedCommit } from "../format/mod.ts";
 import {
@@ -22,6 +21,7 @@ import { keepsOwners } from "./folder.ts";
 import { type GraftedTree, OverlayMeta } from "./graft-tree.ts";
 import type { OpenBox } from "./open-box.ts";
 import { keepOwnHead, saveOwnHead } from "./own-head.ts";
+import { isSameHead, ownWriterOn } from "./own-writer.ts";
 import { peerName } from "./peer-name.ts";
 
 export interface StatusReport {
@@ -228,9 +228,9 @@ async function tryCommit(box: OpenBox, path: string, request: CommitRequest): Pr
 
 /** Who commits, and its last event: the head's, unless this copy of the box has become a writer of its own. */
 function ownWriter(box: OpenBox, head: OwnHead | undefined): Pick<OwnHead, "writer" | "branch" | "last"> {
-  const { writer, branch } = box.writer();
-  if (head === undefined) return { writer, branch };
-  return head.writer === writer ? head : { writer, branch: head.branch };
+  const branch = head?.branch ?? box.writer().branch;
+  const writer = ownWriterOn(box, branch);
+  return head?.writer === writer ? head : { writer, branch };
 }
 
 function eventFor(
@@ -259,7 +259,7 @@ interface Move {
 function moveHead({ state, context }: OpenBox, { head, next, committed, took, request }: Move): boolean {
   return state.transaction(() => {
     const now = state.head();
-    if (!isSame(now, head)) return false;
+    if (!isSameHead(now, head)) return false;
     committed.saveRows(state);
     if (next === undefined) return true;
     state.setHead(next);
@@ -268,10 +268,6 @@ function moveHead({ state, context }: OpenBox, { head, next, committed, took, re
     if (took === "picked" || (request.all && request.paths === undefined)) state.removePicks();
     return true;
   });
-}
-
-function isSame(a: OwnHead | undefined, b: OwnHead | undefined): boolean {
-  return a === undefined || b === undefined ? a === b : equalBytes(a.commit, b.commit);
 }
 
 function* changesBetween(box: OpenBox, before: NamedCommit | undefined, { tree }: CommittedFolder): Generator<Change> {

@@ -8,6 +8,7 @@ import {
   directoryOf,
   followPaths,
   joinPath,
+  type OwnHead,
   PathFilter,
   resolveRevision,
   splitPath as splitPathBytes,
@@ -15,8 +16,10 @@ import {
   walkLog,
 } from "../history/mod.ts";
 import { statusOf } from "./box-commit.ts";
+import { findOthersBranch } from "./branches.ts";
 import type { Change, Path } from "./changes.ts";
 import type { OpenBox } from "./open-box.ts";
+import { headsOfRemotes } from "./remote-heads.ts";
 
 export interface LogRequest {
   readonly paths: readonly Path[];
@@ -101,7 +104,7 @@ export function resolveIn(box: OpenBox, text: string): Hash {
     findTag: (name) => state.findTag(name),
     findHead: (name) => findHead(box, name),
     allHeads: () => [
-      ...(head === undefined ? [] : [head.commit]),
+      ...ownHeads(box).map(({ commit }) => commit),
       ...state.tags().flatMap(({ commit }) => (commit === undefined ? [] : [commit])),
       ...state.remoteHeads().map(({ commit }) => commit),
     ],
@@ -111,17 +114,29 @@ export function resolveIn(box: OpenBox, text: string): Hash {
   });
 }
 
-/** The own branch; "origin" or "origin/<writer>" for heads of a remote; a writer's id. */
-function findHead({ state }: OpenBox, name: string): Hash | undefined {
+/**
+ * An own branch; "origin/main" for what a remote has of a branch, "origin" for it has of the one at hand; a branch that only remotes have; a
+ * writer's id, alone or with the remote's name before it.
+ */
+function findHead(box: OpenBox, name: string): Hash | undefined {
+  const own = ownHeads(box).find(({ branch, writer }) => name === branch || name === writerHex(writer));
+  if (own !== undefined) return own.commit;
+  const heads = headsOfRemotes(box);
+  const ofWriter = heads.find(
+    ({ remote, writer }) => name === writerHex(writer) || name === `${remote}/${writerHex(writer)}`,
+  );
+  if (ofWriter !== undefined) return ofWriter.commit;
+  for (const remote of new Set(heads.map((each) => each.remote))) {
+    if (name === remote) return findOthersBranch(box, box.branch, remote);
+    if (name.startsWith(`${remote}/`)) return findOthersBranch(box, name.slice(remote.length + 1), remote);
+  }
+  return findOthersBranch(box, name);
+}
+
+function ownHeads({ state }: OpenBox): (OwnHead & { readonly commit: Hash })[] {
   const head = state.head();
-  if (head !== undefined && (name === head.branch || name === writerHex(head.writer))) return head.commit;
-  const heads = state
-    .remoteHeads()
-    .filter(
-      (each) =>
-        name === each.remote || name === `${each.remote}/${writerHex(each.writer)}` || name === writerHex(each.writer),
-    );
-  return heads.length === 1 ? heads[0]?.commit : undefined;
+  const parked = state.branches().flatMap(({ commit, ...rest }) => (commit === undefined ? [] : [{ ...rest, commit }]));
+  return head === undefined ? parked : [head, ...parked];
 }
 
 /** @throws OuroError "not-found", "corrupt". */

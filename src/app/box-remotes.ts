@@ -10,6 +10,7 @@ import { moveFolder, resumeMove } from "./move-folder.ts";
 import type { OpenBox } from "./open-box.ts";
 import { keepOwnHead } from "./own-head.ts";
 import { peerName } from "./peer-name.ts";
+import { headsOfRemotes } from "./remote-heads.ts";
 import { getRemote, type RemoteRow } from "./remote-list.ts";
 
 export interface FetchReport {
@@ -101,18 +102,19 @@ export async function pullBox(box: OpenBox, name: string | undefined): Promise<P
     keepOwnHead(box);
     return { fetched, partial: fetched.partial };
   }
-  const { isPartial } = await moveFolder(box, target.id, "pull");
+  const { isPartial } = await moveFolder(box, target.id, { command: "pull" });
   return { fetched, moved: target.id, partial: isPartial || fetched.partial };
 }
 
 /**
- * The commit of this branch on the remote that has all others and what is here; undefined when that is here already.
+ * The commit of a branch on the remote that has all others and what is here; undefined when that is here already.
  * @throws OuroError "diverged".
  */
-export function findTarget(box: OpenBox, row: RemoteRow): NamedCommit | undefined {
+export function findTarget(box: OpenBox, row: RemoteRow, branch: string = box.branch): NamedCommit | undefined {
   const own = box.headCommit();
   let best = own;
-  for (const { commit } of box.state.remoteHeads(row.name)) {
+  for (const { commit, branch: of } of headsOfRemotes(box, row.name)) {
+    if (of !== branch) continue;
     const named = box.commits.read(commit);
     if (best === undefined) {
       best = named;

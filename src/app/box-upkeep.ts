@@ -13,11 +13,12 @@ export interface GcReport {
   readonly bytesFreed: number;
 }
 
-/** Every commit that something names: the head, tags, heads seen on remotes, operations that could be undone. */
+/** Every commit that something names: the head, branches, tags, heads seen on remotes, operations that could be undone. */
 export function namedCommits({ state }: OpenBox): Hash[] {
   const head = state.head();
   const all = [
     ...(head === undefined ? [] : [head.commit, ...(head.last === undefined ? [] : [head.last.id])]),
+    ...state.branches().flatMap(({ commit, last }) => [commit, last?.id]),
     ...state.tags().map(({ commit }) => commit),
     ...state.remoteHeads().map(({ commit }) => commit),
     ...state.operations().flatMap(({ before, after }) => [before, after]),

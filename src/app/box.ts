@@ -24,6 +24,15 @@ import {
 import { type FetchReport, fetchBox, type PullReport, type PushReport, pullBox, pushBox } from "./box-remotes.ts";
 import { type RestoreReport, type RestoreRequest, restoreBox } from "./box-restore.ts";
 import { checkBox, type GcReport, gcBox } from "./box-upkeep.ts";
+import {
+  type BranchRow,
+  branchesOf,
+  deleteBranch,
+  makeBranch,
+  type SwitchReport,
+  type SwitchRequest,
+  switchBranch,
+} from "./branches.ts";
 import type { Change, Path } from "./changes.ts";
 import type { AppContext } from "./context.ts";
 import { findBox } from "./layout.ts";
@@ -115,6 +124,22 @@ export class Box extends OpenBox {
 
   restore(request: RestoreRequest): Promise<RestoreReport> {
     return restoreBox(this, request);
+  }
+
+  branches(): BranchRow[] {
+    return branchesOf(this);
+  }
+
+  async makeBranch(name: string, commit: Hash): Promise<void> {
+    makeBranch(this, name, commit);
+  }
+
+  async deleteBranch(name: string, options: { readonly force: boolean }): Promise<void> {
+    deleteBranch(this, name, options);
+  }
+
+  switch(request: SwitchRequest): Promise<SwitchReport> {
+    return switchBranch(this, request);
   }
 
   tags(): TagRow[] {

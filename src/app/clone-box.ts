@@ -4,7 +4,7 @@
  */
 import { equalBytes, toText } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
-import type { BoxIdentity, Hash } from "../format/mod.ts";
+import { type BoxIdentity, fullVector, greatestClock, type Hash } from "../format/mod.ts";
 import { readRemoteIdentity, unlockIdentity } from "../sync/mod.ts";
 import { Box } from "./box.ts";
 import { fetchFrom, findTarget, openBoxRemote } from "./box-remotes.ts";
@@ -14,6 +14,8 @@ import { boxFolder, layoutOf } from "./layout.ts";
 import { makeBoxFolder, readSecrets } from "./make-box.ts";
 import { moveFolder } from "./move-folder.ts";
 import { keepOwnHead } from "./own-head.ts";
+import { ownWriterOn } from "./own-writer.ts";
+import { headsOfRemotes } from "./remote-heads.ts";
 import { addRemote, remotesOf } from "./remote-list.ts";
 
 export interface CloneReport {
@@ -22,11 +24,20 @@ export interface CloneReport {
   readonly partial: boolean;
 }
 
-/** @throws OuroError "not-empty" (the folder holds something else), "not-found" (no box there), "wrong-key", "diverged", …. */
+export interface CloneRequest {
+  readonly bare: boolean;
+  /** Absent: the one called "main" or, without such a one, that of the newest commit. */
+  readonly branch?: string;
+}
+
+/**
+ * @throws OuroError "not-empty" (the folder holds something else), "not-found" (no box there, or no such branch), "wrong-key",
+ * "diverged", ….
+ */
 export async function cloneBox(
   url: string,
   folder: string,
-  { bare }: { readonly bare: boolean },
+  { bare, branch: wanted }: CloneRequest,
   context: AppContext,
 ): Promise<CloneReport> {
   await using remote = openBoxRemote({ context }, { url }, { create: false });
@@ -43,14 +54,32 @@ export async function cloneBox(
   const [row] = remotesOf(box).filter(({ name }) => name === "origin");
   if (row === undefined) throw new OuroError("not-found", "Cannot clone: the remote origin was removed meanwhile");
   const fetched = await fetchFrom(box, row, remote);
-  const target = findTarget(box, row);
+  const branch = wanted ?? likelyBranch(box, row.name);
+  const target = findTarget(box, row, branch);
+  if (wanted !== undefined && target === undefined && box.head() === undefined) throw noBranch(url, wanted);
   if (target === undefined) {
     if (fetched.partial && box.head() === undefined) throw nothingWhole(url);
     keepOwnHead(box);
     return { partial: fetched.partial };
   }
-  const { isPartial } = await moveFolder(box, target.id, "clone");
+  const onto = { writer: ownWriterOn(box, branch), branch };
+  const { isPartial } = await moveFolder(box, target.id, { command: "clone", onto });
   return { head: target.id, partial: isPartial || fetched.partial };
+}
+
+function likelyBranch(box: Box, remote: string): string {
+  const heads = headsOfRemotes(box, remote);
+  const [newest] = heads
+    .map(({ branch, commit }) => ({ branch, clock: greatestClock(fullVector(box.commits.read(commit))) }))
+    .sort((a, b) => (a.clock > b.clock ? -1 : 1));
+  return newest === undefined || heads.some(({ branch }) => branch === box.branch) ? box.branch : newest.branch;
+}
+
+function noBranch(url: string, branch: string): OuroError {
+  return new OuroError("not-found", `Cannot clone the branch ${branch}: ${url} has none of that name`, {
+    subject: branch,
+    hint: "Run the command again without --branch, and look with `ourobox branch` there.",
+  });
 }
 
 function nothingWhole(url: string): OuroError {

@@ -5,7 +5,7 @@
  * what is of the old commit, of the new one or of neither's making is told apart, and the rest is done from there. Head and scan rows move in one
  * transaction at the end.
  */
-import { equalBytes, toHex, toText } from "../base/bytes.ts";
+import { toHex, toText } from "../base/bytes.ts";
 import { isKind, OuroError } from "../base/errors.ts";
 import { type Dot, type Entry, type Hash, kinds } from "../format/mod.ts";
 import {
@@ -13,6 +13,7 @@ import {
   entryDifferences,
   isShown,
   keysAbove,
+  type OwnHead,
   pathKey,
   splitPath,
   type Change as TreeChange,
@@ -23,27 +24,38 @@ import type { Change } from "./changes.ts";
 import { checkoutFolder, hasHeld, putBackHeld } from "./folder.ts";
 import { lockFolder } from "./folder-lock.ts";
 import { type GraftedTree, graftTree, withoutPaths } from "./graft-tree.ts";
+import { clearGoal, findGoal, type Goal, setGoal } from "./move-goal.ts";
 import type { OpenBox } from "./open-box.ts";
 import { saveOwnHead } from "./own-head.ts";
+import { isSameHead } from "./own-writer.ts";
 
-const movingKey = "moving";
 const pathsShownMax = 5;
 
+export interface MoveOptions {
+  /** What is recorded of it. */
+  readonly command: string;
+  /** The branch to go to, and who this working copy is there; absent: the one at hand. */
+  readonly onto?: Omit<OwnHead, "commit">;
+}
+
 /**
- * @param command What is recorded of it.
  * @throws OuroError "diverged" when files in the folder were changed that it would replace, or the head moved meanwhile; "locked".
  */
 export async function moveFolder(
   box: OpenBox,
   target: Hash,
-  command: string,
+  options: MoveOptions,
 ): Promise<{ readonly isPartial: boolean }> {
-  if (box.root === undefined) return moveLocked(box, target, command);
+  if (box.root === undefined) return moveLocked(box, target, options);
   using _ = await lockFolder(box, "alone");
-  return await moveLocked(box, target, command);
+  return await moveLocked(box, target, options);
 }
 
-async function moveLocked(box: OpenBox, target: Hash, command: string): Promise<{ readonly isPartial: boolean }> {
+async function moveLocked(
+  box: OpenBox,
+  target: Hash,
+  { command, onto }: MoveOptions,
+): Promise<{ readonly isPartial: boolean }> {
   const { state, root } = box;
   putBackHeld(box);
   const before = state.head();
@@ -51,9 +63,9 @@ async function moveLocked(box: OpenBox, target: Hash, command: string): Promise<
   let report: CheckoutReport | undefined;
   let start: Start | undefined;
   if (root !== undefined) {
-    const isLive = before !== undefined || state.value(movingKey) !== undefined;
+    const isLive = before !== undefined || findGoal(box) !== undefined;
     start = before === undefined ? undefined : await findStart(box, before.commit, target);
-    state.setValue(movingKey, target);
+    setGoal(box, { commit: target, onto });
     report = await checkoutFolder(box, {
       folder: root,
       from: start?.tree,
@@ -62,11 +74,10 @@ async function moveLocked(box: OpenBox, target: Hash, command: string): Promise<
       ...(start === undefined ? {} : { reader: start.reader }),
     });
   }
-  const { writer, branch } = before ?? box.writer();
   state.transaction(() => {
     const now = state.head();
-    if (now?.commit !== undefined && (before === undefined || !equalBytes(now.commit, before.commit))) throw moved();
-    state.setHead({ ...(before ?? { writer, branch }), commit: target });
+    if (now !== undefined && (before === undefined || !isSameHead(now, before))) throw moved();
+    setHead(box, before, { commit: target, onto });
     const nowMs = box.context.clock.nowMs();
     if (report !== undefined) saveObservations(state, report, nowMs);
     for (const id of start?.unseen ?? []) state.deleteScanRow(id);
@@ -76,7 +87,7 @@ async function moveLocked(box: OpenBox, target: Hash, command: string): Promise<
       ...(before === undefined ? {} : { before: before.commit }),
       after: target,
     });
-    state.setValue(movingKey, undefined);
+    clearGoal(box);
   });
   saveOwnHead(box);
   const absent = report?.absent ?? 0;
@@ -87,9 +98,22 @@ async function moveLocked(box: OpenBox, target: Hash, command: string): Promise<
   return { isPartial: report?.isPartial ?? false };
 }
 
+/** Sets the head; of another branch that at hand is parked. */
+function setHead(box: OpenBox, before: OwnHead | undefined, { commit, onto }: Goal): void {
+  const { state } = box;
+  if (onto === undefined || onto.branch === before?.branch) {
+    const { writer, branch } = before ?? box.writer();
+    state.setHead({ ...(before ?? { writer, branch }), commit });
+    return;
+  }
+  if (before !== undefined) state.setBranch(before);
+  state.forgetBranch(onto.branch);
+  state.setHead({ ...onto, commit });
+}
+
 /** Whether a pull, clone or restore was interrupted while it wrote the folder. */
 export function isInterrupted(box: OpenBox): boolean {
-  return box.root !== undefined && (box.state.value(movingKey) !== undefined || hasHeld(box));
+  return box.root !== undefined && (findGoal(box) !== undefined || hasHeld(box));
 }
 
 /**
@@ -101,15 +125,17 @@ export async function resumeMove(box: OpenBox): Promise<void> {
   if (!isInterrupted(box)) return;
   using _ = await lockFolder(box, "alone");
   putBackHeld(box);
-  const target = box.state.value(movingKey);
-  if (target === undefined) return;
-  box.context.notice(`Going on with an interrupted move to commit ${toHex(target).slice(0, 12)}.`);
+  const goal = findGoal(box);
+  if (goal === undefined) return;
+  const { commit, onto } = goal;
+  box.context.notice(`Going on with an interrupted move to commit ${toHex(commit).slice(0, 12)}.`);
   try {
-    await moveLocked(box, target, "pull");
+    const command = onto === undefined ? "pull" : `switch ${onto.branch}`;
+    await moveLocked(box, commit, { command, ...(onto === undefined ? {} : { onto }) });
   } catch (thrown) {
     if (!isKind(thrown, "diverged")) throw thrown;
     box.context.notice(`That move is given up. ${thrown.message}.`);
-    box.state.setValue(movingKey, undefined);
+    clearGoal(box);
   }
 }
 
@@ -145,7 +171,7 @@ interface Start extends GraftedTree {
  */
 async function findStart(box: OpenBox, head: Hash, target: Hash): Promise<Start> {
   const [from, to] = [box.commits.read(head).commit.tree, box.commits.read(target).commit.tree];
-  const interrupted = box.state.value(movingKey);
+  const interrupted = findGoal(box)?.commit;
   if (interrupted === undefined) {
     const { changes, absent } = await statusOf(box);
     if (changes.length > 0) requireUntouched(target, changes, new WrittenPaths(diffTrees(box.reader, from, to)));

@@ -53,19 +53,23 @@ interface Recovery {
 }
 
 function recoverHead(context: AppContext, layout: Layout, { secrets, state }: Recovery): void {
-  let newest: { readonly head: Head; readonly mtimeMs: number } | undefined;
+  const found: { readonly head: Head; readonly mtimeMs: number }[] = [];
   for (const name of listNames(context.disk, layout.heads)) {
     if (!/^[0-9a-f]{16}$/.test(toText(name))) continue;
     const path = join(layout.heads, toText(name));
     const head = findHead(context, path, secrets);
     const mtimeMs = findStat(context.disk, path)?.mtimeMs ?? 0;
-    if (head !== undefined && (newest === undefined || mtimeMs > newest.mtimeMs)) newest = { head, mtimeMs };
+    if (head !== undefined) found.push({ head, mtimeMs });
   }
+  found.sort((a, b) => b.mtimeMs - a.mtimeMs);
+  const [newest] = found;
   if (newest === undefined) return;
   const { head } = newest;
   state.transaction(() => {
     if (state.head() !== undefined) return;
     state.setHead(head);
+    // The newest of each branch counts: of a copied box there are those of its former writer ids, too.
+    for (const { head: other } of found.reverse()) if (other.branch !== head.branch) state.setBranch(other);
     for (const tag of head.tags) state.setTag(tag);
   });
   context.notice(`The head was read again from ${layout.heads}.`);

@@ -1,9 +1,10 @@
 /** Tags: names of commits. Each is a register dated by (clock, writer), so that those of several machines join. */
 import { nextClock } from "../base/clock.ts";
 import { OuroError } from "../base/errors.ts";
-import { type Hash, headNameProblem } from "../format/mod.ts";
+import type { Hash } from "../format/mod.ts";
 import type { OpenBox } from "./open-box.ts";
 import { saveOwnHead } from "./own-head.ts";
+import { refNameProblem } from "./ref-names.ts";
 
 export interface TagRow {
   readonly name: string;
@@ -16,7 +17,7 @@ export function tagsOf({ state }: OpenBox): TagRow[] {
 
 /** @throws OuroError "invalid" (the name), "exists" without `force`. */
 export function setTag(box: OpenBox, name: string, commit: Hash, { force }: { readonly force: boolean }): void {
-  const problem = tagNameProblem(name);
+  const problem = refNameProblem(name);
   if (problem !== undefined)
     throw new OuroError("invalid", `Cannot name a commit ${JSON.stringify(name)}: ${problem}`, { subject: name });
   if (!force && box.state.findTag(name) !== undefined) {
@@ -47,13 +48,4 @@ function writeTag(box: OpenBox, name: string, commit: Hash | undefined): void {
     box.state.setTag({ name, clock, writer, ...(commit === undefined ? {} : { commit }) });
   });
   saveOwnHead(box);
-}
-
-/** A tag must not look like anything else that names a commit. */
-function tagNameProblem(name: string): string | undefined {
-  if (name === "") return "it is empty";
-  if (name === "HEAD" || name === "@") return "that names the present commit";
-  if (/[\s:~^{}@]|^-/.test(name)) return 'it has white space, one of : ~ ^ { } @, or begins with "-"';
-  if (/^[0-9a-f]{4,64}$/i.test(name)) return "it looks like a commit's id";
-  return headNameProblem(name);
 }

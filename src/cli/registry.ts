@@ -3,6 +3,7 @@ import type { Loader } from "./command.ts";
 
 export const commands: ReadonlyMap<string, Loader> = new Map<string, Loader>([
   ["add", () => import("./commands/add.ts")],
+  ["branch", () => import("./commands/branch.ts")],
   ["cat", () => import("./commands/cat.ts")],
   ["check", () => import("./commands/check.ts")],
   ["clone", () => import("./commands/clone.ts")],
@@ -22,6 +23,7 @@ export const commands: ReadonlyMap<string, Loader> = new Map<string, Loader>([
   ["restore", () => import("./commands/restore.ts")],
   ["show", () => import("./commands/show.ts")],
   ["status", () => import("./commands/status.ts")],
+  ["switch", () => import("./commands/switch.ts")],
   ["tag", () => import("./commands/tag.ts")],
   ["version", () => import("./commands/version.ts")],
 ]);

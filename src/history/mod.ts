@@ -22,7 +22,7 @@ export { followPaths, type PathCommit, type WalkOptions, walkLog } from "./log.t
 export { checkHistory, type HistoryDamage, type LiveObjects, markLive, type ObjectWalkOptions } from "./object-walk.ts";
 export { comparePaths, isWithin, joinPath, keysAbove, PathFilter, pathKey, splitLast, splitPath } from "./paths.ts";
 export { type RevisionContext, resolveRevision } from "./revision.ts";
-export { type Operation, type OwnHead, type RemoteHead, State, type StateDamage } from "./state.ts";
+export { type Operation, type OwnHead, type ParkedBranch, type RemoteHead, State, type StateDamage } from "./state.ts";
 export { parseTime } from "./time.ts";
 export { directoryOf, TreeReader } from "./tree-reader.ts";
 export { differingEntries, type EntryPair, type PlacedEntry, walkEntries } from "./tree-walk.ts";

@@ -24,6 +24,10 @@ const migrations: readonly string[] = [
   CREATE TABLE scan (directory BLOB PRIMARY KEY, data BLOB NOT NULL, sum INTEGER NOT NULL) STRICT;
   CREATE TABLE settings (key TEXT PRIMARY KEY, value BLOB NOT NULL, sum INTEGER NOT NULL) STRICT;
   `,
+  `
+  CREATE TABLE branches (name TEXT PRIMARY KEY, writer BLOB NOT NULL, "commit" BLOB, last_clock BLOB, last_id BLOB,
+    sum INTEGER NOT NULL) STRICT;
+  `,
 ];
 
 /** The columns whose checksum stands in `sum`, per table, in that order. */
@@ -35,6 +39,7 @@ export const summedColumns: Readonly<Record<string, readonly string[]>> = {
   picks: ["path"],
   scan: ["directory", "data"],
   settings: ["key", "value"],
+  branches: ["name", "writer", "commit", "last_clock", "last_id"],
 };
 
 /**

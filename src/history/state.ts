@@ -23,6 +23,12 @@ export interface OwnHead {
   readonly last?: { readonly clock: bigint; readonly id: Hash };
 }
 
+/** An own branch that is not the one at hand. */
+export interface ParkedBranch extends Omit<OwnHead, "commit"> {
+  /** Absent when the branch was deleted: its writer and last event are remembered, as no event may be given out twice. */
+  readonly commit?: Hash;
+}
+
 /** A head as it was last seen on a remote. */
 export interface RemoteHead {
   /** The remote's name here. */
@@ -89,28 +95,44 @@ export class State implements Disposable {
   head(): OwnHead | undefined {
     const row = this.#get("head", "SELECT * FROM head");
     if (row === undefined) return undefined;
-    const [clock, id] = [row["last_clock"], row["last_id"]];
     return {
       writer: u64Of(row["writer"]),
       branch: String(row["branch"]),
       commit: bytesOf(row["commit"]),
-      ...(clock === null || id === null ? {} : { last: { clock: u64Of(clock), id: bytesOf(id) } }),
+      ...lastOf(row),
     };
   }
 
   setHead({ writer, branch, commit, last }: OwnHead): void {
-    const values = [
-      u64Bytes(writer),
-      branch,
-      commit,
-      last === undefined ? null : u64Bytes(last.clock),
-      last?.id ?? null,
-    ];
+    const values = [u64Bytes(writer), branch, commit, ...lastValues(last)];
     this.#put(
       "head",
       'INSERT OR REPLACE INTO head (writer, branch, "commit", last_clock, last_id, sum, one) VALUES (?, ?, ?, ?, ?, ?, 1)',
       values,
     );
+  }
+
+  /** The other branches, deleted ones too, by name. */
+  branches(): ParkedBranch[] {
+    return this.#all("branches", "SELECT * FROM branches ORDER BY name").map(branchOf);
+  }
+
+  findBranch(name: string): ParkedBranch | undefined {
+    const row = this.#get("branches", "SELECT * FROM branches WHERE name = ?", name);
+    return row === undefined ? undefined : branchOf(row);
+  }
+
+  setBranch({ branch, writer, commit, last }: ParkedBranch): void {
+    this.#put(
+      "branches",
+      'INSERT OR REPLACE INTO branches (name, writer, "commit", last_clock, last_id, sum) VALUES (?, ?, ?, ?, ?, ?)',
+      [branch, u64Bytes(writer), commit ?? null, ...lastValues(last)],
+    );
+  }
+
+  /** Forgets that there was such a branch: it is the one at hand now. */
+  forgetBranch(name: string): void {
+    this.#database.run("DELETE FROM branches WHERE name = ?", name);
   }
 
   /** The heads seen on one remote, or on all, by remote and writer. */
@@ -320,6 +342,25 @@ function hasRightSum(table: string, columns: readonly string[], row: Row): boole
     return typeof value === "bigint" || value === undefined ? null : value;
   });
   return rowSum(table, values) === row["sum"];
+}
+
+function branchOf(row: Row): ParkedBranch {
+  const commit = row["commit"];
+  return {
+    branch: String(row["name"]),
+    writer: u64Of(row["writer"]),
+    ...(commit === null ? {} : { commit: bytesOf(commit) }),
+    ...lastOf(row),
+  };
+}
+
+function lastOf(row: Row): Pick<OwnHead, "last"> {
+  const [clock, id] = [row["last_clock"], row["last_id"]];
+  return clock === null || id === null ? {} : { last: { clock: u64Of(clock), id: bytesOf(id) } };
+}
+
+function lastValues(last: OwnHead["last"]): [Uint8Array | null, Uint8Array | null] {
+  return last === undefined ? [null, null] : [u64Bytes(last.clock), last.id];
 }
 
 function tagOf(row: Row): Tag {

@@ -1,9 +1,10 @@
 /**
- * Push: brings to a remote what it lacks, then says so in this writer's head.
+ * Push: brings to a remote what it lacks, then says so in this box's heads: one for each of its branches.
  *
- * The order is the safety: packs, then the index file that lists them, then the head, each durable before the next. A push that
+ * The order is the safety: packs, then the index file that lists them, then the heads, each durable before the next. A push that
  * is cut off leaves packs that nobody needs yet, and the next one finds them by name and size. There are no locks: every
- * writer replaces its own head only, and everything else has a name that nobody else will give to other bytes.
+ * writer replaces its own head only, and everything else has a name that nobody else will give to other bytes. The head of a
+ * branch that was deleted here is removed.
  *
  * Packs that a prune has condemned count as not there. `condemned/` is read before, between index and head, and after the head;
  * when a pack that was counted on is in it by then, all is done again (DESIGN 8).
@@ -44,7 +45,7 @@ export interface PushOptions extends SyncOptions {
 export interface PushResult {
   /** "empty": there is no commit yet. */
   readonly outcome: "pushed" | "up-to-date" | "empty";
-  /** What the head says now. */
+  /** What the head of the branch at hand says now. */
   readonly commit?: Hash;
   /** Packs that were sent, and their bytes. */
   readonly packs: number;
@@ -58,8 +59,14 @@ const mergedPacksMax = 200_000;
 /** How often a push begins again because something has moved under it: gc here, prune there, a commit. */
 const roundsMax = 10;
 
+/** A head to be written, and what it replaces. */
+interface NewHead {
+  readonly head: Head;
+  readonly before: SignedHead | undefined;
+}
+
 /**
- * Pushes the box's head with all that it needs, and its tags. The remote must have been made (`initRemote`).
+ * Pushes the box's heads with all that they need, and its tags. The remote must have been made (`initRemote`).
  * @throws OuroError "not-found" (no box there, or content that is not here either), "invalid" (another box), "diverged" (the remote
  * knows commits of this writer that the box does not), "offline", "no-space", "permission", "aborted", ….
  */
@@ -92,20 +99,20 @@ class Pushing {
   }
 
   async round(isLast: boolean): Promise<PushResult | "again"> {
-    const own = this.#makeHead();
-    if (own === undefined) return this.#result("empty");
-    const before = await this.#findOwnHead(own);
-    const head = before === undefined ? own : { ...own, tags: joinTags(own.tags, before.head.tags) };
-    const isNews =
-      before === undefined ? !(await this.#isKnownByOthers(head)) : mayReplace(head, before.head, this.#commits);
-    if (!isNews && !this.#mustCheck) {
-      return this.#result(this.#sentPacks > 0 ? "pushed" : "up-to-date", head.commit);
+    const own = this.#makeHeads();
+    const [current] = own;
+    if (current === undefined) return this.#result("empty");
+    const news = await this.#findNews(own);
+    if (news.length === 0 && !this.#mustCheck) {
+      const hasRemoved = await this.#removeDeleted();
+      return this.#result(this.#sentPacks > 0 || hasRemoved ? "pushed" : "up-to-date", current.commit);
     }
     try {
-      const moved = await this.#bring(head, before);
+      const moved = await this.#bring(news);
       this.#mustCheck = moved !== undefined;
-      const isNewest = equalBytes(this.#options.state.head()?.commit ?? head.commit, head.commit);
-      if (moved === undefined && (isNewest || isLast)) return this.#result("pushed", head.commit);
+      if (moved === undefined) await this.#removeDeleted();
+      const isNewest = equalBytes(this.#options.state.head()?.commit ?? current.commit, current.commit);
+      if (moved === undefined && (isNewest || isLast)) return this.#result("pushed", current.commit);
       if (moved === undefined || !isLast) return "again";
       throw new OuroError("stale", `Cannot push to ${this.#options.remote.url}: ${moved}`, {
         hint: "Run the push again.",
@@ -119,12 +126,42 @@ class Pushing {
     return { outcome, packs: this.#sentPacks, bytes: this.#sentBytes, ...(commit === undefined ? {} : { commit }) };
   }
 
-  #makeHead(): Head | undefined {
+  /** That of the branch at hand first. */
+  #makeHeads(): Head[] {
     const { state, peer, peerName } = this.#options;
-    const own = state.head();
-    if (own === undefined) return undefined;
-    const { writer, branch, commit, last } = own;
-    return { writer, branch, commit, ...(last === undefined ? {} : { last }), peer, peerName, tags: state.tags() };
+    const tags = state.tags();
+    return [state.head(), ...state.branches()].flatMap((own) => {
+      if (own?.commit === undefined) return [];
+      const { writer, branch, commit, last } = own;
+      return [{ writer, branch, commit, ...(last === undefined ? {} : { last }), peer, peerName, tags }];
+    });
+  }
+
+  /** Of the own heads those that say what the remote does not know. */
+  async #findNews(own: readonly Head[]): Promise<NewHead[]> {
+    const news: NewHead[] = [];
+    for (const each of own) {
+      const before = await this.#findOwnHead(each);
+      const head = before === undefined ? each : { ...each, tags: joinTags(each.tags, before.head.tags) };
+      const isNews =
+        before === undefined ? !(await this.#isKnownByOthers(head)) : mayReplace(head, before.head, this.#commits);
+      if (isNews || this.#mustCheck) news.push({ head, before });
+    }
+    return news;
+  }
+
+  /** Removes the heads of branches that were deleted here. @returns Whether there were any. */
+  async #removeDeleted(): Promise<boolean> {
+    const { state, remote, remoteName, signal } = this.#options;
+    const seen = new Set(state.remoteHeads(remoteName).map(({ writer }) => writer));
+    const deleted = state.branches().filter(({ commit, writer }) => commit === undefined && seen.has(writer));
+    for (const { writer } of deleted) {
+      await remote.remove(headName(writer), signal === undefined ? {} : { signal });
+      state.deleteRemoteHeads(remoteName, writer);
+      this.#memory.heads.delete(writerHex(writer));
+    }
+    if (deleted.length > 0) this.#memory.save(state, remote.url);
+    return deleted.length > 0;
   }
 
   async #findOwnHead({ writer }: Head): Promise<SignedHead | undefined> {
@@ -144,7 +181,8 @@ class Pushing {
     for (const { writer } of candidates) {
       try {
         const other = await this.#box.readHead(writer);
-        if (equalBytes(other.head.commit, head.commit) && hasTags(other.head, head.tags)) return true;
+        const isSame = equalBytes(other.head.commit, head.commit) && other.head.branch === head.branch;
+        if (isSame && hasTags(other.head, head.tags)) return true;
       } catch (thrown) {
         if (!isKind(thrown, "not-found") && !isKind(thrown, "corrupt")) throw thrown;
       }
@@ -153,12 +191,12 @@ class Pushing {
   }
 
   /** @returns What has moved meanwhile, so that it must be done again; undefined when it is done. */
-  async #bring(head: Head, before: SignedHead | undefined): Promise<string | undefined> {
+  async #bring(heads: readonly NewHead[]): Promise<string | undefined> {
     const condemned = await this.#box.readCondemned();
     const index = await readRemoteIndex(this.#box, this.#memory);
     const present = await this.#box.listHashes(packPrefix);
     const there = packsThere(index, present, condemned);
-    // The head was read before the packs: all that it needs is in them.
+    // The heads were read before the packs: all that they need is in them.
     const here = this.#options.store.packs();
     for (const { name } of here) if (there.has(toHex(name))) this.#memory.shared.add(toHex(name));
     try {
@@ -177,9 +215,11 @@ class Pushing {
     for (const { name } of here) this.#memory.shared.add(toHex(name));
     for (const name of this.#memory.covered) this.#memory.shared.delete(name);
     if (await this.#hasCondemned(condemned)) return "packs there were condemned meanwhile";
-    if (!isSameRaw(await this.#findOwnHead(head), before))
-      return `head ${writerHex(head.writer)} was written by another process`;
-    await this.#sendHead(head);
+    for (const { head, before } of heads) {
+      if (!isSameRaw(await this.#findOwnHead(head), before))
+        return `head ${writerHex(head.writer)} was written by another process`;
+      await this.#sendHead(head);
+    }
     if (await this.#hasCondemned(condemned)) return "packs there were condemned meanwhile";
     await this.#removeReplaced(index);
     return undefined;

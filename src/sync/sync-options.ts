@@ -13,6 +13,7 @@ export type SyncStore = Pick<
 export type SyncState = Pick<
   State,
   | "head"
+  | "branches"
   | "tags"
   | "setTag"
   | "remoteHeads"

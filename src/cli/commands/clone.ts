@@ -8,7 +8,7 @@ import { usage } from "../options.ts";
 import { checkCount, folderOf, textOf } from "../paths.ts";
 import { exitStatus } from "../status.ts";
 
-const usageText = "clone [--bare] URL [DIR]";
+const usageText = "clone [--bare] [--branch NAME] URL [DIR]";
 
 export const command: Command = defineCommand({
   name: "clone",
@@ -21,6 +21,12 @@ commit. URL becomes the remote "origin". A sealed box asks for the passphrase th
 With --bare no files are written out: the clone is a box without a folder. Interrupted, the same command goes on.`,
   options: {
     bare: { kind: "flag", help: "Only the box, no files" },
+    branch: {
+      kind: "text",
+      value: "NAME",
+      short: "b",
+      help: "The branch to begin with (default: main, or the newest)",
+    },
   },
   dryRun: "refused",
 
@@ -31,7 +37,12 @@ With --bare no files are written out: the clone is a box without a folder. Inter
     const name = folderOperand === undefined ? lastPart(url) : textOf(folderOperand, "a folder");
     const folder = resolve(folderOf(name, "DIR", context.cwd));
     const { cloneBox } = await import("../../app/mod.ts");
-    const { head, partial } = await cloneBox(url, folder, { bare: values.bare }, appContext(context));
+    const { head, partial } = await cloneBox(
+      url,
+      folder,
+      { bare: values.bare, ...(values.branch === undefined ? {} : { branch: values.branch }) },
+      appContext(context),
+    );
     if (context.json) context.out.json({ folder, head: head === undefined ? null : toHex(head), partial });
     else
       context.messages.notice(

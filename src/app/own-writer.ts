@@ -1,0 +1,23 @@
+/** Who this working copy is on each branch. */
+import { ByteWriter, equalBytes, utf8 } from "../base/bytes.ts";
+import type { WriterId } from "../format/mod.ts";
+import type { OwnHead } from "../history/mod.ts";
+import type { OpenBox } from "./open-box.ts";
+
+/**
+ * The writer id on a branch: that of `.ourobox/writer` on the first one, on others made from it and the name. So a copied box, which gets a
+ * new id there, is another writer on every branch.
+ */
+export function ownWriterOn(box: OpenBox, branch: string): WriterId {
+  const { writer, branch: first } = box.writer();
+  if (branch === first) return writer;
+  const name = new ByteWriter(256).bytes(utf8("ourobox branch writer\0")).u64(writer).bytes(utf8(branch)).finish();
+  const hash = box.store.hasher.hash(name);
+  const id = Buffer.from(hash.buffer, hash.byteOffset, 8).readBigUInt64BE();
+  return id === 0n ? 1n : id;
+}
+
+/** Whether two heads are of one branch and at one commit. */
+export function isSameHead(a: OwnHead | undefined, b: OwnHead | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : a.branch === b.branch && equalBytes(a.commit, b.commit);
+}
