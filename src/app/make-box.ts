@@ -35,6 +35,10 @@ export function makeBoxFolder(context: AppContext, top: string, { identity, key,
       hint: "Run `ourobox status` there to see it.",
     });
   }
+  const there = findStat(disk, `${top}/.`) ?? findStat(disk, top);
+  if (there !== undefined && there.kind !== "directory") {
+    throw new OuroError("not-dir", `Cannot make a box in ${top}: it is a file (must be a folder)`, { subject: top });
+  }
   try {
     makeFolders(disk, top);
     using made = new TemporaryFolder(top, context);

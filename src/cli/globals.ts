@@ -3,7 +3,14 @@ import type { ColorWish } from "./color.ts";
 import { type OptionSpecs, resolveValues, type ValueSources } from "./options.ts";
 
 const specs = {
-  directory: { kind: "text", short: "C", value: "DIR", help: "Work as if started in DIR", env: "OUROBOX_DIRECTORY" },
+  directory: {
+    kind: "text",
+    short: "C",
+    value: "DIR",
+    isFolder: true,
+    help: "Work as if started in DIR",
+    env: "OUROBOX_DIRECTORY",
+  },
   "dry-run": { kind: "flag", help: "Only say what would be done", env: "OUROBOX_DRY_RUN" },
   quiet: {
     kind: "flag",
@@ -52,8 +59,10 @@ export interface GlobalValues {
   readonly help: boolean;
 }
 
-/** @throws OuroError "usage" for a value that does not fit. */
+/** NO_COLOR counts as the environment: it wins over the config, and --color and OUROBOX_COLOR over it. @throws OuroError "usage" for a value that does not fit. */
 export function resolveGlobals(given: ReadonlyMap<string, string>, sources: ValueSources): GlobalValues {
   const { "dry-run": dryRun, ...values } = resolveValues(specs, given, { command: "", sources });
-  return { ...values, dryRun };
+  const { NO_COLOR: refused = "", OUROBOX_COLOR: wish = "" } = sources.env;
+  const color = refused !== "" && wish === "" && !given.has("color") ? "never" : values.color;
+  return { ...values, color, dryRun };
 }

@@ -83,7 +83,8 @@ Variables
   OUROBOX_PASSPHRASE          The passphrase of a sealed remote,
   OUROBOX_PASSPHRASE_FILE       or a file that holds it (its first line),
   OUROBOX_PASSPHRASE_COMMAND    or a shell command that prints it. Else a person is asked.
-  NO_COLOR                    No colour, whatever its value.
+  OUROBOX_NO_PROGRESS         As --no-progress.
+  NO_COLOR                    No colour, unless it is empty, or --color or OUROBOX_COLOR asks for it.
   XDG_CONFIG_HOME             Where ourobox/config and this device's key are (default ~/.config).
   TZ                          The time zone of dates.
 `;

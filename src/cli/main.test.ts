@@ -137,10 +137,11 @@ test("an unexpected exception is called a bug, with its stack only on -v", async
   assert.match((await runCli(["try", "-v"], { commands })).err, /main\.test\.ts/);
 });
 
-test("an interrupted command ends with 130, and 143 after SIGTERM", async () => {
+test("an interrupted command ends with 130, with 143 after SIGTERM and 129 after SIGHUP", async () => {
   for (const [signal, status] of [
     ["SIGINT", 130],
     ["SIGTERM", 143],
+    ["SIGHUP", 129],
   ] as const) {
     const aborter = new AbortController();
     const commands = commandThat(({ world }) => {

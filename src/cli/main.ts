@@ -7,7 +7,7 @@
  */
 import { resolve } from "node:path";
 import type { Settings } from "../app/mod.ts";
-import { isKind, OuroError } from "../base/errors.ts";
+import { ioError, isKind, OuroError } from "../base/errors.ts";
 import { styleFor } from "./color.ts";
 import type { Loader, Operand, World } from "./command.ts";
 import { globalOptions, resolveGlobals } from "./globals.ts";
@@ -60,12 +60,7 @@ async function run(args: readonly string[], world: World, { out, said, commands 
   const name =
     args[0] === "--version" || args[0] === "-V" ? "version" : nameAt === undefined ? "help" : (args[nameAt] ?? "");
   const load = commands.get(name);
-  if (load === undefined) {
-    throw unknownWord(`Cannot run "${name}": there is no such command`, name, {
-      words: [...commands.keys()],
-      hint: (near) => (near === undefined ? "Run `ourobox help` for the list." : `Did you mean \`ourobox ${near}\`?`),
-    });
-  }
+  if (load === undefined) throw unknownCommand(name, commands, nameAt === undefined ? undefined : args[nameAt - 1]);
   const { command } = await load();
 
   const rest = name === "version" && nameAt === undefined ? args.slice(1) : args;
@@ -75,12 +70,13 @@ async function run(args: readonly string[], world: World, { out, said, commands 
   }
   const sources: ValueSources = { env: world.env, setting: () => undefined };
   const early = resolveGlobals(given, sources);
-  if (early.help) {
+  if (early.help && nameAt !== undefined) {
     const { commandHelp } = await import("./help.ts");
     out.write(commandHelp(command));
     return exitStatus.ok;
   }
   const cwd = resolve(world.cwd, early.directory ?? "");
+  if (early.directory !== undefined && command.standalone !== true) requireFolder(world, cwd);
   const settings = command.standalone === true ? undefined : await loadSettings(world, cwd);
   const layered: ValueSources = { ...sources, setting: (key) => settings?.find(key) };
   const globals = resolveGlobals(given, layered);
@@ -100,6 +96,29 @@ async function run(args: readonly string[], world: World, { out, said, commands 
   );
   const style = styleFor(globals.color, world.stdout.isTerminal, world.env);
   return command.run({ ...globals, world, commands, out, messages: said.messages, style, cwd }, values, own);
+}
+
+function unknownCommand(name: string, commands: Run["commands"], before: string | undefined): OuroError {
+  const message = `Cannot run "${name}": there is no such command`;
+  const afterFlag = "The flags of one command stand after its name: ourobox COMMAND [FLAGS].";
+  return unknownWord(message, name, {
+    words: [...commands.keys()],
+    hint: (near) => {
+      if (near !== undefined) return `Did you mean \`ourobox ${near}\`?`;
+      return before?.startsWith("-") === true && before !== "--" ? afterFlag : "Run `ourobox help` for the list.";
+    },
+  });
+}
+
+/** @throws OuroError "usage" when -C names what is no folder. */
+function requireFolder({ disk }: World, folder: string): void {
+  let kind: string | undefined;
+  try {
+    kind = disk.stat(`${folder}/.`)?.kind;
+  } catch (thrown) {
+    throw ioError(`Cannot work in ${folder}`, thrown, folder);
+  }
+  if (kind !== "directory") throw usage(`Cannot work in ${folder}: there is no such folder`);
 }
 
 async function loadSettings(world: World, cwd: string): Promise<Settings> {
@@ -132,11 +151,7 @@ function fail(
 ): number {
   if (thrown instanceof BrokenPipe) return exitStatus.brokenPipe;
   const error = signal.aborted && signal.reason instanceof OuroError ? signal.reason : thrown;
-  const status = !isKind(error)
-    ? exitStatus.error
-    : isTermination(error)
-      ? exitStatus.terminated
-      : statusByKind[error.kind];
+  const status = isKind(error) ? statusOf(error) : exitStatus.error;
   try {
     out.flush();
     messages.end();
@@ -148,8 +163,10 @@ function fail(
   return status;
 }
 
-function isTermination({ kind, subject }: OuroError): boolean {
-  return kind === "aborted" && (subject === "SIGTERM" || subject === "SIGHUP");
+/** Of a signal 128 and its number, as shells have it. */
+function statusOf({ kind, subject }: OuroError): number {
+  if (kind === "aborted" && subject === "SIGTERM") return exitStatus.terminated;
+  return kind === "aborted" && subject === "SIGHUP" ? exitStatus.hungUp : statusByKind[kind];
 }
 
 if (import.meta.main) {

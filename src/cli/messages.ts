@@ -73,7 +73,7 @@ export class Messages {
           status,
         },
       },
-      `${this.#style.red("ourobox:")} ${quoteText(message)}${hint === undefined ? "" : `\n${quoteText(hint)}`}`,
+      `${this.#style.red("ourobox:")} ${quoteText(message)}${hint === undefined ? "" : `\n${hintText(error)}`}`,
     );
   }
 
@@ -102,6 +102,12 @@ export class Messages {
     this.#options.before?.();
     this.#sink.write(utf8(this.#options.json === true ? `${JSON.stringify(object)}\n` : `${text}\n`));
   }
+}
+
+/** On one line, so that no name can forge another; but for usages, which hold no names. */
+function hintText({ kind, hint = "" }: OuroError): string {
+  const isUsage = kind === "usage" && hint.startsWith("Usage: ");
+  return isUsage ? hint.split("\n").map(quoteText).join("\n") : quoteText(hint);
 }
 
 const silent = { phase() {}, add() {}, done() {} };

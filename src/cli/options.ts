@@ -31,6 +31,8 @@ export interface TextOption extends OptionBase {
   /** What stands for the value in help: "DIR". */
   readonly value: string;
   readonly default?: string;
+  /** A folder: given again, it is a path from the one before, as of `git -C`. */
+  readonly isFolder?: boolean;
 }
 /** A whole number of 0 and more. */
 export interface CountOption extends OptionBase {
@@ -81,9 +83,11 @@ export function parseArguments(args: readonly string[], specs: OptionSpecs, comm
     } else if (token.kind === "positional") {
       operands.push({ text: token.value, index: token.index, afterDashes });
     } else {
-      const spec = specs[token.name];
+      const spec = Object.hasOwn(specs, token.name) ? specs[token.name] : undefined;
       if (spec === undefined) throw unknownFlag(token.rawName, specs, command);
-      given.set(token.name, givenValue(token, spec));
+      const value = givenValue(token, spec);
+      const before = spec.kind === "text" && spec.isFolder === true ? given.get(token.name) : undefined;
+      given.set(token.name, before === undefined || value.startsWith("/") ? value : `${before}/${value}`);
     }
   }
   return { given, operands };
@@ -163,6 +167,11 @@ function resolveValue(
   const variable = variableOf(name, spec, command);
   const fromEnv = sources.env[variable];
   if (fromEnv !== undefined && fromEnv !== "") return parseValue(fromEnv, spec, variable);
+  if (spec.kind === "flag" && spec.negative === true) {
+    const negative = variable.replace("OUROBOX_", "OUROBOX_NO_");
+    const refused = sources.env[negative];
+    if (refused !== undefined && refused !== "") return parseValue(refused, spec, negative) !== true;
+  }
   const fromConfig = spec.setting === undefined ? undefined : sources.setting(spec.setting);
   if (fromConfig !== undefined) return parseValue(fromConfig, spec, `config ${spec.setting}`);
   return spec.kind === "flag" ? (spec.default ?? false) : spec.default;

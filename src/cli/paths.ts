@@ -24,6 +24,7 @@ export interface PathBase {
  * @throws OuroError "usage" when it is outside the box.
  */
 export function pathOf(bytes: Uint8Array, { root, cwd }: PathBase): Path {
+  if (bytes.length === 0) throw usage('Cannot use "" as a path: it is empty', "Write . for the current folder.");
   if (root === undefined) return joinNames(normalize(splitNames(bytes), bytes));
   const start = bytes[0] === slash ? [] : splitNames(utf8(cwd));
   const names = normalize([...start, ...splitNames(bytes)], bytes);
@@ -117,6 +118,7 @@ export function checkCount(operands: readonly Operand[], min: number, max: numbe
 
 /** A flag's value as a folder, from the current one. @throws OuroError "usage" for a path that is not UTF-8. */
 export function folderOf(value: string, flag: string, cwd: string): string {
+  if (value === "") throw usage(`Cannot use "" as ${flag}: it is empty`, "Write . for the current folder.");
   if (value.includes("\ufffd"))
     throw usage(`Cannot use ${flag} ${value}: it must be UTF-8`, `Go there with cd, and use ${flag} .`);
   return isAbsolute(value) ? value : `${cwd}/${value}`;

@@ -14,6 +14,8 @@ import type { World } from "./command.ts";
 import { BrokenPipe, type Sink } from "./output.ts";
 
 const retryMs = 5;
+/** Of a terminal that has no width, or says that it is 0, as those of `script` and of some CI do. */
+const columnsDefault = 80;
 
 export function processWorld(): World {
   const aborter = new AbortController();
@@ -44,7 +46,7 @@ function descriptorSink(fd: 1 | 2): Sink {
       return isatty(fd);
     },
     get columns() {
-      return (fd === 1 ? process.stdout : process.stderr).columns ?? 80;
+      return (fd === 1 ? process.stdout : process.stderr).columns || columnsDefault;
     },
   };
 }

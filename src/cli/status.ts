@@ -9,6 +9,7 @@ export const exitStatus = {
   noBox: 10,
   locked: 11,
   wrongKey: 12,
+  hungUp: 129,
   interrupted: 130,
   brokenPipe: 141,
   terminated: 143,
@@ -52,6 +53,7 @@ Exit statuses
    10  There is no box in this folder nor in one above it.
    11  The box is in use by another process that did not let go in time.
    12  The passphrase or key is wrong, or there was nobody to ask for it.
+  129  The terminal was closed (SIGHUP).
   130  Interrupted by Ctrl-C (SIGINT). What was not finished has left no trace.
   141  Whoever read the output stopped reading (SIGPIPE), as in \`ourobox log | head\`.
   143  Ended by SIGTERM.

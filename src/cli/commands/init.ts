@@ -9,6 +9,9 @@ import { usage } from "../options.ts";
 import { checkCount, folderOf } from "../paths.ts";
 import { exitStatus } from "../status.ts";
 
+/** No chunk of any box is larger (doc/format.md). */
+const chunkBytesMax = 8 * 1024 ** 2;
+
 const usageText = "init [FLAGS] [DIR]";
 
 export const command: Command = defineCommand({
@@ -46,13 +49,15 @@ A --bare box has no folder of its own and keeps all content: for backups made by
   async run(context, values, operands) {
     checkCount(operands, 0, 1, usageText);
     const folder = resolve(operands[0] === undefined ? context.cwd : folderOf(operands[0].text, "DIR", context.cwd));
+    if (folder.split("/").includes(".ourobox"))
+      throw usage(`Cannot make a box in ${folder}: that is inside of a box's own files`);
     await confirmFolder(context, folder, values.bare);
     const { Box } = await import("../../app/mod.ts");
     const average = chunkSize(values["chunk-size"]);
     const { bare, plain, hash } = values;
     await using box = await Box.init(
       folder,
-      { hash, bare, plain, chunk: { min: average / 4, avg: average, max: average * 4 } },
+      { hash, bare, plain, chunk: { min: average / 4, avg: average, max: Math.min(average * 4, chunkBytesMax) } },
       appContext(context),
     );
     const { identity } = box;

@@ -25,7 +25,7 @@ comes from): whoever knows it can clone the box.`,
 
   async run(context, _values, operands) {
     const [action = "list", ...words] = operands.map((operand) => textOf(operand, "a name or URL"));
-    const run = actions[action];
+    const run = Object.hasOwn(actions, action) ? actions[action] : undefined;
     if (run === undefined) {
       throw unknownWord(`Cannot do "${action}" with remotes: there is no such action`, action, {
         words: Object.keys(actions),
