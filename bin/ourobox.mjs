@@ -58,9 +58,14 @@ function findNode() {
   return own ?? (Number.parseInt(process.versions.node, 10) >= nodeMajorMin ? process.execPath : undefined);
 }
 
-/** For a Node.js without process.execve (before 22.15): a child, with our signals and its status handed on. */
+/**
+ * For a Node.js without process.execve (before 22.15): a child, with our signals and its status handed on. It holds one
+ * end of a pipe as descriptor 3, and ends when we do: we may be killed.
+ */
 function runChild(program, args) {
-  const child = spawn(program, args, { stdio: "inherit" });
+  const env = { ...process.env, OUROBOX_LAUNCHER: "1" };
+  const child = spawn(program, args, { stdio: ["inherit", "inherit", "inherit", "pipe"], env });
+  child.stdio[3].on("error", () => {});
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR2"]) {
     process.on(signal, () => child.kill(signal));
   }

@@ -171,6 +171,6 @@ function statusOf({ kind, subject }: OuroError): number {
 
 if (import.meta.main) {
   const { processWorld } = await import("./process-world.ts");
-  process.exitCode = await main(process.argv.slice(2), processWorld());
+  process.exitCode = await main(process.argv.slice(2), await processWorld());
   process.once("exit", (await import("../base/posix-library.ts")).discardOutput);
 }

@@ -3,6 +3,8 @@
  * command OUROBOX_PASSPHRASE_COMMAND prints, or a person. A variable that is set but of no use is an error: nobody is asked instead.
  */
 import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { kill } from "node:process";
 import { promisify } from "node:util";
 import { toText } from "../base/bytes.ts";
 import { ioError, OuroError } from "../base/errors.ts";
@@ -45,13 +47,43 @@ function readFirstLine(path: string, { disk }: World): string {
 
 async function runForLine(command: string, { env, signal }: World): Promise<string> {
   try {
-    const options = { env: { ...env }, signal, timeout: commandTimeoutMs, maxBuffer: passphraseBytesMax * 2 };
-    const { stdout } = await promisify(execFile)("/bin/sh", ["-c", command], options);
-    return firstLine(stdout);
+    signal.throwIfAborted();
+    const options = { env: { ...env }, timeout: commandTimeoutMs, maxBuffer: passphraseBytesMax * 2 };
+    const running = promisify(execFile)("/bin/sh", ["-c", command], options);
+    const stop = (): void => endAll(running.child.pid);
+    signal.addEventListener("abort", stop);
+    try {
+      return firstLine((await running).stdout);
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
   } catch (thrown) {
     if (signal.aborted) throw signal.reason;
     const why = thrown instanceof Error && "code" in thrown ? `it ended with ${String(thrown.code)}` : "it failed";
     throw noPassphrase(`Cannot use OUROBOX_PASSPHRASE_COMMAND: ${why}`);
+  }
+}
+
+/** Ends a process and all that it has started: a shell that is ended leaves its commands behind. */
+function endAll(pid: number | undefined): void {
+  if (pid === undefined) return;
+  const all = [pid];
+  // It grows while it is gone through.
+  for (const each of all) all.push(...childrenOf(each));
+  for (const each of all) {
+    try {
+      kill(each, "SIGTERM");
+    } catch {
+      // It has ended by itself.
+    }
+  }
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    return (readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").match(/\d+/g) ?? []).map(Number);
+  } catch {
+    return [];
   }
 }
 

@@ -1,7 +1,8 @@
 /**
  * The World made of this process: its descriptors, environment, clock and signals. With main.ts's last lines the only user of `process`.
  *
- * The first SIGINT, SIGTERM or SIGHUP asks the command to stop, and it ends by itself; a second one ends it at once.
+ * The first SIGINT, SIGTERM or SIGHUP asks the command to stop, and it ends by itself; a second one ends it at once. So does the end of
+ * an old Node.js that bin/ourobox.mjs was given to: it cannot become this process, and may be killed.
  */
 import { randomFillSync } from "node:crypto";
 import { writeSync } from "node:fs";
@@ -17,8 +18,15 @@ const retryMs = 5;
 /** Of a terminal that has no width, or says that it is 0, as those of `script` and of some CI do. */
 const columnsDefault = 80;
 
-export function processWorld(): World {
+/** Set by bin/ourobox.mjs when it had to start this process beside its own. */
+const launcherVariable = "OUROBOX_LAUNCHER";
+
+export async function processWorld(): Promise<World> {
   const aborter = new AbortController();
+  if (process.env[launcherVariable] !== undefined) {
+    delete process.env[launcherVariable];
+    await watchLauncher(() => aborter.abort(new OuroError("aborted", "Interrupted", { subject: "SIGTERM" })));
+  }
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.once(signal, () => aborter.abort(new OuroError("aborted", "Interrupted", { subject: signal })));
   }
@@ -36,6 +44,13 @@ export function processWorld(): World {
     ask: async (prompt, options) =>
       (await import("./ask.ts")).askTerminal(prompt, { ...options, signal: aborter.signal }),
   };
+}
+
+/** Calls back when the other end of descriptor 3 is closed, which its holder's end does, however it comes. */
+async function watchLauncher(onEnd: () => void): Promise<void> {
+  const { Socket } = await import("node:net");
+  const pipe = new Socket({ fd: 3, readable: true, writable: false });
+  pipe.on("error", onEnd).on("close", onEnd).resume().unref();
 }
 
 /** A sink that writes to a descriptor, also to a non-blocking one. What it is connected to is looked at only when somebody asks. */

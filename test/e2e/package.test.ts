@@ -127,6 +127,27 @@ test("an old Node given the file starts the right one, and hands on its status",
   assert.equal(run(oldNode.path, [file, ...args]).status, run(file, args).status);
 });
 
+test("an old Node that is killed leaves nothing behind", { skip }, async () => {
+  assert(oldNode !== undefined);
+  const file = join(work, "global/lib/node_modules/ourobox/bin/ourobox.mjs");
+  const box = join(work, "killed");
+  ok(oldNode.path, [file, "init", box]);
+  ok(oldNode.path, [file, "-C", box, "remote", "add", "origin", join(work, "killed-remote")]);
+  fs.writeFileSync(join(box, "a"), "a\n");
+  ok(oldNode.path, [file, "-C", box, "commit"]);
+  const env = { ...process.env, OUROBOX_PASSPHRASE_COMMAND: `echo > ${work}/waits; exec sleep 100` };
+  const child = spawn(oldNode.path, [file, "-C", box, "push"], { env, stdio: "ignore" });
+  for (let round = 0; !fs.existsSync(join(work, "waits")); round++) {
+    assert(round < 200, "it does not start");
+    await delay(100);
+  }
+  child.kill("SIGKILL");
+  for (let round = 0; findProcesses(box).length > 0; round++) {
+    assert(round < 50, "it goes on");
+    await delay(100);
+  }
+});
+
 test("without its own Node it runs on the one on PATH, if that is new enough", () => {
   const bin = join(bareDir, "bin/ourobox.mjs");
   const newPath = join(checkout, "node_modules/.bin");

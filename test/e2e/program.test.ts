@@ -100,6 +100,19 @@ test("Ctrl-C ends a command with 130, SIGTERM with 143, and what it started ends
   assert.equal(existsSync(join(top, "remote/config")), false);
 });
 
+test("what a passphrase's shell has started ends with it", async () => {
+  const command = `sleep 100 & echo $! > "$HOME/child"; sleep 100; echo never`;
+  const env = { ...environment(), OUROBOX_PASSPHRASE_COMMAND: command };
+  shell(`$ourobox remote add shell "$HOME/shell"`);
+  const child = spawn(program, ["push", "shell"], { cwd: box, env, stdio: "ignore" });
+  const end = ended(child);
+  await appeared("child");
+  child.kill("SIGTERM");
+  assert.equal(await end, 143);
+  // Ended, it may wait as a zombie for whoever inherited it.
+  assert.equal(shell(`sleep 0.1; grep '^State:.[RSD]' /proc/$(cat "$HOME/child")/status`).out, "");
+});
+
 test("without a terminal nobody is asked: a passphrase that nothing gives is a wrong key", () => {
   const { err, status } = shell(`$ourobox remote add away "$HOME/away"; setsid -w $ourobox push away < /dev/null`);
   assert.equal(status, 12);
