@@ -142,10 +142,13 @@ function newOwner(): Pick<CheckoutPlace, "owner"> {
 }
 
 function makePool(box: OpenBox, place: CheckoutPlace, bytes: number): CheckoutPool {
-  const { context, layout, secrets, identity } = box;
+  const { context, layout, secrets, identity, indexFolder } = box;
   if (context.workers === 0 || bytes < inlineBytesMax) return inlinePool(place, box.store);
   const { writer: _, ...data } = place;
-  return workerPool(context.workers, { store: { directory: layout.box, secrets, chunk: identity.chunk }, place: data });
+  return workerPool(context.workers, {
+    store: { directory: layout.box, indexFolder, secrets, chunk: identity.chunk },
+    place: data,
+  });
 }
 
 function openFolder(writer: FolderWriter, path: string): number {

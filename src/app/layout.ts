@@ -15,6 +15,8 @@ export interface Layout {
   readonly writer: string;
   readonly settings: string;
   readonly state: string;
+  /** Where there is such a file, `state` and the index are elsewhere: databases.ts. */
+  readonly databases: string;
   readonly heads: string;
   readonly tmp: string;
 }
@@ -29,6 +31,7 @@ export function layoutOf(top: string): Layout {
     writer: join(box, "writer"),
     settings: join(box, "config"),
     state: join(box, "state.sqlite"),
+    databases: join(box, "databases"),
     heads: join(box, "heads"),
     tmp: join(box, "tmp"),
   };

@@ -9,6 +9,7 @@ import { openPeerIdentity, type SigningKey, verifySignature } from "../peer/mod.
 import { type IsRight, Store } from "../store/mod.ts";
 import { checkKey } from "./check-key.ts";
 import type { AppContext } from "./context.ts";
+import { findDatabases } from "./databases.ts";
 import type { Layout } from "./layout.ts";
 import { readSecrets } from "./make-box.ts";
 import { peerKeyPath } from "./peer-key.ts";
@@ -22,6 +23,8 @@ export class OpenBox implements AsyncDisposable {
   readonly identity: BoxIdentity;
   readonly secrets: BoxSecrets;
   readonly settings: Settings;
+  /** Where index.sqlite is. */
+  readonly indexFolder: string;
   readonly store: Store;
   readonly state: State;
   readonly reader: TreeReader;
@@ -31,13 +34,16 @@ export class OpenBox implements AsyncDisposable {
 
   protected constructor(context: AppContext, layout: Layout) {
     this.context = context;
-    this.layout = layout;
     const { identity, secrets } = readSecrets(context, layout);
     this.identity = identity;
     this.secrets = secrets;
     this.settings = Settings.load({ disk: context.disk, env: context.env, cwd: layout.top });
+    const { state, folder } = findDatabases(context, layout, this.settings);
+    this.layout = { ...layout, state };
+    this.indexFolder = folder;
     this.store = Store.open({
       directory: layout.box,
+      indexFolder: folder,
       secrets,
       chunk: identity.chunk,
       disk: context.disk,
@@ -49,7 +55,7 @@ export class OpenBox implements AsyncDisposable {
     this.commits = new CommitReader(this.store, keysOf(secrets));
     try {
       checkKey(context, layout, { secrets, store: this.store });
-      this.state = openState(context, layout, secrets);
+      this.state = openState(context, this.layout, secrets);
     } catch (thrown) {
       this.store[Symbol.dispose]();
       throw thrown;

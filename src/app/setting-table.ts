@@ -32,6 +32,11 @@ export const settingTable: Readonly<Record<string, Setting>> = {
     default: "false",
     check: trueOrFalse,
   },
+  "box.databases": {
+    help: "Where a new box has its databases: auto (in the box, or in your data folder if it is on a network file system), box, data",
+    default: "auto",
+    check: oneOf("auto", "box", "data"),
+  },
   "files.ownership": {
     help: "Whether files come back with their owner: auto (when run by root), keep (always try), skip (never)",
     default: "auto",

@@ -99,8 +99,8 @@ export class WorkerLane implements IngestLane {
   readonly #ended: Promise<void>;
 
   constructor({ store, claims, hashOnly, control, onBytes }: LaneOptions) {
-    const { directory, secrets, chunk } = store;
-    const setup: IngestSetup = { directory, secrets, chunk, hashOnly, control, claims: claims.memory };
+    const { directory, indexFolder = directory, secrets, chunk } = store;
+    const setup: IngestSetup = { directory, indexFolder, secrets, chunk, hashOnly, control, claims: claims.memory };
     this.#worker = new Worker(workerEntry("store/ingest"), {
       workerData: setup,
       name: "ingest",

@@ -7,6 +7,7 @@ import type { BatchResult, FileBatch } from "./ingest-batch.ts";
 /** What a worker is started with. */
 export interface IngestSetup {
   readonly directory: string;
+  readonly indexFolder: string;
   readonly secrets: BoxSecrets;
   readonly chunk: ChunkSizes;
   readonly hashOnly: boolean;

@@ -23,7 +23,7 @@ const port = parentPort;
 if (port === null) throw new Error("Cannot take in files: this is the main thread");
 
 const control = new Int32Array(setup.control);
-const paths = new StorePaths(setup.directory);
+const paths = new StorePaths(setup);
 const index = setup.hashOnly ? undefined : IndexDatabase.open(paths.index);
 const publisher = index === undefined ? undefined : new BackgroundPublisher(paths, index);
 const writer =

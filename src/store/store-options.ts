@@ -6,6 +6,8 @@ import type { IsRight } from "./object-name.ts";
 export interface StoreOptions {
   /** The box's `.ourobox` folder. */
   readonly directory: string;
+  /** Where index.sqlite is; `directory` by default. */
+  readonly indexFolder?: string;
   readonly secrets: BoxSecrets;
   readonly chunk: ChunkSizes;
   readonly disk: Disk;

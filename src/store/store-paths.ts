@@ -11,10 +11,10 @@ export class StorePaths {
   readonly index: string;
 
   /** @param directory The box's `.ourobox` folder. */
-  constructor(directory: string) {
+  constructor({ directory, indexFolder = directory }: { readonly directory: string; readonly indexFolder?: string }) {
     this.packs = `${directory}/packs`;
     this.temporary = `${directory}/tmp`;
-    this.index = `${directory}/index.sqlite`;
+    this.index = `${indexFolder}/index.sqlite`;
   }
 
   pack(name: Hash): string {

@@ -70,7 +70,7 @@ export class Store implements MetaSource, Disposable {
   static open(options: StoreOptions): Store {
     checkChunkSizes(options.chunk);
     const { disk } = options;
-    const paths = new StorePaths(options.directory);
+    const paths = new StorePaths(options);
     const lock = new WritingLock(disk, paths.packs);
     if (options.readOnly === true) {
       return new Store(options, paths, lock, IndexDatabase.open(paths.index, { readOnly: true }));

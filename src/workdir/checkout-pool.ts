@@ -17,7 +17,7 @@ import {
 } from "./checkout-file.ts";
 
 export interface CheckoutWorkerData {
-  readonly store: Pick<StoreOptions, "directory" | "secrets" | "chunk">;
+  readonly store: Pick<StoreOptions, "directory" | "indexFolder" | "secrets" | "chunk">;
   readonly place: Omit<CheckoutPlace, "writer">;
 }
 
