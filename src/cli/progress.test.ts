@@ -20,8 +20,8 @@ test("on a terminal one line is drawn at most ten times a second, and taken away
   progress.add(48, 1024);
   progress.done();
   assert.deepEqual(written, [
-    "\rReading files: 1 of 100 files, 1.00 KiB of 4.00 KiB\x1b[K",
-    "\rReading files: 50 of 100 files, 2.00 KiB of 4.00 KiB, 512 B/s, 4 s left\x1b[K",
+    "\r[#####...............]  25 % Reading files: 1 of 100 files, 1.00 KiB of 4.00 KiB\x1b[K",
+    "\r[##########..........]  50 % Reading files: 50 of 100 files, 2.00 KiB of 4.00 KiB, 512 B/s, 4 s left\x1b[K",
     "\r\x1b[K",
   ]);
 });

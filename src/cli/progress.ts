@@ -1,5 +1,5 @@
 /**
- * How far long work is: one updating line on a terminal, elsewhere a line after 5 s and then every 30 s.
+ * How far long work is: one updating line on a terminal, with a bar where there is room, elsewhere a line after 5 s and then every 30 s.
  *
  * Written where work is reported, so there is no timer: what reports nothing for a while shows nothing new.
  * Rate and time left are of the phase as a whole; the time left appears when totals are known.
@@ -14,6 +14,7 @@ const drawMs = 100;
 const firstLineMs = 5_000;
 const nextLineMs = 30_000;
 const etaAfterMs = 2_000;
+const barColumns = 20;
 
 export interface Totals {
   readonly files?: number;
@@ -72,8 +73,25 @@ export class ProgressLine {
   #draw(nowMs: number): void {
     const text = this.text(nowMs);
     const room = Math.max(20, this.#sink.columns - 1);
-    this.#sink.write(utf8(`\r${text.length > room ? text.slice(0, room) : text}\x1b[K`));
+    const bar = this.#bar();
+    const line = bar.length + text.length <= room ? bar + text : text.slice(0, room);
+    this.#sink.write(utf8(`\r${line}\x1b[K`));
     this.#shown = true;
+  }
+
+  /** Of the bytes, or of the files where bytes are not known; 0 when neither is. */
+  #share(): number {
+    const { files = 0, bytes = 0 } = this.#totals;
+    return bytes > 0 ? this.#bytes / bytes : files > 0 ? this.#files / files : 0;
+  }
+
+  /** "[#####...............]  25 % "; nothing while totals are unknown. */
+  #bar(): string {
+    const { files = 0, bytes = 0 } = this.#totals;
+    if (files === 0 && bytes === 0) return "";
+    const share = Math.min(1, this.#share());
+    const full = "#".repeat(Math.floor(share * barColumns)).padEnd(barColumns, ".");
+    return `[${full}] ${String(Math.floor(share * 100)).padStart(3)} % `;
   }
 
   /** "Reading files: 12,345 of 78,613 files, 231 MiB of 1.21 GiB, 310 MiB/s, 4 s left" */
@@ -88,7 +106,7 @@ export class ProgressLine {
       parts.push(`${formatSize(this.#bytes)}${bytesTotal > 0 ? ` of ${formatSize(bytesTotal)}` : ""}`);
       if (seconds > 0) parts.push(`${formatSize(this.#bytes / seconds)}/s`);
     }
-    const share = bytesTotal > 0 ? this.#bytes / bytesTotal : filesTotal > 0 ? this.#files / filesTotal : 0;
+    const share = this.#share();
     if (share > 0 && share < 1 && seconds * 1000 >= etaAfterMs) {
       parts.push(`${formatDuration((seconds * (1 - share)) / share)} left`);
     }
