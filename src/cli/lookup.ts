@@ -1,8 +1,8 @@
-/** What the arguments of ls, cat and du name: entries in the trees of commits. */
+/** What arguments name: commits, and entries in their trees. One that names nothing, but would as the other of the two, is told how to write it. */
 import type { Box, Entry } from "../app/mod.ts";
-import { OuroError } from "../base/errors.ts";
+import { isKind, OuroError } from "../base/errors.ts";
 import type { CommandContext, Operand } from "./command.ts";
-import { revisionPath } from "./paths.ts";
+import { pathOf, revisionPath, splitRevision, textOf } from "./paths.ts";
 import { type Path, quotePath } from "./quote.ts";
 
 export interface Found {
@@ -17,14 +17,77 @@ const here: Operand = { text: ".", bytes: Uint8Array.of(0x2e), afterDashes: fals
 export function* lookUp(box: Box, { cwd }: CommandContext, operands: readonly Operand[]): Generator<Found> {
   for (const operand of operands.length === 0 ? [here] : operands) {
     const { revision, path } = revisionPath(operand, { root: box.root, cwd });
-    const commit = box.resolve(revision);
+    const commit = commitBefore(box, operand, { revision, cwd });
     const entry = box.find(commit, path);
     if (entry === undefined) {
+      const isCommit = splitRevision(operand).revision === undefined && namesCommit(box, operand.text);
+      const log = `Run \`ourobox log -- ${quotePath(path)}\` to see when it was there, or \`ourobox status\` if it is new.`;
       throw new OuroError("not-found", `Cannot find ${quotePath(path)}: it is not in ${revision}`, {
         subject: quotePath(path),
-        hint: `Run \`ourobox log -- ${quotePath(path)}\` to see when it was there, or \`ourobox status\` if it is new.`,
+        hint: isCommit ? `It is a commit: write ${operand.text}: or ${operand.text}:PATH to look into it.` : log,
       });
     }
     yield { commit, path, entry };
+  }
+}
+
+/** What stands before the colon, or HEAD. */
+function commitBefore(
+  box: Box,
+  operand: Operand,
+  { revision, cwd }: { readonly revision: string; readonly cwd: string },
+): Uint8Array {
+  try {
+    return box.resolve(revision);
+  } catch (thrown) {
+    const head = box.head()?.commit;
+    if (!isKind(thrown, "not-found") || head === undefined) throw thrown;
+    if (box.find(head, pathOf(operand.bytes, { root: box.root, cwd })) === undefined) throw thrown;
+    throw withHint(thrown, `A path with a colon in it is written ./${operand.text}, or after --.`);
+  }
+}
+
+/**
+ * The commit that an argument names.
+ * @param options.command What takes the paths after `--`, such as "log".
+ * @throws OuroError "not-found".
+ */
+export function commitOf(
+  box: Box,
+  operand: Operand,
+  { context, command }: { readonly context: CommandContext; readonly command: string },
+): Uint8Array {
+  try {
+    return box.resolve(textOf(operand, "a commit"));
+  } catch (thrown) {
+    if (!isKind(thrown, "not-found") || !namesFile(box, operand, context)) throw thrown;
+    throw withHint(thrown, `It is a path: write \`ourobox ${command} -- ${quotePath(operand.bytes)}\`.`);
+  }
+}
+
+function withHint({ kind, message, subject }: OuroError, hint: string): OuroError {
+  return new OuroError(kind, message, { hint, ...(subject === undefined ? {} : { subject }) });
+}
+
+/** Whether a text names a commit. */
+export function namesCommit(box: Box, text: string): boolean {
+  try {
+    box.resolve(text);
+    return true;
+  } catch (thrown) {
+    if (isKind(thrown)) return false;
+    throw thrown;
+  }
+}
+
+/** Whether it is a path in the last commit, or in the folder. */
+function namesFile(box: Box, { bytes, text }: Operand, { cwd, world }: CommandContext): boolean {
+  try {
+    const path = pathOf(bytes, { root: box.root, cwd });
+    const head = box.head()?.commit;
+    if (head !== undefined && box.find(head, path) !== undefined) return true;
+    return box.root !== undefined && world.disk.stat(`${cwd}/${text}`) !== undefined;
+  } catch {
+    return false; // It is outside of the box, or nothing that a disk knows.
   }
 }

@@ -17,6 +17,7 @@ test("what could mislead a reader or a terminal is quoted", () => {
   assert.equal(quoteBytes(utf8("$'x'")), "$'$\\'x\\''");
   assert.equal(quoteBytes(utf8("a\u202eb")), "$'a\\342\\200\\256b'");
   assert.equal(quoteBytes(Uint8Array.of(0x61, 0xff)), "$'a\\377'");
+  assert.equal(quoteBytes(utf8("a -> b")), "$'a -> b'");
   assert.equal(quoteBytes(new Uint8Array()), "''");
 });
 

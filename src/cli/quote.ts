@@ -13,8 +13,8 @@ const dot: Path = Uint8Array.of(0x2e);
 
 /** Control and format characters, private use, unassigned, line separators. */
 const unprintable = /[\p{C}\p{Zl}\p{Zp}]/u;
-/** Reads differently from what it is: white space at an end, or what looks like a quoted name. */
-const misleading = /^[\s'"]|\s$|^\$'/u;
+/** Reads differently from what it is: white space at an end, what looks like a quoted name, or like a rename. */
+const misleading = /^[\s'"]|\s$|^\$'| -> /u;
 
 /** @returns The text as it is when it is printable, else `$'…'`. */
 export function quoteBytes(bytes: Uint8Array): string {

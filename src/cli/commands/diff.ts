@@ -1,7 +1,8 @@
 /** `ourobox diff`: what differs between two states. */
 import { type Command, defineCommand } from "../command.ts";
+import { commitOf } from "../lookup.ts";
 import { openBox } from "../open.ts";
-import { checkCount, pathOf, textOf } from "../paths.ts";
+import { checkCount, pathOf } from "../paths.ts";
 import { showChanges } from "../show-diff.ts";
 import { exitStatus } from "../status.ts";
 
@@ -29,7 +30,7 @@ folder whose time alone has changed is not shown.`,
     await using box = await openBox(context);
     const base = { root: box.root, cwd: context.cwd };
     const paths = operands.filter(({ afterDashes }) => afterDashes).map(({ bytes }) => pathOf(bytes, base));
-    const [a, b] = revisions.map((operand) => box.resolve(textOf(operand, "a commit")));
+    const [a, b] = revisions.map((operand) => commitOf(box, operand, { context, command: "diff" }));
     const form = values.names ? "names" : values.stat ? "stat" : "patch";
     const changes = box.diff(a ?? box.head()?.commit, b ?? "working", paths);
     await showChanges(context, changes, { box, world, working: b === undefined, form });

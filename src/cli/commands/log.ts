@@ -3,9 +3,10 @@
 import { toHex } from "../../base/bytes.ts";
 import { type Command, defineCommand } from "../command.ts";
 import { commitHeader, commitJson, commitLine } from "../commits.ts";
+import { commitOf } from "../lookup.ts";
 import { namesByCommit } from "../names.ts";
 import { openBox } from "../open.ts";
-import { checkCount, pathOf, textOf } from "../paths.ts";
+import { checkCount, pathOf } from "../paths.ts";
 import { type DiffForm, showChanges } from "../show-diff.ts";
 import { exitStatus } from "../status.ts";
 
@@ -36,7 +37,7 @@ A commit can be named HEAD, HEAD~2, HEAD^, @{yesterday}, @{3 days ago}, @{2026-1
     await using box = await openBox(context);
     const base = { root: box.root, cwd: context.cwd };
     const paths = operands.filter(({ afterDashes }) => afterDashes).map(({ bytes }) => pathOf(bytes, base));
-    const from = revisions[0] === undefined ? undefined : box.resolve(textOf(revisions[0], "a commit"));
+    const from = revisions[0] === undefined ? undefined : commitOf(box, revisions[0], { context, command: "log" });
     const form: DiffForm | undefined = values.patch
       ? "patch"
       : values.stat

@@ -103,3 +103,20 @@ test("--no-progress has a variable of its name", async () => {
   assert.equal((await box.run("status")).status, 0);
   delete box.env["OUROBOX_NO_PROGRESS"];
 });
+
+test("a path where a commit is wanted, and the other way round, is told how to write it", async () => {
+  box.write("new.txt", "n\n");
+  const hints: readonly (readonly [readonly string[], RegExp])[] = [
+    [["log", "a.txt"], /\nIt is a path: write `ourobox log -- a\.txt`\.\n$/],
+    [["diff", "new.txt"], /\nIt is a path: write `ourobox diff -- new\.txt`\.\n$/],
+    [["show", "docs"], /\nIt is a path: write `ourobox log -p -- docs`\.\n$/],
+    [["log", "nothing"], /\nRun `ourobox log` to see the commits there are\.\n$/],
+    [["ls", "HEAD"], /\nIt is a commit: write HEAD: or HEAD:PATH to look into it\.\n$/],
+    [["restore", "HEAD", "a.txt"], /\nWrite `ourobox restore --source HEAD PATH`\.\n$/],
+  ];
+  for (const [args, hint] of hints) assert.match((await box.run(...args)).err, hint);
+  box.write("x:y", "x\n");
+  await box.ok("commit");
+  assert.match((await box.run("cat", "x:y")).err, /\nA path with a colon in it is written \.\/x:y, or after --\.\n$/);
+  assert.equal(await box.ok("cat", "./x:y"), "x\n");
+});

@@ -1,15 +1,25 @@
 /** `ourobox restore`: bring back files as they were. */
 import { resolve } from "node:path";
 import { toHex } from "../../base/bytes.ts";
-import { type Command, defineCommand } from "../command.ts";
+import { type Command, type CommandContext, defineCommand } from "../command.ts";
 import { shortId } from "../commits.ts";
 import { counted } from "../format.ts";
+import { namesCommit } from "../lookup.ts";
 import { openBox } from "../open.ts";
 import { usage } from "../options.ts";
 import { checkCount, folderOf, pathOf } from "../paths.ts";
 import { exitStatus } from "../status.ts";
 
 const usageText = "restore [--source COMMIT] PATH…\nrestore [--source COMMIT] --target DIR [PATH…]";
+
+/** Whether something of this name is in the folder: then it is meant. */
+function isThere({ world, cwd }: CommandContext, text: string): boolean {
+  try {
+    return world.disk.stat(resolve(cwd, text)) !== undefined;
+  } catch {
+    return false;
+  }
+}
 
 export const command: Command = defineCommand({
   name: "restore",
@@ -42,6 +52,17 @@ Owners are set by root only (config files.ownership). What the disk cannot hold 
     }
     const paths = operands.map(({ bytes }) => pathOf(bytes, { root: box.root, cwd: context.cwd }));
     const source = box.resolve(values.source);
+    const commit = operands.find(({ text }, index) => {
+      const path = paths[index];
+      return (
+        path !== undefined && box.find(source, path) === undefined && !isThere(context, text) && namesCommit(box, text)
+      );
+    });
+    if (commit !== undefined)
+      throw usage(
+        `Cannot restore ${commit.text}: it is a commit`,
+        `Write \`ourobox restore --source ${commit.text} PATH\`.`,
+      );
     const report = await box.restore({
       source,
       paths,

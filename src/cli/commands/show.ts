@@ -1,15 +1,16 @@
 /** `ourobox show`: one commit and what it changed. */
 
-import { toHex } from "../../base/bytes.ts";
-import { type Command, defineCommand } from "../command.ts";
+import { toHex, utf8 } from "../../base/bytes.ts";
+import { type Command, defineCommand, type Operand } from "../command.ts";
 import { commitHeader, commitJson } from "../commits.ts";
+import { commitOf } from "../lookup.ts";
 import { namesByCommit } from "../names.ts";
 import { openBox } from "../open.ts";
 import { usage } from "../options.ts";
-import { textOf } from "../paths.ts";
 import { showChanges } from "../show-diff.ts";
 import { exitStatus } from "../status.ts";
 
+const head: Operand = { text: "HEAD", bytes: utf8("HEAD"), afterDashes: false };
 const usageText = "show [--stat | --names] [COMMIT…]";
 
 export const command: Command = defineCommand({
@@ -28,12 +29,11 @@ Show a commit (default HEAD) and what it changed against its first parent. A fil
     const { out, style, json, world } = context;
     await using box = await openBox(context);
     const form = values.stat ? "stat" : values.names ? "names" : "patch";
-    const revisions = operands.length === 0 ? ["HEAD"] : operands.map((operand) => textOf(operand, "a commit"));
     const names = namesByCommit(box);
-    for (const [index, revision] of revisions.entries()) {
-      if (/^[^{]*:/.test(revision))
-        throw usage(`Cannot show ${revision}: it is not a commit`, `Try \`ourobox cat ${revision}\`.`);
-      const id = box.resolve(revision);
+    for (const [index, operand] of (operands.length === 0 ? [head] : operands).entries()) {
+      if (/^[^{]*:/.test(operand.text))
+        throw usage(`Cannot show ${operand.text}: it is not a commit`, `Try \`ourobox cat ${operand.text}\`.`);
+      const id = commitOf(box, operand, { context, command: "log -p" });
       const named = box.commitOf(id);
       if (json) out.json(commitJson(named));
       else out.line(`${index > 0 ? "\n" : ""}${commitHeader(named, names.get(toHex(id)) ?? [], style)}\n`);
