@@ -3,7 +3,8 @@ import type { Change, Entry } from "../app/mod.ts";
 import type { Style } from "./color.ts";
 import { kindNames } from "./format.ts";
 import type { JsonValue } from "./output.ts";
-import { jsonPath, quotePath } from "./quote.ts";
+import { pathFrom } from "./paths.ts";
+import { jsonPath, type Path, quotePath } from "./quote.ts";
 
 /** Whether a person wants to see a change: not a directory of which only the mtime moved, as it does with every name in it. */
 export function isShown({ type, what, after }: Change): boolean {
@@ -36,13 +37,13 @@ export function changeWord(change: Change): string {
   return words.length === 0 ? "replaced" : words.join(", ");
 }
 
-/** "old -> new" for a rename, else the path; a directory ends with "/". */
-export function changePath(change: Change): string {
+/** "old -> new" for a rename, else the path; a directory ends with "/". @param from The folder that paths begin at, by default the root. */
+export function changePath(change: Change, from: Path = new Uint8Array()): string {
   const mark = (change.after ?? change.before)?.kind === 2 ? "/" : "";
-  const path = `${quotePath(change.path)}${mark}`;
+  const path = `${quotePath(pathFrom(change.path, from))}${mark}`;
   return change.oldPath === undefined || change.type !== "rename"
     ? path
-    : `${quotePath(change.oldPath)}${mark} -> ${path}`;
+    : `${quotePath(pathFrom(change.oldPath, from))}${mark} -> ${path}`;
 }
 
 export function colorOf(change: Change, style: Style): (text: string) => string {

@@ -1,16 +1,20 @@
 /** What arguments name: commits, and entries in their trees. One that names nothing, but would as the other of the two, is told how to write it. */
 import type { Box, Entry } from "../app/mod.ts";
+import { toText } from "../base/bytes.ts";
 import { isKind, OuroError } from "../base/errors.ts";
 import type { CommandContext, Operand } from "./command.ts";
-import { pathOf, revisionPath, splitRevision, textOf } from "./paths.ts";
+import { currentPath, pathOf, revisionPath, splitRevision, textOf } from "./paths.ts";
 import { type Path, quotePath } from "./quote.ts";
 
 export interface Found {
   readonly commit: Uint8Array;
   readonly path: Path;
   readonly entry: Entry;
+  /** The folder that paths begin at when they are printed: where this one, as it was written, began. */
+  readonly from: Path;
 }
 
+const top: Path = new Uint8Array();
 const here: Operand = { text: ".", bytes: Uint8Array.of(0x2e), afterDashes: false };
 
 /** The entry of each argument "[COMMIT:]PATH"; without arguments the current folder's. @throws OuroError "not-found". */
@@ -27,8 +31,14 @@ export function* lookUp(box: Box, { cwd }: CommandContext, operands: readonly Op
         hint: isCommit ? `It is a commit: write ${operand.text}: or ${operand.text}:PATH to look into it.` : log,
       });
     }
-    yield { commit, path, entry };
+    yield { commit, path, entry, from: isFromTop(operand) ? top : currentPath({ root: box.root, cwd }) };
   }
+}
+
+/** Whether it is "COMMIT:PATH" with a path from the top of the box. */
+function isFromTop(operand: Operand): boolean {
+  const { revision, path } = splitRevision(operand);
+  return revision !== undefined && !/^\.\.?(\/|$)/.test(toText(path.subarray(0, 3)));
 }
 
 /** What stands before the colon, or HEAD. */

@@ -10,6 +10,7 @@ const slash = 0x2f;
 const slashBytes: Uint8Array = Uint8Array.of(slash);
 const colon = 0x3a;
 const nothing = new Uint8Array();
+const dots: Uint8Array = utf8("..");
 
 /** Where paths on the command line begin. */
 export interface PathBase {
@@ -32,6 +33,21 @@ export function pathOf(bytes: Uint8Array, { root, cwd }: PathBase): Path {
   const isInside = rootNames.every((name, index) => equalBytes(name, names[index] ?? nothing));
   if (!isInside) throw usage(`Cannot use ${toText(bytes)}: it is outside the box (${root})`);
   return joinNames(names.slice(rootNames.length));
+}
+
+/** The current folder as a path in the box, for `pathFrom`; the root when it is outside, as that of a bare box is. */
+export function currentPath({ root, cwd }: PathBase): Path {
+  const isInside = root !== undefined && (root === "/" || cwd === root || cwd.startsWith(`${root}/`));
+  return isInside ? pathOf(utf8("."), { root, cwd }) : nothing;
+}
+
+/** A path of the box as it is written from the folder at `from`: with "../" for what is above. The folder itself is empty. */
+export function pathFrom(path: Path, from: Path): Path {
+  if (from.length === 0) return path;
+  const [names, above] = [splitNames(path), splitNames(from)];
+  const differs = above.findIndex((name, index) => !equalBytes(name, names[index] ?? nothing));
+  const shared = differs === -1 ? above.length : differs;
+  return joinNames([...above.slice(shared).map(() => dots), ...names.slice(shared)]);
 }
 
 /** An argument of the form "COMMIT:PATH", or one of the two. A path with a colon in it goes after "./". */

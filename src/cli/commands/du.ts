@@ -5,6 +5,7 @@ import { type Command, type CommandContext, defineCommand } from "../command.ts"
 import { alignColumns, counted, formatSize } from "../format.ts";
 import { lookUp } from "../lookup.ts";
 import { openBox } from "../open.ts";
+import { pathFrom } from "../paths.ts";
 import { jsonPath, type Path, quotePath } from "../quote.ts";
 import { exitStatus } from "../status.ts";
 
@@ -27,11 +28,12 @@ sums, so this takes no longer for a large folder.`,
   async run(context, values, operands) {
     await using box = await openBox(context);
     const rows: Row[] = [];
-    for (const { commit, path, entry } of lookUp(box, context, operands)) {
+    for (const { commit, path, entry, from } of lookUp(box, context, operands)) {
       if (!values.summarize && entry.kind === 2) {
-        for (const row of box.list(commit, path, { recursive: false })) if (row.entry.kind === 2) rows.push(row);
+        for (const row of box.list(commit, path, { recursive: false }))
+          if (row.entry.kind === 2) rows.push({ ...row, from });
       }
-      rows.push({ path, entry });
+      rows.push({ path, entry, from });
     }
     show(context, rows, values.bytes);
     return exitStatus.ok;
@@ -41,6 +43,7 @@ sums, so this takes no longer for a large folder.`,
 interface Row {
   readonly path: Path;
   readonly entry: Entry;
+  readonly from: Path;
 }
 
 function show({ out, json }: CommandContext, rows: readonly Row[], exact: boolean): void {
@@ -50,9 +53,13 @@ function show({ out, json }: CommandContext, rows: readonly Row[], exact: boolea
       out.json({ ...jsonPath(path), bytes: sizeOf(entry), entries: entriesOf(entry) });
     return;
   }
-  const columns = rows.map(({ path, entry }) => {
+  const columns = rows.map(({ path, entry, from }) => {
     const size = sizeOf(entry);
-    return [exact ? String(size) : formatSize(size), counted(entriesOf(entry), "entry", "entries"), quotePath(path)];
+    return [
+      exact ? String(size) : formatSize(size),
+      counted(entriesOf(entry), "entry", "entries"),
+      quotePath(pathFrom(path, from)),
+    ];
   });
   for (const line of alignColumns(columns, new Set([0, 1]))) out.line(line);
 }

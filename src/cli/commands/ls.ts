@@ -3,8 +3,9 @@ import type { Box, Entry } from "../../app/mod.ts";
 import { sizeOf } from "../changes.ts";
 import { type Command, type CommandContext, defineCommand } from "../command.ts";
 import { alignColumns, formatJsonNs, formatMinute, formatMode, kindNames } from "../format.ts";
-import { lookUp } from "../lookup.ts";
+import { type Found, lookUp } from "../lookup.ts";
 import { openBox } from "../open.ts";
+import { pathFrom } from "../paths.ts";
 import { jsonBytes, jsonPath, type Path, quoteBytes, quotePath } from "../quote.ts";
 import { exitStatus } from "../status.ts";
 
@@ -16,7 +17,7 @@ export const command: Command = defineCommand({
   usage: usageText,
   description: `
 List what is in a folder, or one file, as it is in a commit (default HEAD). After "COMMIT:" a path begins at the top of the box, or at the
-current folder when it begins with "./".`,
+current folder when it begins with "./". What is printed begins where the argument did.`,
   options: {
     long: { kind: "flag", short: "l", help: "Mode, owner, size and date too" },
     recursive: { kind: "flag", short: "R", help: "All that is below" },
@@ -26,7 +27,7 @@ current folder when it begins with "./".`,
   async run(context, values, operands) {
     await using box = await openBox(context);
     for (const found of lookUp(box, context, operands)) {
-      if (found.entry.kind !== 2) showRows(context, [found], values.long);
+      if (found.entry.kind !== 2) showRows(context, [found], { ...found, ...values });
       else listFolder(context, box, { ...found, ...values });
     }
     return exitStatus.ok;
@@ -44,26 +45,30 @@ const alignedRows = 1000;
 function listFolder(
   context: CommandContext,
   box: Box,
-  { commit, path, long, recursive }: { commit: Uint8Array; path: Path; long: boolean; recursive: boolean },
+  { commit, path, from, long, recursive }: Found & { long: boolean; recursive: boolean },
 ): void {
   let rows: Row[] = [];
   for (const row of box.list(commit, path, { recursive })) {
     rows.push(row);
     if (rows.length < alignedRows) continue;
-    showRows(context, rows, long);
+    showRows(context, rows, { from, long });
     rows = [];
     context.world.signal.throwIfAborted();
   }
-  showRows(context, rows, long);
+  showRows(context, rows, { from, long });
 }
 
-function showRows({ out, json, style }: CommandContext, rows: readonly Row[], long: boolean): void {
+function showRows(
+  { out, json, style }: CommandContext,
+  rows: readonly Row[],
+  { from, long }: { readonly from: Path; readonly long: boolean },
+): void {
   if (json) {
     for (const { path, entry } of rows) out.json({ ...jsonPath(path), ...entryJson(entry) });
     return;
   }
   const names = rows.map(({ path, entry }) => {
-    const name = `${quotePath(path)}${entry.kind === 2 ? "/" : ""}`;
+    const name = `${quotePath(pathFrom(path, from))}${entry.kind === 2 ? "/" : ""}`;
     return entry.kind === 2 ? style.cyan(name) : name;
   });
   if (!long) {

@@ -6,8 +6,8 @@ import { type Command, type CommandContext, defineCommand } from "../command.ts"
 import { commitText } from "../commits.ts";
 import { alignColumns, counted, formatMinute } from "../format.ts";
 import { openBox } from "../open.ts";
-import { checkCount } from "../paths.ts";
-import { jsonPath, quotePath } from "../quote.ts";
+import { checkCount, currentPath, pathFrom } from "../paths.ts";
+import { jsonPath, type Path, quotePath } from "../quote.ts";
 import { exitStatus } from "../status.ts";
 
 const usageText = "status [-s | --porcelain [-z]]";
@@ -26,7 +26,8 @@ are listed apart: that they are missing is no change, and commits keep them.
 --porcelain has a shape that stays: two letters, a space, a path. The letter stands first when the change is picked for the next
 commit, second when not: A added, D removed, R renamed, T of another kind, M content, m only mode, owner or attributes. A rename is
 "OLD -> NEW"; a name that is not printable stands in $'…'. With -z paths are as they are, each line ends with NUL, and of a rename NEW
-comes first and OLD follows after another NUL. -s is the same in colour.`,
+comes first and OLD follows after another NUL. Its paths begin at the top of the box, and those for people at the current folder. -s is the
+same for people, in colour.`,
   options: {
     short: { kind: "flag", short: "s", help: "A line for each change" },
     porcelain: { kind: "flag", help: "As -s, for scripts: never coloured" },
@@ -38,11 +39,12 @@ comes first and OLD follows after another NUL. -s is the same in colour.`,
     checkCount(operands, 0, 0, usageText);
     await using box = await openBox(context);
     const found = await box.status();
+    const from = currentPath({ root: box.root, cwd: context.cwd });
     const report = { ...found, changes: found.changes.filter(isShown) };
     if (context.json) showJson(context, report);
     else if (values.null) for (const change of report.changes) context.out.write(nullLine(change));
-    else if (values.short || values.porcelain) showShort(context, report, values.porcelain);
-    else showLong(context, report);
+    else if (values.short || values.porcelain) showShort(context, report, { isPlain: values.porcelain, from });
+    else showLong(context, report, from);
     return report.partial ? exitStatus.partial : exitStatus.ok;
   },
 });
@@ -57,13 +59,19 @@ function nullLine(change: Change): string | Uint8Array {
   return Buffer.concat([utf8(`${letters(change)} `), change.path, utf8("\0"), ...old]);
 }
 
-function showShort({ out, style }: CommandContext, { changes }: StatusReport, isPlain: boolean): void {
+function showShort(
+  { out, style }: CommandContext,
+  { changes }: StatusReport,
+  { isPlain, from }: { readonly isPlain: boolean; readonly from: Path },
+): void {
   for (const change of changes) {
-    out.line(`${isPlain ? letters(change) : colorOf(change, style)(letters(change))} ${changePath(change)}`);
+    out.line(
+      `${isPlain ? letters(change) : colorOf(change, style)(letters(change))} ${changePath(change, isPlain ? undefined : from)}`,
+    );
   }
 }
 
-function showLong({ out, style }: CommandContext, report: StatusReport): void {
+function showLong({ out, style }: CommandContext, report: StatusReport, from: Path): void {
   const { head, branch } = report;
   const time = head === undefined ? undefined : commitText(head).time;
   const at =
@@ -82,7 +90,7 @@ function showLong({ out, style }: CommandContext, report: StatusReport): void {
   for (const [title, rows] of groups) {
     if (rows.length === 0) continue;
     out.line(`\n${title}`);
-    const lines = alignColumns(rows.map((change) => [`  ${changeWord(change)}:`, changePath(change)]));
+    const lines = alignColumns(rows.map((change) => [`  ${changeWord(change)}:`, changePath(change, from)]));
     for (const [index, change] of rows.entries()) out.line(colorOf(change, style)(lines[index] ?? ""));
   }
   if (report.picked.length > 0 && !changes.some(({ picked }) => picked))
@@ -91,7 +99,7 @@ function showLong({ out, style }: CommandContext, report: StatusReport): void {
     );
   if (absent.length > 0) {
     out.line("\nNot here, as they could not be made in this folder (`ourobox restore PATH` tries again):");
-    for (const path of absent) out.line(`  ${quotePath(path)}`);
+    for (const path of absent) out.line(`  ${quotePath(pathFrom(path, from))}`);
   }
   out.line(changes.length === 0 ? "Nothing has changed" : `\n${counted(changes.length, "change")}`);
 }
