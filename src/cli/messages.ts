@@ -49,6 +49,11 @@ export class Messages {
     return this.#progress ?? silent;
   }
 
+  /** Whether a part of the work could not be done. */
+  get hasWarned(): boolean {
+    return this.#warnings > 0;
+  }
+
   notice(message: string): void {
     if (this.#options.quiet === true) return;
     this.#line({ notice: message }, quoteText(message));

@@ -15,8 +15,10 @@ export const command: Command = defineCommand({
   description: `
 Without commits, what has changed in the folder since HEAD; with A, since A; with A and B, from A to B. With paths, only there.
 
-Text is compared line by line; of other files and of those over 4 MiB only the sizes are shown. Renames are shown as such. A
-folder whose time alone has changed is not shown.`,
+Text is compared line by line; of other files and of those over 4 MiB only the sizes are shown. A
+folder whose time alone has changed is not shown. What was moved is shown as such; into or out of PATH only between two commits.
+
+Files of the folder that cannot be read have a warning each, and the status is 3.`,
   options: {
     names: { kind: "flag", help: "Only which files, a letter each" },
     stat: { kind: "flag", help: "How many lines in which files" },
@@ -34,6 +36,6 @@ folder whose time alone has changed is not shown.`,
     const form = values.names ? "names" : values.stat ? "stat" : "patch";
     const changes = box.diff(a ?? box.head()?.commit, b ?? "working", paths);
     await showChanges(context, changes, { box, world, working: b === undefined, form });
-    return exitStatus.ok;
+    return context.messages.hasWarned ? exitStatus.partial : exitStatus.ok;
   },
 });

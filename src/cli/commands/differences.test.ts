@@ -43,3 +43,13 @@ test("with paths, a move of a directory above one of them is shown", async () =>
   await box.ok("commit", "-m", "Second");
   assert.match(await box.ok("log", "--names", "--", "young/in/b.txt"), /Second\n\nR {2}old\/ -> young\/\n\ncommit /);
 });
+
+test("diff of a folder that cannot be seen in full ends with 3, as status does", async () => {
+  box.write(".OuroBox/f", "x\n");
+  for (const command of ["status", "diff"]) {
+    const { err, status } = await box.run(command);
+    assert.match(err, /^warning: \.OuroBox: left alone: /);
+    assert.equal(status, 3);
+  }
+  assert.equal((await box.run("diff", "HEAD", "HEAD")).status, 0);
+});
