@@ -17,7 +17,8 @@ export function tagsOf({ state }: OpenBox): TagRow[] {
 
 /** @throws OuroError "invalid" (the name), "exists" without `force`. */
 export function setTag(box: OpenBox, name: string, commit: Hash, { force }: { readonly force: boolean }): void {
-  const problem = refNameProblem(name);
+  const isBranch = name === box.branch || box.state.branches().some(({ branch }) => branch === name);
+  const problem = isBranch ? "that is a branch" : refNameProblem(name);
   if (problem !== undefined)
     throw new OuroError("invalid", `Cannot name a commit ${JSON.stringify(name)}: ${problem}`, { subject: name });
   if (!force && box.state.findTag(name) !== undefined) {

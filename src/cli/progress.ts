@@ -14,7 +14,8 @@ const drawMs = 100;
 const firstLineMs = 5_000;
 const nextLineMs = 30_000;
 const etaAfterMs = 2_000;
-const barColumns = 20;
+const barColumnsMin = 4;
+const barColumnsMax = 20;
 
 export interface Totals {
   readonly files?: number;
@@ -73,9 +74,11 @@ export class ProgressLine {
   #draw(nowMs: number): void {
     const text = this.text(nowMs);
     const room = Math.max(20, this.#sink.columns - 1);
-    const bar = this.#bar();
-    const line = bar.length + text.length <= room ? bar + text : text.slice(0, room);
-    this.#sink.write(utf8(`\r${line}\x1b[K`));
+    const hasTotals = (this.#totals.files ?? 0) > 0 || (this.#totals.bytes ?? 0) > 0;
+    // A terminal of 80 columns has room for a bar beside all the rest when the rest is written closely.
+    const close = hasTotals ? text.replaceAll(/(?<=\d|B) of (?=\d)/g, "/") : text;
+    const line = hasTotals ? this.#bar(room - close.length) + close : close;
+    this.#sink.write(utf8(`\r${line.slice(0, room)}\x1b[K`));
     this.#shown = true;
   }
 
@@ -85,13 +88,12 @@ export class ProgressLine {
     return bytes > 0 ? this.#bytes / bytes : files > 0 ? this.#files / files : 0;
   }
 
-  /** "[#####...............]  25 % "; nothing while totals are unknown. */
-  #bar(): string {
-    const { files = 0, bytes = 0 } = this.#totals;
-    if (files === 0 && bytes === 0) return "";
-    const share = Math.min(1, this.#share());
-    const full = "#".repeat(Math.floor(share * barColumns)).padEnd(barColumns, ".");
-    return `[${full}] ${String(Math.floor(share * 100)).padStart(3)} % `;
+  /** "[#####...............] ", as long as there is room; nothing where there is too little. */
+  #bar(room: number): string {
+    const columns = Math.min(barColumnsMax, room - 3);
+    if (columns < barColumnsMin) return "";
+    const full = "#".repeat(Math.floor(Math.min(1, this.#share()) * columns));
+    return `[${full.padEnd(columns, ".")}] `;
   }
 
   /** "Reading files: 12,345 of 78,613 files, 231 MiB of 1.21 GiB, 310 MiB/s, 4 s left" */

@@ -104,6 +104,12 @@ test("--no-progress has a variable of its name", async () => {
   delete box.env["OUROBOX_NO_PROGRESS"];
 });
 
+test("a tag does not take the name of a branch", async () => {
+  const { err, status } = await box.run("tag", "main");
+  assert.equal(err, 'ourobox: Cannot name a commit "main": that is a branch\n');
+  assert.equal(status, 1);
+});
+
 test("a path where a commit is wanted, and the other way round, is told how to write it", async () => {
   box.write("new.txt", "n\n");
   const hints: readonly (readonly [readonly string[], RegExp])[] = [
