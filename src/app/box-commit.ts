@@ -21,7 +21,7 @@ import { keepsOwners } from "./folder.ts";
 import { type GraftedTree, OverlayMeta } from "./graft-tree.ts";
 import type { OpenBox } from "./open-box.ts";
 import { keepOwnHead, saveOwnHead } from "./own-head.ts";
-import { isSameHead, ownWriterOn } from "./own-writer.ts";
+import { currentWriter, isSameHead } from "./own-writer.ts";
 import { peerName } from "./peer-name.ts";
 
 export interface StatusReport {
@@ -166,7 +166,7 @@ async function tryCommit(box: OpenBox, path: string, request: CommitRequest): Pr
   const { filter, took } = choiceOf(box, request);
   const head = state.head();
   const before = head === undefined ? undefined : box.commits.read(head.commit);
-  const { writer, branch, last } = ownWriter(box, head);
+  const { writer, branch, last } = currentWriter(box, head);
   const event = eventFor(box, { writer, before, last });
   const sizeBefore = sizeOf(box);
   context.progress.phase("Reading the folder");
@@ -224,13 +224,6 @@ async function tryCommit(box: OpenBox, path: string, request: CommitRequest): Pr
   } finally {
     store.endWriting();
   }
-}
-
-/** Who commits, and its last event: the head's, unless this copy of the box has become a writer of its own. */
-function ownWriter(box: OpenBox, head: OwnHead | undefined): Pick<OwnHead, "writer" | "branch" | "last"> {
-  const branch = head?.branch ?? box.writer().branch;
-  const writer = ownWriterOn(box, branch);
-  return head?.writer === writer ? head : { writer, branch };
 }
 
 function eventFor(

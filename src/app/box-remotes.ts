@@ -1,6 +1,6 @@
 /** `fetch`, `push` and `pull`: the box and its remotes. */
 import { toHex } from "../base/bytes.ts";
-import { OuroError } from "../base/errors.ts";
+import { isKind, OuroError } from "../base/errors.ts";
 import { nodeDisk } from "../base/node-disk.ts";
 import { type BoxIdentity, compareVectors, fullVector, type Hash, type NamedCommit, wrapKey } from "../format/mod.ts";
 import { verifySignature } from "../peer/mod.ts";
@@ -12,6 +12,9 @@ import { keepOwnHead } from "./own-head.ts";
 import { peerName } from "./peer-name.ts";
 import { headsOfRemotes } from "./remote-heads.ts";
 import { getRemote, type RemoteRow } from "./remote-list.ts";
+
+/** How often a pull looks again since another command has moved the head. */
+const roundsMax = 10;
 
 export interface FetchReport {
   readonly packs: number;
@@ -97,13 +100,24 @@ export async function pullBox(box: OpenBox, name: string | undefined): Promise<P
   await resumeMove(box);
   await using remote = openBoxRemote(box, row, { create: false });
   const fetched = await fetchFrom(box, row, remote);
-  const target = findTarget(box, row);
-  if (target === undefined) {
-    keepOwnHead(box);
-    return { fetched, partial: fetched.partial };
+  for (let round = 1; ; round += 1) {
+    const from = box.state.head();
+    const target = findTarget(box, row);
+    if (target === undefined) {
+      keepOwnHead(box);
+      return { fetched, partial: fetched.partial };
+    }
+    try {
+      const { isPartial } = await moveFolder(box, target.id, {
+        command: "pull",
+        ...(from === undefined ? {} : { from }),
+      });
+      return { fetched, moved: target.id, partial: isPartial || fetched.partial };
+    } catch (thrown) {
+      // Somebody has committed meanwhile: the target must have that, too.
+      if (round === roundsMax || !isKind(thrown, "stale")) throw thrown;
+    }
   }
-  const { isPartial } = await moveFolder(box, target.id, { command: "pull" });
-  return { fetched, moved: target.id, partial: isPartial || fetched.partial };
 }
 
 /**

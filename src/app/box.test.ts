@@ -80,6 +80,27 @@ test("a pull refuses heads that have gone apart", async () => {
   assert.equal(readFileSync(join(pathB, "one"), "utf8"), `of ${pathB}\n`);
 });
 
+test("a commit that is made while a pull looks for its goal is not lost", async () => {
+  const { a, pathA, pathB } = await twoFolders();
+  writeFileSync(join(pathA, "one"), "second\n");
+  await a.commit({ message: "second", all: true });
+  await a.push();
+  let committed: Promise<{ readonly id?: Uint8Array }> | undefined;
+  const context = world.context();
+  const progress = {
+    ...context.progress,
+    done(): void {
+      committed ??= box.commit({ message: "meanwhile", all: true });
+    },
+  };
+  writeFileSync(join(pathB, "two"), "mine\n");
+  await using box = await Box.open(pathB, { ...context, progress });
+  await assert.rejects(box.pull(), (error) => isKind(error, "diverged"));
+  const { id } = (await committed) ?? {};
+  assert(id !== undefined);
+  assert.deepEqual(Buffer.from(box.head()?.commit ?? []), Buffer.from(id));
+});
+
 test("a box whose state.sqlite is lost goes on from the file of its head", async () => {
   const { a, pathA } = await twoFolders();
   const head = a.head()?.commit;

@@ -5,11 +5,13 @@ import {
   type DirectoryEdit,
   directoryOf,
   editDirectory,
+  editTree,
   joinPath,
   pathKey,
   putRoot,
   splitPath,
   TreeReader,
+  withDirectory,
 } from "../history/mod.ts";
 import type { MetaKind, MetaSink, MetaSource } from "../store/mod.ts";
 
@@ -107,8 +109,13 @@ export function graftTree(
 export function withoutPaths({ reader, tree }: GraftedTree, hasher: Hasher, paths: readonly Uint8Array[]): GraftedTree {
   if (paths.length === 0) return { reader, tree };
   const meta = new OverlayMeta(reader.source, hasher);
-  const nothing = withDirectory(reader.root(tree), { kind: kinds.directory, summary: emptySummary });
-  return graftTree(meta, hasher, { onto: tree, source: putRoot(meta, nothing), paths });
+  const edited = editTree(
+    reader,
+    meta,
+    tree,
+    paths.map((path) => ({ path })),
+  );
+  return { reader: new TreeReader(meta), tree: edited };
 }
 
 /** Paths by the directories above them. */
@@ -136,8 +143,4 @@ class ChosenNames {
   below(path: Uint8Array): Uint8Array[] {
     return [...(this.#below.get(pathKey(path))?.values() ?? [])].sort((a, b) => Buffer.compare(a, b));
   }
-}
-
-function withDirectory(entry: Entry, value: DirectoryValue): Entry {
-  return { ...entry, data: [{ dot: entry.data[0].dot, value }] };
 }

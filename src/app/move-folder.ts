@@ -34,12 +34,14 @@ const pathsShownMax = 5;
 export interface MoveOptions {
   /** What is recorded of it. */
   readonly command: string;
-  /** The branch to go to, and who this working copy is there; absent: the one at hand. */
+  /** The branch to go to, and who this working copy is there with its last event; absent: the one at hand, as it is. */
   readonly onto?: Omit<OwnHead, "commit">;
+  /** The head that the target was made for; absent: any. */
+  readonly from?: OwnHead;
 }
 
 /**
- * @throws OuroError "diverged" when files in the folder were changed that it would replace, or the head moved meanwhile; "locked".
+ * @throws OuroError "diverged" when files in the folder were changed that it would replace; "stale" when the head moved meanwhile.
  */
 export async function moveFolder(
   box: OpenBox,
@@ -54,11 +56,12 @@ export async function moveFolder(
 async function moveLocked(
   box: OpenBox,
   target: Hash,
-  { command, onto }: MoveOptions,
+  { command, onto, from }: MoveOptions,
 ): Promise<{ readonly isPartial: boolean }> {
   const { state, root } = box;
   putBackHeld(box);
   const before = state.head();
+  if (from !== undefined && !isSameHead(before, from)) throw moved();
   const to = box.commits.read(target).commit.tree;
   let report: CheckoutReport | undefined;
   let start: Start | undefined;
@@ -101,14 +104,11 @@ async function moveLocked(
 /** Sets the head; of another branch that at hand is parked. */
 function setHead(box: OpenBox, before: OwnHead | undefined, { commit, onto }: Goal): void {
   const { state } = box;
-  if (onto === undefined || onto.branch === before?.branch) {
-    const { writer, branch } = before ?? box.writer();
-    state.setHead({ ...(before ?? { writer, branch }), commit });
-    return;
-  }
-  if (before !== undefined) state.setBranch(before);
-  state.forgetBranch(onto.branch);
-  state.setHead({ ...onto, commit });
+  const next: Omit<OwnHead, "commit"> = onto ?? before ?? box.writer();
+  if (before !== undefined && before.branch !== next.branch) state.setBranch(before);
+  state.forgetBranch(next.branch);
+  const { writer, branch, last } = next;
+  state.setHead({ writer, branch, commit, ...(last === undefined ? {} : { last }) });
 }
 
 /** Whether a pull, clone or restore was interrupted while it wrote the folder. */
@@ -154,7 +154,7 @@ export async function lockWhole(box: OpenBox, kind: "alone" | "shared"): Promise
 }
 
 function moved(): OuroError {
-  return new OuroError("diverged", "Cannot go on: another command has moved the head meanwhile", {
+  return new OuroError("stale", "Cannot go on: another command has moved the head meanwhile", {
     hint: "Run it again.",
   });
 }

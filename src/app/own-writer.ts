@@ -21,3 +21,10 @@ export function ownWriterOn(box: OpenBox, branch: string): WriterId {
 export function isSameHead(a: OwnHead | undefined, b: OwnHead | undefined): boolean {
   return a === undefined || b === undefined ? a === b : a.branch === b.branch && equalBytes(a.commit, b.commit);
 }
+
+/** Who commits, and its last event: the head's, unless this copy of the box has become a writer of its own. */
+export function currentWriter(box: OpenBox, head: OwnHead | undefined): Omit<OwnHead, "commit"> {
+  const branch = head?.branch ?? box.writer().branch;
+  const writer = ownWriterOn(box, branch);
+  return head?.writer === writer && head.last !== undefined ? { writer, branch, last: head.last } : { writer, branch };
+}

@@ -13,9 +13,11 @@ export {
   type Sign,
   type Verify,
 } from "./commits.ts";
+export { distinctValues, equalValues, listConflicts, withValue } from "./conflicts.ts";
 export { type Change, type DiffOptions, diffTrees, isShown } from "./diff.ts";
 export { DirectoryBuilder, putRoot } from "./directory-builder.ts";
 export { type DirectoryEdit, editDirectory } from "./edit-directory.ts";
+export { editTree, type TreeEdit, withDirectory } from "./edit-tree.ts";
 export { type Difference, entryDifferences, equalContents, equalXattrs } from "./entry-difference.ts";
 export { HashSet } from "./hash-set.ts";
 export { followPaths, type PathCommit, type WalkOptions, walkLog } from "./log.ts";

@@ -6,7 +6,7 @@
  * with the tree itself. An edit of the data dates the mtime too; a touch dates the mtime alone (DESIGN 7, R2).
  */
 
-import { compareBytes, equalBytes } from "../base/bytes.ts";
+import { compareBytes } from "../base/bytes.ts";
 import type { FileStat } from "../base/posix.ts";
 import {
   buildXattrs,
@@ -22,7 +22,7 @@ import {
   type Xattr,
   type Xattrs,
 } from "../format/mod.ts";
-import { equalContents, equalXattrs } from "../history/mod.ts";
+import { equalValues, equalXattrs } from "../history/mod.ts";
 import { latin } from "./folder-walk.ts";
 import { isRootsXattr, markXattrs } from "./kept-xattrs.ts";
 import type { ScanRecord } from "./scan-row.ts";
@@ -151,13 +151,6 @@ function mergedXattrs(context: EntryContext, before: Entry, found: readonly Xatt
     }
   }
   return buildXattrs(list, (bytes) => context.putXattrs(bytes));
-}
-
-function equalValues(a: Value, b: Value): boolean {
-  if (a.kind === kinds.file && b.kind === kinds.file) return equalContents(a.content, b.content);
-  if (a.kind === kinds.symlink && b.kind === kinds.symlink) return equalBytes(a.target, b.target);
-  if ("major" in a && "major" in b) return a.kind === b.kind && a.major === b.major && a.minor === b.minor;
-  return a.kind === b.kind;
 }
 
 export function kindOfStat({ kind }: FileStat): Entry["kind"] {
