@@ -34,6 +34,7 @@ import {
   switchBranch,
 } from "./branches.ts";
 import type { Change, Path } from "./changes.ts";
+import { type Conflict, conflictsOf } from "./conflicts.ts";
 import type { AppContext } from "./context.ts";
 import { findBox } from "./layout.ts";
 import { makeBoxFolder } from "./make-box.ts";
@@ -42,6 +43,7 @@ import { OpenBox } from "./open-box.ts";
 import { checkPicks, removePicks } from "./picks.ts";
 import { addRemote, type RemoteRow, remotesOf, removeRemote, renameRemote, setRemoteUrl } from "./remote-list.ts";
 import { type RepairReport, repairBox } from "./repair-box.ts";
+import { type Resolution, type ResolveReport, resolveConflicts } from "./resolve.ts";
 import { setTag, type TagRow, tagsOf, untag } from "./tags.ts";
 
 export interface InitOptions {
@@ -124,6 +126,15 @@ export class Box extends OpenBox {
 
   restore(request: RestoreRequest): Promise<RestoreReport> {
     return restoreBox(this, request);
+  }
+
+  /** @param paths Only these and what is below them; none: all. */
+  conflicts(paths: readonly Path[]): Conflict[] {
+    return conflictsOf(this, paths);
+  }
+
+  resolveConflicts(paths: readonly Path[], resolution: Resolution): Promise<ResolveReport> {
+    return resolveConflicts(this, paths, resolution);
   }
 
   branches(): BranchRow[] {

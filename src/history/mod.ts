@@ -14,6 +14,7 @@ export {
   type Verify,
 } from "./commits.ts";
 export { distinctValues, equalValues, listConflicts, withValue } from "./conflicts.ts";
+export { copySubtree } from "./copy-subtree.ts";
 export { type Change, type DiffOptions, diffTrees, isShown } from "./diff.ts";
 export { DirectoryBuilder, putRoot } from "./directory-builder.ts";
 export { type DirectoryEdit, editDirectory } from "./edit-directory.ts";
@@ -21,6 +22,7 @@ export { editTree, type TreeEdit, withDirectory } from "./edit-tree.ts";
 export { type Difference, entryDifferences, equalContents, equalXattrs } from "./entry-difference.ts";
 export { HashSet } from "./hash-set.ts";
 export { followPaths, type PathCommit, type WalkOptions, walkLog } from "./log.ts";
+export { mergeBytesMax, mergeTexts } from "./merge-text.ts";
 export { checkHistory, type HistoryDamage, type LiveObjects, markLive, type ObjectWalkOptions } from "./object-walk.ts";
 export { comparePaths, isWithin, joinPath, keysAbove, PathFilter, pathKey, splitLast, splitPath } from "./paths.ts";
 export { type RevisionContext, resolveRevision } from "./revision.ts";
@@ -28,3 +30,4 @@ export { type Operation, type OwnHead, type ParkedBranch, type RemoteHead, State
 export { parseTime } from "./time.ts";
 export { directoryOf, TreeReader } from "./tree-reader.ts";
 export { differingEntries, type EntryPair, type PlacedEntry, walkEntries } from "./tree-walk.ts";
+export { eventKeyOf, findBase, findEvents } from "./values.ts";
