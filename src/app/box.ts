@@ -2,6 +2,7 @@
  * A box with everything that can be done with it. What a command does is in a file of its own beside this one; here they are put together.
  */
 import type { BoxIdentity, ChunkSizes, Entry, Hash, HashName } from "../format/mod.ts";
+import type { Operation } from "../history/mod.ts";
 import type { Damage } from "../store/mod.ts";
 import {
   addPicks,
@@ -45,6 +46,7 @@ import { addRemote, type RemoteRow, remotesOf, removeRemote, renameRemote, setRe
 import { type RepairReport, repairBox } from "./repair-box.ts";
 import { type Resolution, type ResolveReport, resolveConflicts } from "./resolve.ts";
 import { setTag, type TagRow, tagsOf, untag } from "./tags.ts";
+import { findUndone, operationsOf, restoreOperation, type UndoReport, undoOperation } from "./undo.ts";
 
 export interface InitOptions {
   readonly hash: HashName;
@@ -126,6 +128,24 @@ export class Box extends OpenBox {
 
   restore(request: RestoreRequest): Promise<RestoreReport> {
     return restoreBox(this, request);
+  }
+
+  /** Newest first. */
+  operations(limit?: number): Operation[] {
+    return operationsOf(this, limit);
+  }
+
+  /** The operation that an undo is about: the last that is to be undone, or the one of this number. */
+  findUndone(id?: number): Operation {
+    return findUndone(this, id);
+  }
+
+  undo(operation: Operation): Promise<UndoReport> {
+    return undoOperation(this, operation);
+  }
+
+  restoreOperation(id: number): Promise<UndoReport> {
+    return restoreOperation(this, id);
   }
 
   /** @param paths Only these and what is below them; none: all. */

@@ -157,7 +157,10 @@ export async function switchBranch(box: OpenBox, { name, create }: SwitchRequest
     });
   }
   const isNew = create !== undefined || known === undefined;
-  const { isPartial } = await moveFolder(box, commit, { command: `switch ${name}`, onto: ownOn(box, name) });
+  const { isPartial } = await moveFolder(box, commit, {
+    command: `switch ${name} from ${box.branch}`,
+    onto: ownOn(box, name),
+  });
   return { commit, isNew, isPartial };
 }
 

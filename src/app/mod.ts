@@ -1,5 +1,6 @@
 /** The application: boxes and what can be done with them. */
 export type { Entry, EntryKind, Hash, NamedCommit } from "../format/mod.ts";
+export type { Operation } from "../history/mod.ts";
 export type { Damage } from "../store/mod.ts";
 export { Box, type InitOptions } from "./box.ts";
 export type { CommitReport, StatusReport } from "./box-commit.ts";
@@ -19,3 +20,4 @@ export type { Resolution, ResolveReport } from "./resolve.ts";
 export { findSetting, settingTable } from "./setting-table.ts";
 export { type SettingRow, type SettingScope, Settings, variableOfSetting } from "./settings.ts";
 export type { TagRow } from "./tags.ts";
+export { takesOthersWork, type UndoReport } from "./undo.ts";

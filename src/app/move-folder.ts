@@ -130,7 +130,7 @@ export async function resumeMove(box: OpenBox): Promise<void> {
   const { commit, onto } = goal;
   box.context.notice(`Going on with an interrupted move to commit ${toHex(commit).slice(0, 12)}.`);
   try {
-    const command = onto === undefined ? "pull" : `switch ${onto.branch}`;
+    const command = onto === undefined ? "pull" : `switch ${onto.branch} from ${box.branch}`;
     await moveLocked(box, commit, { command, ...(onto === undefined ? {} : { onto }) });
   } catch (thrown) {
     if (!isKind(thrown, "diverged")) throw thrown;

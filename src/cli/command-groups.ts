@@ -3,7 +3,7 @@ export const commandGroups: readonly { readonly title: string; readonly names: r
   { title: "Make a box", names: ["init", "clone"] },
   { title: "Keep what you have", names: ["status", "add", "commit", "tag"] },
   { title: "Look back", names: ["log", "show", "diff", "ls", "cat", "du"] },
-  { title: "Go back", names: ["restore"] },
+  { title: "Go back", names: ["undo", "op", "restore"] },
   { title: "Work together", names: ["conflicts", "resolve", "branch", "switch"] },
   { title: "Other places", names: ["remote", "fetch", "pull", "push"] },
   { title: "Look after a box", names: ["check", "gc", "config"] },

@@ -18,6 +18,7 @@ export const commands: ReadonlyMap<string, Loader> = new Map<string, Loader>([
   ["init", () => import("./commands/init.ts")],
   ["log", () => import("./commands/log.ts")],
   ["ls", () => import("./commands/ls.ts")],
+  ["op", () => import("./commands/op.ts")],
   ["pull", () => import("./commands/pull.ts")],
   ["push", () => import("./commands/push.ts")],
   ["remote", () => import("./commands/remote.ts")],
@@ -27,5 +28,6 @@ export const commands: ReadonlyMap<string, Loader> = new Map<string, Loader>([
   ["status", () => import("./commands/status.ts")],
   ["switch", () => import("./commands/switch.ts")],
   ["tag", () => import("./commands/tag.ts")],
+  ["undo", () => import("./commands/undo.ts")],
   ["version", () => import("./commands/version.ts")],
 ]);

@@ -25,6 +25,7 @@ export { followPaths, type PathCommit, type WalkOptions, walkLog } from "./log.t
 export { mergeBytesMax, mergeTexts } from "./merge-text.ts";
 export { checkHistory, type HistoryDamage, type LiveObjects, markLive, type ObjectWalkOptions } from "./object-walk.ts";
 export { comparePaths, isWithin, joinPath, keysAbove, PathFilter, pathKey, splitLast, splitPath } from "./paths.ts";
+export { redated, revertTree } from "./revert-tree.ts";
 export { type RevisionContext, resolveRevision } from "./revision.ts";
 export { type Operation, type OwnHead, type ParkedBranch, type RemoteHead, State, type StateDamage } from "./state.ts";
 export { parseTime } from "./time.ts";
