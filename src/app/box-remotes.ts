@@ -158,9 +158,9 @@ export function openBoxRemote(
   { url }: { readonly url: string },
   { create }: { readonly create: boolean },
 ): Remote {
-  const { cwd, disk, random } = context;
+  const { cwd, disk, random, env } = context;
   const copier = disk === nodeDisk ? { copier: nodeCopier } : {};
-  return openRemote(url, { cwd, disk, random, create, ...copier });
+  return openRemote(url, { cwd, disk, random, create, env, ...copier });
 }
 
 function syncOptions({ context, secrets, store, state }: OpenBox, row: RemoteRow, remote: Remote): SyncOptions {

@@ -30,11 +30,21 @@ test("open remote: a path and a file URL with percent signs are the same folder"
 test("open remote: relative paths are kept as absolute ones, URLs as written", () => {
   assert.equal(normalizeUrl("../backup", "/home/a"), "/home/backup");
   assert.equal(normalizeUrl("/x/../y", "/home/a"), "/y");
-  assert.equal(normalizeUrl("file:///a%20b", "/home/a"), "file:///a%20b");
+  for (const url of ["file:///a%20b", "sftp://host/a", "sftp://me@host:22/~/a%20b", "sftp://[::1%25eth0]/~"])
+    assert.equal(normalizeUrl(url, "/home/a"), url);
 });
 
 const refusals = [
-  { url: "sftp://me@host/box", kind: "unsupported", says: /not available in this version/ },
+  { url: "ssh://me@host/box", kind: "usage", says: /ssh:/ },
+  { url: "sftp://host", kind: "usage", says: /no path/ },
+  { url: "sftp:///box", kind: "usage", says: /no name or address/ },
+  { url: "sftp://-oProxyCommand=x/box", kind: "usage", says: /no name or address/ },
+  { url: "sftp://-l@host/box", kind: "usage", says: /no name of a user/ },
+  { url: "sftp://a%60b%60@host/box", kind: "usage", says: /no name of a user/ },
+  { url: "sftp://me@host:0/box", kind: "usage", says: /no port/ },
+  { url: "sftp://me@[::g]/box", kind: "usage", says: /no name or address/ },
+  { url: "sftp://me@host/a%00", kind: "usage", says: /NUL/ },
+  { url: "sftp://me@host/a?b", kind: "usage", says: /form/ },
   { url: "s3://bucket/prefix", kind: "unsupported", says: /not available in this version/ },
   { url: "https://host/box", kind: "unsupported", says: /not available in this version/ },
   { url: "rclone:name:path", kind: "unsupported", says: /not available in this version/ },

@@ -1,27 +1,39 @@
-/** From a remote's URL to a Remote. This version has folders: a path, or a `file://` URL. */
+/** From a remote's URL to a Remote: a path or `file://` is a folder, `sftp://` an account on another machine. */
 import { dirname, isAbsolute, resolve } from "node:path";
 import type { Disk } from "../base/disk.ts";
 import { errnoOf, ioError, OuroError } from "../base/errors.ts";
 import { DirRemote, type DirRemoteOptions } from "./dir-remote.ts";
 import type { Remote } from "./remote.ts";
+import { SftpRemote } from "./sftp/sftp-remote.ts";
+import { parseSftpUrl } from "./sftp/sftp-url.ts";
+import { openSsh } from "./sftp/ssh-channel.ts";
 
 export interface OpenRemoteOptions extends DirRemoteOptions {
   /** What a relative path is relative to. */
   readonly cwd: string;
   /** Make the folder, and those above it, when there is none: for `remote add` and a first push, never for a fetch. */
   readonly create?: boolean;
+  /** For programs that are started, and what they read in it; OUROBOX_SSH is the one to start instead of `ssh`. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Whether a program may ask a person for a password at the terminal; true unless given. */
+  readonly mayAsk?: boolean;
 }
 
 /** Kinds of URL that a later version will open, so that the message can say so. */
-const laterSchemes: ReadonlySet<string> = new Set(["sftp", "ssh", "s3", "http", "https", "rclone", "webdav", "ftp"]);
+const laterSchemes: ReadonlySet<string> = new Set(["s3", "http", "https", "rclone", "webdav", "ftp"]);
 
 /**
  * The URL as it is kept in a box's settings: a relative path made absolute, everything else as it is.
  * @throws OuroError "usage" for what no version could open, "unsupported" for what this one cannot.
  */
 export function normalizeUrl(url: string, cwd: string): string {
+  const scheme = schemeOf(url);
+  if (scheme === "sftp") {
+    parseSftpUrl(url);
+    return url;
+  }
   const folder = folderOf(url, cwd);
-  return schemeOf(url) === undefined ? folder : url;
+  return scheme === undefined ? folder : url;
 }
 
 /**
@@ -29,9 +41,17 @@ export function normalizeUrl(url: string, cwd: string): string {
  * @throws OuroError as `normalizeUrl`, and with `create` what making the folder may throw.
  */
 export function openRemote(url: string, options: OpenRemoteOptions): Remote {
+  if (schemeOf(url) === "sftp") return openSftp(url, options);
   const folder = folderOf(url, options.cwd);
   if (options.create === true) makeFolder(options.disk, folder);
   return new DirRemote(folder, url, options);
+}
+
+function openSftp(url: string, { disk, random, create = false, env = {}, mayAsk = true }: OpenRemoteOptions): Remote {
+  const address = parseSftpUrl(url);
+  const command = env["OUROBOX_SSH"]?.split(/\s+/).filter((word) => word !== "") ?? [];
+  const ssh = { command: command.length === 0 ? ["ssh"] : command, env, mayAsk };
+  return new SftpRemote(address, url, { disk, random, create, openChannel: (events) => openSsh(address, ssh, events) });
 }
 
 function schemeOf(url: string): string | undefined {
@@ -57,9 +77,10 @@ function folderOf(url: string, cwd: string): string {
   }
   throw new OuroError(
     "usage",
-    `Cannot open ${withoutSecrets(url)}: nothing is known of "${scheme}:" (must be a path or file://)`,
+    `Cannot open ${withoutSecrets(url)}: nothing is known of "${scheme}:" (must be a path, file:// or sftp://)`,
     {
       subject: withoutSecrets(url),
+      ...(scheme === "ssh" ? { hint: "Write it as sftp://user@host/path." } : {}),
     },
   );
 }
