@@ -1,0 +1,172 @@
+/**
+ * Join, then mend: two states of a box become one, with no common ancestor and no tombstones. The laws are in doc/merge.md.
+ *
+ * The cost is that of what differs: equal subtrees are skipped by hash, new ones taken by reference, deleted ones dropped
+ * unread. In memory is what differs, about 1 KB a node.
+ */
+import { compareVectors, type EventName, type Hash, joinVectors, type VersionVector } from "../format/mod.ts";
+import type { MetaSink } from "../store/mod.ts";
+import { JoinMatch } from "./join-match.ts";
+import { Coverage, isKnown } from "./join-registers.ts";
+import { JoinNode, JoinResult, otherSide, type Side, type Standing } from "./join-result.ts";
+import { type JoinRules, joinRules } from "./join-rules.ts";
+import { writeResult } from "./join-write.ts";
+import { type Mend, MendEvent } from "./mend-event.ts";
+import { separateNames, splitLongRegisters } from "./mend-names.ts";
+import { breakCycles, keepSurvivor, restoreParents } from "./mend-parents.ts";
+import { closeUnits, placeForeignValues, sortMixed } from "./mend-units.ts";
+import type { TreeReader } from "./tree-reader.ts";
+
+/** A tree and all that it has taken in. */
+export interface JoinState {
+  readonly tree: Hash;
+  readonly vector: VersionVector;
+}
+
+export interface JoinOptions {
+  readonly reader: TreeReader;
+  readonly sink: MetaSink;
+  readonly a: JoinState;
+  readonly b: JoinState;
+  /**
+   * Names the event of the mends, called once at the first: the joining writer's next, its clock above every clock in both
+   * vectors. Not called where nothing is to be mended, so that the writer's clock stays where it is.
+   */
+  readonly event: () => EventName;
+  /** How many nodes the same event has made already, where several joins share it. */
+  readonly births?: number;
+  readonly rules?: JoinRules;
+}
+
+export interface JoinedTrees extends JoinState {
+  /** "a" or "b" where that state is the result as it is, because it has taken in the other. `vector` does not name the event. */
+  readonly is?: Side;
+  /** Of the mends, if there were any. */
+  readonly event?: EventName;
+  readonly births: number;
+  readonly mends: readonly Mend[];
+}
+
+/**
+ * Joins two states.
+ * @throws OuroError "diverged" when the vectors disagree on what an event was (a writer's clocks were given out twice);
+ * "not-found", "corrupt".
+ */
+export function joinTrees(options: JoinOptions): JoinedTrees {
+  const { reader, sink, a, b, births = 0, rules = joinRules } = options;
+  const order = compareVectors(a.vector, b.vector);
+  if (rules.takesGreater && order !== "concurrent") {
+    const is: Side = order === "before" ? "b" : "a";
+    return { ...(is === "a" ? a : b), is, births, mends: [] };
+  }
+  const vector = joinVectors(a.vector, b.vector);
+  const mend = new MendEvent(options.event, births);
+  const tree = joinAndMend(options, { reader, sink, rules, mend });
+  const { event, mends } = mend;
+  return { tree, vector, births: mend.births, mends, ...(event === undefined ? {} : { event }) };
+}
+
+/**
+ * Joins any number of states, one after another in the order given; their mends are one event.
+ * @param options.event As of `joinTrees`, its clock above every clock in all of the vectors.
+ * @returns As `joinTrees`; `is` where one of the states is the result as it is: its index.
+ * @throws As `joinTrees`.
+ */
+export function joinAll(
+  states: readonly [JoinState, ...JoinState[]],
+  options: Omit<JoinOptions, "a" | "b" | "births">,
+): Omit<JoinedTrees, "is"> & { readonly is?: number } {
+  let event: EventName | undefined;
+  const name = (): EventName => {
+    event ??= options.event();
+    return event;
+  };
+  const [first, ...rest] = states;
+  let joined: Omit<JoinedTrees, "is"> & { readonly is?: number } = { ...first, births: 0, mends: [], is: 0 };
+  const mends: Mend[] = [];
+  for (const [index, state] of rest.entries()) {
+    const { is: before } = joined;
+    const { is, ...step } = joinTrees({
+      ...options,
+      a: withEvent(joined, event),
+      b: state,
+      births: joined.births,
+      event: name,
+    });
+    mends.push(...step.mends);
+    const at = is === "a" ? before : is === "b" ? index + 1 : undefined;
+    joined = { ...step, ...(at === undefined ? {} : { is: at }) };
+  }
+  const vector = joined.vector.filter(
+    (entry) => event === undefined || entry.clock !== event.clock || entry.writer !== event.writer,
+  );
+  return { ...joined, vector, mends, ...(event === undefined ? {} : { event }) };
+}
+
+/** What has been mended so far covers the mends. */
+function withEvent({ tree, vector }: JoinState, event: EventName | undefined): JoinState {
+  return event === undefined
+    ? { tree, vector }
+    : { tree, vector: joinVectors(vector, [{ ...event, event: new Uint8Array(8) }]) };
+}
+
+interface Work {
+  readonly reader: TreeReader;
+  readonly sink: MetaSink;
+  readonly rules: JoinRules;
+  readonly mend: MendEvent;
+}
+
+function joinAndMend({ a, b }: JoinOptions, work: Work): Hash {
+  const { reader, sink, rules, mend } = work;
+  const [rootA, rootB] = [reader.root(a.tree), reader.root(b.tree)];
+  const root = new JoinNode(rootA);
+  root.a = { entry: rootA, parent: undefined };
+  root.b = { entry: rootB, parent: undefined };
+  const result = new JoinResult(reader, root);
+  const seenBy: Record<Side, Coverage> = { a: new Coverage(a.vector), b: new Coverage(b.vector) };
+  const match = new JoinMatch(result, { reader, rules, seenByA: seenBy.a, seenByB: seenBy.b });
+  match.run();
+  settle(result, match, seenBy, work);
+  mendAll(result, match, { reader, sink, rules, mend });
+  return writeResult(result, sink);
+}
+
+/** Decides what is in the result, and puts it in its place. */
+function settle(
+  result: JoinResult,
+  match: JoinMatch,
+  seenBy: Readonly<Record<Side, Coverage>>,
+  { mend, rules }: Work,
+): void {
+  for (const node of result.nodes.values()) {
+    if (node.a === undefined || node.b === undefined) {
+      const side: Side = node.a === undefined ? "b" : "a";
+      const { entry, parent } = node[side] as Standing;
+      const other = seenBy[otherSide(side)];
+      if (match.survives(node, side)) keepSurvivor(node, side, other, mend, rules);
+      else if (!isKnown(entry, other, rules)) {
+        node.isKept = true;
+        node.entry = entry;
+        node.parent = parent;
+      }
+    }
+    if (node.isKept) result.attach(node);
+  }
+}
+
+function mendAll(result: JoinResult, match: JoinMatch, { reader, sink, rules, mend }: Work): void {
+  const options = { reader, sink, births: mend };
+  const mixed = sortMixed(match.mixed);
+  for (let isFirst = true, isChanged = true; isChanged; isFirst = false) {
+    const changes = [
+      restoreParents(result, mend, rules),
+      breakCycles(result, mend),
+      closeUnits(result, mixed, { mend, options, rules }),
+      isFirst && placeForeignValues(result, mixed, { mend, options, rules }),
+      splitLongRegisters(result, { mend, options, rules }),
+      separateNames(result, { mend, options, rules }),
+    ];
+    isChanged = changes.includes(true);
+  }
+}

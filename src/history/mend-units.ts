@@ -1,0 +1,76 @@
+/**
+ * Mends of units, which one side has made of a plain directory or a plain directory of (rule M4 of doc/merge.md): what that side
+ * has below becomes one more value of the unit, or the unit's values a unit beside the directory. Nothing of either is lost.
+ */
+import { compareDots, type DirectoryValue, type Entry } from "../format/mod.ts";
+import type { MixedNode } from "./join-match.ts";
+import { isUnit, plainDirectory, type Values } from "./join-registers.ts";
+import { type JoinNode, type JoinResult, otherSide, type Side, type Standing } from "./join-result.ts";
+import type { MendEvent, MendTools } from "./mend-event.ts";
+import { bear } from "./mend-names.ts";
+import { reborn } from "./mend-values.ts";
+
+/** For units that have nodes below them, or no value. @returns Whether anything was mended. */
+export function closeUnits(
+  result: JoinResult,
+  mixed: readonly MixedNode[],
+  { mend, options, rules }: MendTools,
+): boolean {
+  let isAny = false;
+  for (const each of mixed) {
+    const { node, plainSide, values } = each;
+    if (!node.isKept || !isUnit(node.entry)) continue;
+    const isValueless = values.length === 0 && !each.isFilled;
+    if (!isValueless && (node.contents?.children.size ?? 0) === 0) continue;
+    isAny = true;
+    if (node.contents !== undefined) empty(result, node, node, plainSide, mend);
+    mend.note("unit", node.entry);
+    if (!rules.closesUnits && !isValueless) continue;
+    const { entry } = node[plainSide] as Standing;
+    const value = reborn(plainDirectory(entry) as DirectoryValue, options);
+    const rest: Values = isValueless ? [] : node.entry.data;
+    const data: Entry["data"] = [{ dot: mend.nextDot(rest), value }, ...rest];
+    node.entry = { ...node.entry, data, mtimeDot: mend.dot(0) };
+    each.isFilled = true;
+  }
+  return isAny;
+}
+
+/**
+ * Drops what is below a unit, but sends back what the other side has elsewhere, with all that is below it. What the other side
+ * has within another such unit would be sent back and forth: the second time it goes beside the unit.
+ */
+function empty(result: JoinResult, unit: JoinNode, directory: JoinNode, plainSide: Side, mend: MendEvent): void {
+  for (const node of [...(directory.contents?.children.values() ?? [])].flat()) {
+    const place = node[otherSide(plainSide)];
+    const placeDot = mend.dot(0);
+    if (node.wasSentBack || (place === undefined && node[plainSide] === undefined))
+      result.place(node, unit.parent as JoinNode, { ...node.entry, placeDot });
+    else if (place?.parent !== undefined) {
+      node.wasSentBack = true;
+      result.place(node, place.parent, { ...node.entry, name: place.entry.name, placeDot });
+    } else {
+      result.remove(node);
+      empty(result, unit, node, plainSide, mend);
+    }
+  }
+}
+
+/** For values of a unit that is a plain directory in the result. @returns Whether anything was mended. */
+export function placeForeignValues(result: JoinResult, mixed: readonly MixedNode[], tools: MendTools): boolean {
+  let isAny = false;
+  for (const { node, plainSide, values } of mixed) {
+    const [first, ...rest] = values;
+    if (!node.isKept || isUnit(node.entry) || first === undefined) continue;
+    isAny = true;
+    const { meta, mtimeNs } = (node[otherSide(plainSide)] as Standing).entry;
+    bear(result, node, { ...node.entry, meta, mtimeNs }, [first, ...rest], tools);
+    tools.mend.note("unit", node.entry);
+  }
+  return isAny;
+}
+
+/** In the order in which mixed nodes are mended. */
+export function sortMixed(mixed: readonly MixedNode[]): MixedNode[] {
+  return mixed.toSorted((x, y) => compareDots(x.node.id, y.node.id));
+}

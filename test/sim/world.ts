@@ -1,0 +1,199 @@
+/**
+ * Some writers, their states, and remotes that hold heads: what a simulated run acts on. Every join is made twice, by the program on
+ * trees and by the reference on flat maps, and must give the same tree to the byte.
+ */
+import { nextClock } from "../../src/base/clock.ts";
+import type { EventName, VersionVector } from "../../src/format/mod.ts";
+import { joinVectors, kinds, rootId } from "../../src/format/mod.ts";
+import { type JoinRules, type JoinState, joinRules, joinTrees, TreeReader } from "../../src/history/mod.ts";
+import { type BentRule, joinFlat } from "../support/flat-join.ts";
+import {
+  describeNode,
+  FlatBuilder,
+  type FlatNode,
+  type FlatState,
+  isPlainDirectory,
+  loadFlat,
+  type Nodes,
+  rootKey,
+} from "../support/flat-tree.ts";
+import { MemoryMeta } from "../support/memory-meta.ts";
+import type { Edit } from "./edit.ts";
+import { Ledger } from "./ledger.ts";
+
+/** A state, both ways. */
+export interface SimState extends JoinState {
+  readonly flat: FlatState;
+}
+
+export interface Peer {
+  readonly writer: bigint;
+  /** How far its clock is off. */
+  readonly skewMs: number;
+  state: SimState;
+  /** States it had, for restores. */
+  readonly older: Nodes[];
+}
+
+export interface WorldOptions {
+  readonly peers: number;
+  readonly skewsMs: readonly number[];
+  readonly valuesMax: number;
+  /** What is bent in the program, if anything. */
+  readonly rules?: Partial<JoinRules>;
+  /** What is bent in the reference; then the program's join is not made. */
+  readonly bent?: BentRule;
+  /** M7 bent: a join without a mend is dated, too. */
+  readonly datesEveryJoin?: boolean;
+}
+
+export interface Counts {
+  /** To the tree. */
+  changes: number;
+  /** Commits of changes. */
+  edits: number;
+  joins: number;
+  mends: number;
+  brackets: number;
+}
+
+const rootNode: FlatNode = {
+  id: rootId,
+  key: rootKey,
+  kind: 2,
+  parent: "",
+  name: "",
+  placeDot: rootId,
+  meta: { mode: 0o755, uid: 1000, gid: 1000, atomic: false },
+  metaDot: rootId,
+  mtimeNs: 0n,
+  mtimeDot: rootId,
+  data: [],
+};
+
+export class World {
+  readonly peers: Peer[] = [];
+  readonly ledger: Ledger = new Ledger();
+  readonly counts: Counts = { changes: 0, edits: 0, joins: 0, mends: 0, brackets: 0 };
+  readonly meta: MemoryMeta = new MemoryMeta();
+  readonly #reader: TreeReader = new TreeReader(this.meta);
+  readonly #builder = new FlatBuilder(this.meta);
+  readonly #options: WorldOptions;
+  readonly #rules: JoinRules;
+  #nowMs = 1_700_000_000_000;
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    this.#rules = { ...joinRules, ...options.rules, valuesMax: options.valuesMax };
+    const nodes = new Map([[rootKey, rootNode]]);
+    const state = { flat: { nodes, vector: new Map() }, tree: this.#builder.tree(nodes), vector: [] };
+    for (let at = 0; at < options.peers; at += 1)
+      this.peers.push({ writer: BigInt(at + 1) * 0x1111n, skewMs: options.skewsMs[at] ?? 0, state, older: [] });
+  }
+
+  /** The name of the peer's next event, above all in these states. */
+  nextEvent({ writer, skewMs }: Peer, states: readonly SimState[]): EventName {
+    this.#nowMs += 1;
+    let greatest = 0n;
+    for (const { vector } of states) for (const { clock } of vector) if (clock > greatest) greatest = clock;
+    return { writer, clock: nextClock(this.#nowMs + skewMs, greatest) };
+  }
+
+  commit(peer: Peer, edit: Edit, event: EventName): void {
+    const vector = new Map(peer.state.flat.vector).set(event.writer, event.clock);
+    this.counts.edits += 1;
+    checkValid(edit.nodes);
+    this.ledger.note(edit, event, vector);
+    peer.older.push(peer.state.flat.nodes);
+    peer.state = this.#state({ nodes: edit.nodes, vector }, peer.state.vector, event);
+  }
+
+  #state(flat: FlatState, vector: VersionVector, event: EventName | undefined): SimState {
+    const tree = this.#builder.tree(flat.nodes);
+    return { flat, tree, vector: event === undefined ? vector : withEvent(vector, event, tree) };
+  }
+
+  /** The join of two states, as the peer would make it. */
+  join(peer: Peer, a: SimState, b: SimState): SimState {
+    this.counts.joins += 1;
+    let event: EventName | undefined;
+    const name = (): EventName => {
+      event ??= this.nextEvent(peer, [a, b]);
+      return event;
+    };
+    const { bent, valuesMax, datesEveryJoin } = this.#options;
+    const expected = joinFlat(a.flat, b.flat, name, { valuesMax, ...(bent === undefined ? {} : { bent }) });
+    if (expected.state === a.flat) return a;
+    if (expected.state === b.flat) return b;
+    if (expected.isMended) this.counts.mends += 1;
+    checkValid(expected.state.nodes);
+    if (bent !== undefined) {
+      return this.#state(expected.state, joinVectors(a.vector, b.vector), event);
+    }
+    const made = joinTrees({ reader: this.#reader, sink: this.meta, a, b, event: name, rules: this.#rules });
+    const state = this.#state(expected.state, made.vector, made.event);
+    if (Buffer.compare(state.tree, made.tree) !== 0 || (made.event !== undefined) !== expected.isMended)
+      throw new Error(`the join differs from the reference:\n${this.#differences(expected.state.nodes, made.tree)}`);
+    if (datesEveryJoin !== true || made.event !== undefined) return state;
+    const dated = this.nextEvent(peer, [a, b]);
+    const flat = { nodes: state.flat.nodes, vector: new Map(state.flat.vector).set(dated.writer, dated.clock) };
+    return { ...state, flat, vector: withEvent(state.vector, dated, state.tree) };
+  }
+
+  /** The join of two states where no step mends; undefined where it would. */
+  pureJoin(a: JoinState | undefined, b: JoinState | undefined): JoinState | undefined {
+    if (a === undefined || b === undefined) return undefined;
+    try {
+      return joinTrees({ reader: this.#reader, sink: this.meta, a, b, event: refuse, rules: this.#rules });
+    } catch (error) {
+      if (error instanceof NeedsMend) return undefined;
+      throw error;
+    }
+  }
+
+  #differences(expected: Nodes, tree: Uint8Array): string {
+    const found = loadFlat(this.#reader, tree);
+    const lines: string[] = [];
+    for (const key of new Set([...expected.keys(), ...found.keys()])) {
+      const [one, two] = [expected.get(key), found.get(key)].map((node) =>
+        node === undefined ? "nothing" : describeNode(node),
+      );
+      if (one !== two) lines.push(`  expected ${one}\n  found    ${two}`);
+    }
+    return lines.join("\n");
+  }
+}
+
+class NeedsMend extends Error {}
+
+function refuse(): never {
+  throw new NeedsMend();
+}
+
+/** The event's hash in the vector is the beginning of its tree's name: enough to tell two events of one date apart. */
+function withEvent(vector: VersionVector, event: EventName, tree: Uint8Array): VersionVector {
+  const rest = vector.filter(({ writer }) => writer !== event.writer);
+  return joinVectors(rest, [{ ...event, event: tree.subarray(0, 8) }]);
+}
+
+/** @throws Error unless every node is below the root, under a name of its own, in a directory. */
+export function checkValid(nodes: Nodes): void {
+  const places = new Set<string>();
+  const kindsWithoutData: readonly number[] = [kinds.fifo, kinds.socket];
+  for (const node of nodes.values()) {
+    if (node.key === rootKey) continue;
+    const place = `${node.parent}/${node.name}`;
+    if (places.has(place)) throw new Error(`two nodes are at ${place}`);
+    places.add(place);
+    const isBare = kindsWithoutData.includes(node.kind) || isPlainDirectory(node);
+    if (isBare !== (node.data.length === 0)) throw new Error(`the node ${node.key} has lost its last value`);
+    const parent = nodes.get(node.parent);
+    if (parent === undefined || parent.kind !== 2 || (parent.meta.atomic && parent.key !== rootKey))
+      throw new Error(`the node ${node.key} is in no directory`);
+    let steps = 0;
+    for (let at: FlatNode | undefined = node; at !== undefined && at.key !== rootKey; at = nodes.get(at.parent)) {
+      steps += 1;
+      if (steps > nodes.size) throw new Error(`the node ${node.key} is within itself`);
+    }
+  }
+}
