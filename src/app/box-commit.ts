@@ -235,7 +235,7 @@ function eventFor(
   return nextEvent({
     writer,
     nowMs,
-    ...(before === undefined ? {} : { head: before }),
+    seen: before === undefined ? [] : fullVector(before),
     ...(last === undefined ? {} : { last }),
   });
 }

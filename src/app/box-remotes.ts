@@ -1,20 +1,18 @@
 /** `fetch`, `push` and `pull`: the box and its remotes. */
 import { toHex } from "../base/bytes.ts";
-import { isKind, OuroError } from "../base/errors.ts";
+import { OuroError } from "../base/errors.ts";
 import { nodeDisk } from "../base/node-disk.ts";
-import { type BoxIdentity, compareVectors, fullVector, type Hash, type NamedCommit, wrapKey } from "../format/mod.ts";
+import { type BoxIdentity, type Hash, type NamedCommit, wrapKey } from "../format/mod.ts";
 import { verifySignature } from "../peer/mod.ts";
 import { nodeCopier, openRemote, type Remote } from "../remote/mod.ts";
 import { type FetchResult, fetch, initRemote, push, type SyncOptions } from "../sync/mod.ts";
-import { moveFolder, resumeMove } from "./move-folder.ts";
+import { joinHeads } from "./join-heads.ts";
+import { resumeMove } from "./move-folder.ts";
 import type { OpenBox } from "./open-box.ts";
 import { keepOwnHead } from "./own-head.ts";
 import { peerName } from "./peer-name.ts";
 import { headsOfRemotes } from "./remote-heads.ts";
 import { getRemote, type RemoteRow } from "./remote-list.ts";
-
-/** How often a pull looks again since another command has moved the head. */
-const roundsMax = 10;
 
 export interface FetchReport {
   readonly packs: number;
@@ -30,10 +28,19 @@ export interface PushReport {
   readonly bytes: number;
 }
 
+export interface PullRequest {
+  /** Takes in what would remove or overwrite a great part of the files, too. */
+  readonly force: boolean;
+}
+
 export interface PullReport {
   readonly fetched: FetchReport;
   /** The commit that the head has moved to; absent when it has not. */
   readonly moved?: Hash;
+  /** How many things had to be mended in a join. */
+  readonly mends: number;
+  /** What was not committed here and was in the way is in this commit. */
+  readonly saved?: Hash;
   /** Something could not be taken in, or not written as it should be. */
   readonly partial: boolean;
 }
@@ -94,62 +101,32 @@ async function wrappedIdentity({ identity, secrets, context }: OpenBox, row: Rem
   return { ...identity, keys: [await wrapKey(secrets.key, identity.box, passphrase, { random: context.random })] };
 }
 
-/** Fetches, and moves head and folder forward when all that is here is in what came. */
-export async function pullBox(box: OpenBox, name: string | undefined): Promise<PullReport> {
+/** Fetches, and joins what others have on this branch with what is here. */
+export async function pullBox(box: OpenBox, name: string | undefined, { force }: PullRequest): Promise<PullReport> {
   const row = getRemote(box, name);
   await resumeMove(box);
   await using remote = openBoxRemote(box, row, { create: false });
   const fetched = await fetchFrom(box, row, remote);
-  for (let round = 1; ; round += 1) {
-    const from = box.state.head();
-    const target = findTarget(box, row);
-    if (target === undefined) {
-      keepOwnHead(box);
-      return { fetched, partial: fetched.partial };
-    }
-    try {
-      const { isPartial } = await moveFolder(box, target.id, {
-        command: "pull",
-        ...(from === undefined ? {} : { from }),
-      });
-      return { fetched, moved: target.id, partial: isPartial || fetched.partial };
-    } catch (thrown) {
-      // Somebody has committed meanwhile: the target must have that, too.
-      if (round === roundsMax || !isKind(thrown, "stale")) throw thrown;
-    }
-  }
+  const { moved, mends, saved, isPartial } = await joinHeads(box, {
+    command: "pull",
+    others: () => commitsOnBranch(box, box.branch, row.name),
+    isGuarded: !force,
+  });
+  if (moved === undefined) keepOwnHead(box);
+  return {
+    fetched,
+    mends,
+    partial: isPartial || fetched.partial,
+    ...(moved === undefined ? {} : { moved }),
+    ...(saved === undefined ? {} : { saved }),
+  };
 }
 
-/**
- * The commit of a branch on the remote that has all others and what is here; undefined when that is here already.
- * @throws OuroError "diverged".
- */
-export function findTarget(box: OpenBox, row: RemoteRow, branch: string = box.branch): NamedCommit | undefined {
-  const own = box.headCommit();
-  let best = own;
-  for (const { commit, branch: of } of headsOfRemotes(box, row.name)) {
-    if (of !== branch) continue;
-    const named = box.commits.read(commit);
-    if (best === undefined) {
-      best = named;
-      continue;
-    }
-    const order = compareVectors(fullVector(named), fullVector(best));
-    if (order === "after") best = named;
-    else if (order === "concurrent") throw diverged(best, named, own);
-  }
-  return best === undefined || best === own ? undefined : best;
-}
-
-function diverged(a: NamedCommit, b: NamedCommit, own: NamedCommit | undefined): OuroError {
-  const name = (named: NamedCommit): string => `${toHex(named.id).slice(0, 12)}${named === own ? " (yours)" : ""}`;
-  return new OuroError(
-    "diverged",
-    `Cannot pull: commits ${name(a)} and ${name(b)} each have changes that the other has not`,
-    {
-      hint: "Joining them is not in this version. Look at the other with `ourobox log COMMIT`, and take from it what you want with `ourobox restore --source COMMIT PATH`.",
-    },
-  );
+/** What remotes have of a branch. @param remote Only this one's; absent: all. */
+export function commitsOnBranch(box: OpenBox, branch: string, remote?: string): NamedCommit[] {
+  return headsOfRemotes(box, remote)
+    .filter((head) => head.branch === branch)
+    .map(({ commit }) => box.commits.read(commit));
 }
 
 /** @throws OuroError "unsupported", "usage", and with `create` those of making a folder. */

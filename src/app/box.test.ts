@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { TestWorld } from "../../test/support/app-world.ts";
-import { isKind } from "../base/errors.ts";
 import { Box, cloneBox } from "./mod.ts";
 
 const world = new TestWorld(mkdtempSync(join(tmpdir(), "ouro-app-")));
@@ -52,32 +51,38 @@ test("a pull goes on beside uncommitted changes that it does not touch", async (
   );
 });
 
-test("a pull refuses to replace a file that was changed and not committed, and changes nothing", async () => {
+test("a pull commits what is changed here and in its way, and then joins it", async () => {
   const { a, b, pathA, pathB } = await twoFolders();
   for (const name of ["one", "two"]) writeFileSync(join(pathA, name), "second\n");
   await a.commit({ message: "second", all: true });
   await a.push();
   writeFileSync(join(pathB, "two"), "mine\n");
-  const before = b.head();
-  await assert.rejects(b.pull(), (error) => isKind(error, "diverged") && /not committed: two$/.test(error.message));
-  assert.deepEqual(b.head(), before);
-  assert.equal(readFileSync(join(pathB, "one"), "utf8"), "first one\n");
+  const { saved, moved } = await b.pull();
+  assert(saved !== undefined && moved !== undefined);
+  assert.equal(readFileSync(join(pathB, "one"), "utf8"), "second\n");
   assert.equal(readFileSync(join(pathB, "two"), "utf8"), "mine\n");
+  const [conflict] = b.conflicts([]);
+  assert.equal(Buffer.from(conflict?.path ?? []).toString(), "two");
 });
 
-test("a pull refuses heads that have gone apart", async () => {
+test("heads that have gone apart are joined by the same commit wherever it is done", async () => {
   const { a, b, pathA, pathB } = await twoFolders();
   for (const [box, path] of [
     [a, pathA],
     [b, pathB],
   ] as const) {
-    writeFileSync(join(path, "one"), `of ${path}\n`);
+    writeFileSync(join(path, path === pathA ? "one" : "two"), `of ${path}\n`);
     await box.commit({ message: "apart", all: true });
   }
   await a.push();
-  await assert.rejects(b.pull(), (error) => isKind(error, "diverged") && error.hint !== undefined);
   await b.push();
-  assert.equal(readFileSync(join(pathB, "one"), "utf8"), `of ${pathB}\n`);
+  await a.pull();
+  await b.pull();
+  assert.deepEqual(a.head()?.commit, b.head()?.commit);
+  for (const path of [pathA, pathB]) {
+    assert.equal(readFileSync(join(path, "one"), "utf8"), `of ${pathA}\n`);
+    assert.equal(readFileSync(join(path, "two"), "utf8"), `of ${pathB}\n`);
+  }
 });
 
 test("a commit that is made while a pull looks for its goal is not lost", async () => {
@@ -95,10 +100,13 @@ test("a commit that is made while a pull looks for its goal is not lost", async 
   };
   writeFileSync(join(pathB, "two"), "mine\n");
   await using box = await Box.open(pathB, { ...context, progress });
-  await assert.rejects(box.pull(), (error) => isKind(error, "diverged"));
+  await box.pull();
   const { id } = (await committed) ?? {};
   assert(id !== undefined);
-  assert.deepEqual(Buffer.from(box.head()?.commit ?? []), Buffer.from(id));
+  const ids = [...box.log({ paths: [], withChanges: false })].map((commit) => Buffer.from(commit.id).toString("hex"));
+  assert(ids.includes(Buffer.from(id).toString("hex")), "the head has what was committed meanwhile");
+  assert.equal(readFileSync(join(pathB, "one"), "utf8"), "second\n");
+  assert.equal(readFileSync(join(pathB, "two"), "utf8"), "mine\n");
 });
 
 test("a box whose state.sqlite is lost goes on from the file of its head", async () => {

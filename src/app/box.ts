@@ -22,7 +22,15 @@ import {
   readContent,
   resolveIn,
 } from "./box-history.ts";
-import { type FetchReport, fetchBox, type PullReport, type PushReport, pullBox, pushBox } from "./box-remotes.ts";
+import {
+  type FetchReport,
+  fetchBox,
+  type PullReport,
+  type PullRequest,
+  type PushReport,
+  pullBox,
+  pushBox,
+} from "./box-remotes.ts";
 import { type RestoreReport, type RestoreRequest, restoreBox } from "./box-restore.ts";
 import { checkBox, type GcReport, gcBox } from "./box-upkeep.ts";
 import {
@@ -37,6 +45,7 @@ import {
 import type { Change, Path } from "./changes.ts";
 import { type Conflict, conflictsOf } from "./conflicts.ts";
 import type { AppContext } from "./context.ts";
+import { type JoinReport, mergeCommit } from "./join-heads.ts";
 import { findBox } from "./layout.ts";
 import { makeBoxFolder } from "./make-box.ts";
 import { lockWhole } from "./move-folder.ts";
@@ -45,6 +54,7 @@ import { checkPicks, removePicks } from "./picks.ts";
 import { addRemote, type RemoteRow, remotesOf, removeRemote, renameRemote, setRemoteUrl } from "./remote-list.ts";
 import { type RepairReport, repairBox } from "./repair-box.ts";
 import { type Resolution, type ResolveReport, resolveConflicts } from "./resolve.ts";
+import { type SyncReport, type SyncRequest, syncBox } from "./sync-box.ts";
 import { setTag, type TagRow, tagsOf, untag } from "./tags.ts";
 import { findUndone, operationsOf, restoreOperation, type UndoReport, undoOperation } from "./undo.ts";
 
@@ -213,8 +223,17 @@ export class Box extends OpenBox {
     return pushBox(this, remote);
   }
 
-  pull(remote?: string): Promise<PullReport> {
-    return pullBox(this, remote);
+  pull(remote?: string, request: PullRequest = { force: false }): Promise<PullReport> {
+    return pullBox(this, remote, request);
+  }
+
+  merge(commit: Hash, name: string): Promise<JoinReport> {
+    return mergeCommit(this, commit, name);
+  }
+
+  /** @param remotes By name; none: all there are. */
+  sync(remotes: readonly string[], request: SyncRequest): Promise<SyncReport> {
+    return syncBox(this, remotes, request);
   }
 
   check(options: { readonly readData: boolean }): AsyncIterable<Damage> {

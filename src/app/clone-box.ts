@@ -7,14 +7,13 @@ import { OuroError } from "../base/errors.ts";
 import { type BoxIdentity, fullVector, greatestClock, type Hash } from "../format/mod.ts";
 import { readRemoteIdentity, unlockIdentity } from "../sync/mod.ts";
 import { Box } from "./box.ts";
-import { fetchFrom, findTarget, openBoxRemote } from "./box-remotes.ts";
+import { commitsOnBranch, fetchFrom, openBoxRemote } from "./box-remotes.ts";
 import type { AppContext } from "./context.ts";
 import { findStat, listNames } from "./disk-folders.ts";
+import { joinHeads } from "./join-heads.ts";
 import { boxFolder, layoutOf } from "./layout.ts";
 import { makeBoxFolder, readSecrets } from "./make-box.ts";
-import { moveFolder } from "./move-folder.ts";
 import { keepOwnHead } from "./own-head.ts";
-import { ownWriterOn } from "./own-writer.ts";
 import { headsOfRemotes } from "./remote-heads.ts";
 import { addRemote, remotesOf } from "./remote-list.ts";
 
@@ -55,16 +54,21 @@ export async function cloneBox(
   if (row === undefined) throw new OuroError("not-found", "Cannot clone: the remote origin was removed meanwhile");
   const fetched = await fetchFrom(box, row, remote);
   const branch = wanted ?? likelyBranch(box, row.name);
-  const target = findTarget(box, row, branch);
-  if (wanted !== undefined && target === undefined && box.head() === undefined) throw noBranch(url, wanted);
-  if (target === undefined) {
+  const others = commitsOnBranch(box, branch, row.name);
+  if (wanted !== undefined && others.length === 0) throw noBranch(url, wanted);
+  if (others.length === 0) {
     if (fetched.partial && box.head() === undefined) throw nothingWhole(url);
     keepOwnHead(box);
     return { partial: fetched.partial };
   }
-  const onto = { writer: ownWriterOn(box, branch), branch };
-  const { isPartial } = await moveFolder(box, target.id, { command: "clone", onto });
-  return { head: target.id, partial: isPartial || fetched.partial };
+  const { moved, isPartial } = await joinHeads(box, {
+    command: "clone",
+    branch,
+    others: () => commitsOnBranch(box, branch, row.name),
+    isGuarded: false,
+  });
+  const head = moved ?? box.head()?.commit;
+  return { partial: isPartial || fetched.partial, ...(head === undefined ? {} : { head }) };
 }
 
 function likelyBranch(box: Box, remote: string): string {

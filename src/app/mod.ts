@@ -19,5 +19,6 @@ export type { RepairReport } from "./repair-box.ts";
 export type { Resolution, ResolveReport } from "./resolve.ts";
 export { findSetting, settingTable } from "./setting-table.ts";
 export { type SettingRow, type SettingScope, Settings, variableOfSetting } from "./settings.ts";
+export type { SyncReport } from "./sync-box.ts";
 export type { TagRow } from "./tags.ts";
 export { takesOthersWork, type UndoReport } from "./undo.ts";

@@ -31,6 +31,13 @@ import { isSameHead } from "./own-writer.ts";
 
 const pathsShownMax = 5;
 
+const uncommitted = Symbol("uncommitted changes in the way");
+
+/** Whether a move was refused since it would have replaced what is not committed. */
+export function isStoppedByChanges(error: unknown): boolean {
+  return isKind(error, "diverged") && error.cause === uncommitted;
+}
+
 export interface MoveOptions {
   /** What is recorded of it. */
   readonly command: string;
@@ -212,7 +219,10 @@ function requireUntouched(target: Hash, changes: readonly Change[], way: Written
   throw new OuroError(
     "diverged",
     `Cannot go on to commit ${toHex(target).slice(0, 12)}: it would replace what is changed here and not committed: ${shown.join(", ")}${more}`,
-    { hint: "Commit it, or bring back what was there with `ourobox restore`, and run the command again." },
+    {
+      hint: "Commit it, or bring back what was there with `ourobox restore`, and run the command again.",
+      cause: uncommitted,
+    },
   );
 }
 

@@ -52,6 +52,16 @@ export const settingTable: Readonly<Record<string, Setting>> = {
     default: "blake3",
     check: oneOf("blake3", "sha256"),
   },
+  "sync.guard-files": {
+    help: "Pull and sync take in whatever removes or overwrites no more files than this",
+    default: "100",
+    check: (value) => (/^\d{1,9}$/.test(value) ? undefined : "it is a number of files"),
+  },
+  "sync.guard-share": {
+    help: "Beyond that they stop at what removes or overwrites more than this share of the files, in percent",
+    default: "50",
+    check: (value) => (/^(100|[1-9]?\d)$/.test(value) ? undefined : "it is a number from 0 to 100"),
+  },
   "ui.color": {
     help: "Colour: auto (on a terminal), always, never",
     default: "auto",

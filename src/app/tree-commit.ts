@@ -42,7 +42,7 @@ export async function commitTree(box: OpenBox, request: TreeCommitRequest): Prom
   const head = box.commits.read(own.commit);
   const writer = currentWriter(box, own);
   const nowMs = context.clock.nowMs();
-  const event = nextEvent({ ...writer, nowMs, head });
+  const event = nextEvent({ ...writer, nowMs, seen: fullVector(head) });
   const meta = store.openMetaWriter();
   try {
     const tree = await request.edit(head, event, meta);

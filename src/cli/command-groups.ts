@@ -4,8 +4,8 @@ export const commandGroups: readonly { readonly title: string; readonly names: r
   { title: "Keep what you have", names: ["status", "add", "commit", "tag"] },
   { title: "Look back", names: ["log", "show", "diff", "ls", "cat", "du"] },
   { title: "Go back", names: ["undo", "op", "restore"] },
-  { title: "Work together", names: ["conflicts", "resolve", "branch", "switch"] },
-  { title: "Other places", names: ["remote", "fetch", "pull", "push"] },
+  { title: "Work together", names: ["conflicts", "resolve", "branch", "switch", "merge"] },
+  { title: "Other places", names: ["sync", "remote", "fetch", "pull", "push"] },
   { title: "Look after a box", names: ["check", "gc", "config"] },
   { title: "About Ourobox", names: ["help", "version"] },
 ];

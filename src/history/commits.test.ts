@@ -50,9 +50,9 @@ test("an event's clock is above all that its head has seen, even when the wall c
   const history = new ModelHistory();
   const ahead = history.commit(new ModelTree(), { timeMs: 1_800_000_000_000 });
   assert.ok(ahead.commit.type === "event");
-  const event = nextEvent({ writer: 2n, head: ahead, nowMs: 5 });
+  const event = nextEvent({ writer: 2n, seen: fullVector(ahead), nowMs: 5 });
   assert.equal(event.clock, ahead.commit.clock + 1n);
-  const own = nextEvent({ writer: 2n, last: { clock: event.clock + 9n }, head: ahead, nowMs: 5 });
+  const own = nextEvent({ writer: 2n, last: { clock: event.clock + 9n }, seen: fullVector(ahead), nowMs: 5 });
   assert.equal(own.clock, event.clock + 10n);
 });
 
@@ -62,13 +62,13 @@ test("a writer of whose commits the head knows more than the box itself is an ol
   assert.ok(one.commit.type === "event");
   const last = { clock: one.commit.clock };
   const two = history.commit(new ModelTree());
-  nextEvent({ writer: 1n, head: one, last, nowMs: 5 });
+  nextEvent({ writer: 1n, seen: fullVector(one), last, nowMs: 5 });
   assert.throws(
-    () => nextEvent({ writer: 1n, head: two, last, nowMs: 5 }),
+    () => nextEvent({ writer: 1n, seen: fullVector(two), last, nowMs: 5 }),
     (error) => isKind(error, "stale"),
   );
   assert.throws(
-    () => nextEvent({ writer: 1n, head: two, nowMs: 5 }),
+    () => nextEvent({ writer: 1n, seen: fullVector(two), nowMs: 5 }),
     (error) => isKind(error, "stale"),
   );
 });

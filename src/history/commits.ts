@@ -14,7 +14,6 @@ import {
   encodeCommit,
   encodeStoredCommit,
   findVectorEntry,
-  fullVector,
   greatestClock,
   type Hash,
   type Hasher,
@@ -85,20 +84,19 @@ export class CommitReader {
 
 export interface EventOptions {
   readonly writer: WriterId;
-  /** The commit that the event is made on; absent for a box's first. */
-  readonly head?: NamedCommit;
+  /** All that the event's state has taken in: the full vectors of what it is made on. Empty for a box's first. */
+  readonly seen: VersionVector;
   /** The writer's own last event. */
   readonly last?: { readonly clock: bigint };
   readonly nowMs: number;
 }
 
 /**
- * The name of the writer's next event, with which its edits are dated: above all that its head has seen.
- * @throws OuroError "stale" when the head has seen a later event of this writer than it knows itself: the box is an old
+ * The name of the writer's next event, with which its edits are dated: above all that it has seen.
+ * @throws OuroError "stale" when that holds a later event of this writer than it knows itself: the box is an old
  * copy, and would give out the same dots again.
  */
-export function nextEvent({ writer, head, last, nowMs }: EventOptions): EventName {
-  const seen = head === undefined ? [] : fullVector(head);
+export function nextEvent({ writer, seen, last, nowMs }: EventOptions): EventName {
   const own = findVectorEntry(seen, writer);
   if (own !== undefined && own.clock > (last?.clock ?? 0n)) {
     throw new OuroError(

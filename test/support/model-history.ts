@@ -52,13 +52,12 @@ export class ModelHistory {
     const timeMs = options.timeMs ?? this.#nowMs;
     const last = this.#last.get(writer);
     const parents = options.parents ?? (last === undefined ? [] : [last]);
-    const [head] = parents;
     const seen = parents.reduce((vector: VersionVector, each) => joinVectors(vector, fullVector(each)), []);
     const lastEvent = last?.commit.type === "event" ? { clock: last.commit.clock, id: last.id } : undefined;
     const event: EventName = nextEvent({
       writer,
       nowMs: timeMs,
-      ...(head === undefined ? {} : { head }),
+      seen,
       ...(lastEvent === undefined ? {} : { last: lastEvent }),
     });
     const made = makeEventCommit(

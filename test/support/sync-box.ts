@@ -120,7 +120,7 @@ export class TestBox implements Disposable {
     const event = nextEvent({
       writer: this.writer,
       nowMs: this.#nowMs,
-      ...(head && { head }),
+      seen: head === undefined ? [] : fullVector(head),
       ...(own?.last && { last: own.last }),
     });
     const items = await this.#ingest(files);

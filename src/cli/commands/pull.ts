@@ -1,34 +1,44 @@
-/** `ourobox pull`: go on to what others have pushed. */
+/** `ourobox pull`: join what others have pushed. */
 import { toHex } from "../../base/bytes.ts";
 import { type Command, defineCommand } from "../command.ts";
 import { shortId } from "../commits.ts";
+import { counted } from "../format.ts";
 import { openBox } from "../open.ts";
 import { exitStatus } from "../status.ts";
 import { describeFetch, fetchJson, remoteOf } from "../transfers.ts";
 
-const usageText = "pull [REMOTE]";
+const usageText = "pull [--force] [REMOTE]";
 
 export const command: Command = defineCommand({
   name: "pull",
-  summary: "Fetch, and bring the folder up to date",
+  summary: "Fetch, and join it with what is here",
   usage: usageText,
   description: `
-Do \`ourobox fetch\`, then move HEAD and the folder forward to the newest commit of this branch. Files that were changed here and not
-committed stay as they are; where one would have to be replaced, nothing is moved and the message names it. Nor is anything
-moved when there are commits here that the other side does not have, and the other way round: joining such histories is not in this version.`,
-  options: {},
+Do \`ourobox fetch\`, then join what REMOTE has of this branch with HEAD, and bring the folder up to date. Nothing that was done here or there is lost: what was
+changed on both sides is in conflict afterwards (\`ourobox conflicts\`), with the latest shown. Files that were changed here and not committed stay as they
+are; where one would have to be replaced, what is changed here is committed first.
+
+It stops when it would remove or overwrite more than half of the files (settings sync.guard-share and sync.guard-files); --force goes on.`,
+  options: {
+    force: { kind: "flag", short: "f", help: "Go on though much would be removed or overwritten" },
+  },
   dryRun: "refused",
 
-  async run(context, _values, operands) {
+  async run(context, values, operands) {
     await using box = await openBox(context);
-    const report = await box.pull(remoteOf(operands, usageText));
-    const { moved, partial } = report;
-    if (context.json)
-      context.out.json({ ...fetchJson(report.fetched), head: moved === undefined ? null : toHex(moved), partial });
-    else {
-      context.messages.notice(describeFetch(report.fetched));
-      if (moved !== undefined) context.messages.notice(`Now at commit ${shortId(moved)}`);
-      else context.messages.notice(partial ? "HEAD stays where it is" : "Already up to date");
+    const report = await box.pull(remoteOf(operands, usageText), { force: values.force });
+    const { moved, mends, saved, partial } = report;
+    const conflicts = moved === undefined ? 0 : box.conflicts([]).length;
+    if (context.json) {
+      const [head, savedId] = [moved, saved].map((id) => (id === undefined ? null : toHex(id)));
+      context.out.json({ ...fetchJson(report.fetched), head, saved: savedId, mends, conflicts, partial });
+    } else {
+      const { messages } = context;
+      messages.notice(describeFetch(report.fetched));
+      if (saved !== undefined) messages.notice(`Committed what was changed here: ${shortId(saved)}`);
+      if (moved !== undefined) messages.notice(`Now at commit ${shortId(moved)}`);
+      else messages.notice(partial ? "HEAD stays where it is" : "Already up to date");
+      if (conflicts > 0) messages.notice(`${counted(conflicts, "file")} in conflict: \`ourobox conflicts\` lists them`);
     }
     return partial ? exitStatus.partial : exitStatus.ok;
   },

@@ -1,0 +1,155 @@
+/**
+ * Joining others' heads with the own, and moving the folder to what comes out. Used by pull, sync, merge and clone.
+ *
+ * What is not committed and in the way is committed first, so that a join loses nothing (DESIGN 7, R3). When another command moves the head
+ * meanwhile, all is done again.
+ */
+import { equalBytes } from "../base/bytes.ts";
+import { isKind } from "../base/errors.ts";
+import { commitFlags, type Hash, type NamedCommit } from "../format/mod.ts";
+import { type JoinDraft, joinCommits, makeEventCommit, nextEvent, type OwnHead, putCommit } from "../history/mod.ts";
+import type { MetaSink } from "../store/mod.ts";
+import { type CommitReport, commitBox } from "./box-commit.ts";
+import { requireModest } from "./guard.ts";
+import { isStoppedByChanges, lockWhole, moveFolder, resumeMove } from "./move-folder.ts";
+import type { OpenBox } from "./open-box.ts";
+import { currentWriter, ownWriterOn } from "./own-writer.ts";
+import { peerName } from "./peer-name.ts";
+
+export interface JoinRequest {
+  /** What is recorded of it. */
+  readonly command: string;
+  /** The branch of a box that has no head yet; that at hand by default. */
+  readonly branch?: string;
+  /** What is to be joined with the head, asked for anew when it must be done again. */
+  readonly others: () => readonly NamedCommit[];
+  /** Refuses to remove or overwrite a great part of the files. */
+  readonly isGuarded: boolean;
+  /** Called before a join that mends, once: whoever waits may find the mend done by another. @returns Whether to look again. */
+  readonly beforeMend?: () => Promise<boolean>;
+}
+
+export interface JoinReport {
+  /** What the head has moved to; absent when it has all that the others have. */
+  readonly moved?: Hash;
+  /** How many things had to be mended. */
+  readonly mends: number;
+  /** What was not committed and in the way is in this commit. */
+  readonly saved?: Hash;
+  readonly isPartial: boolean;
+}
+
+const roundsMax = 20;
+
+interface JoinedOf {
+  readonly from: OwnHead | undefined;
+  readonly own: NamedCommit | undefined;
+  readonly others: readonly NamedCommit[];
+  readonly branch: string | undefined;
+}
+
+interface Joined {
+  readonly commit: NamedCommit;
+  readonly mends: number;
+  /** Of a mend: who this working copy is after its event. */
+  readonly onto?: Omit<OwnHead, "commit">;
+}
+
+/** @throws OuroError "diverged" when a writer's clocks were given out twice, or the guard stops it; "stale" when the head moves all the time. */
+export async function joinHeads(box: OpenBox, request: JoinRequest): Promise<JoinReport> {
+  const { state, store } = box;
+  let saved: Hash | undefined;
+  let hasWaited = false;
+  let isPartial = false;
+  for (let round = 1; ; round += 1) {
+    await resumeMove(box);
+    const from = state.head();
+    const own = from === undefined ? undefined : box.commits.read(from.commit);
+    const meta = store.openMetaWriter();
+    try {
+      const joined = joinAndPut(box, meta, { from, own, others: request.others(), branch: request.branch });
+      if (joined === undefined || (own !== undefined && equalBytes(joined.commit.id, own.id))) {
+        meta.abort();
+        return { mends: 0, isPartial, ...(saved === undefined ? {} : { saved }) };
+      }
+      if (joined.mends > 0 && !hasWaited && request.beforeMend !== undefined) {
+        hasWaited = true;
+        if (await request.beforeMend()) {
+          meta.abort();
+          continue;
+        }
+      }
+      meta.finish();
+      const { commit, mends } = joined;
+      const onto = joined.onto ?? (from === undefined ? ownOn(box, request.branch) : undefined);
+      if (request.isGuarded && own !== undefined) requireModest(box, own, commit);
+      const options = { command: request.command, ...(onto && { onto }), ...(from && { from }) };
+      const moved = await moveFolder(box, commit.id, options);
+      isPartial ||= moved.isPartial;
+      return { moved: commit.id, mends, isPartial, ...(saved === undefined ? {} : { saved }) };
+    } catch (thrown) {
+      meta.abort();
+      if (round === roundsMax) throw thrown;
+      if (isKind(thrown, "stale")) continue;
+      if (!isStoppedByChanges(thrown)) throw thrown;
+      const report = await commitChanges(box, `Before a ${request.command}`);
+      isPartial ||= report.partial;
+      if (report.id === undefined) throw thrown;
+      saved = report.id;
+    } finally {
+      store.endWriting();
+    }
+  }
+}
+
+/** Who this working copy is on a branch that it has not been on. */
+function ownOn(box: OpenBox, branch: string = box.branch): Omit<OwnHead, "commit"> {
+  return { writer: ownWriterOn(box, branch), branch };
+}
+
+/** Commits everything that was changed in the folder. */
+export async function commitChanges(box: OpenBox, message: string): Promise<CommitReport> {
+  using _ = await lockWhole(box, "shared");
+  return await commitBox(box, { message, all: true, flags: commitFlags.automatic });
+}
+
+/** Joins commits, and keeps what comes out in the sink. @returns Undefined when there is nothing at all. */
+function joinAndPut(box: OpenBox, meta: MetaSink, { from, own, others, branch }: JoinedOf): Joined | undefined {
+  const [first, ...rest] = own === undefined ? others : [own, ...others];
+  if (first === undefined) return undefined;
+  const writer = from === undefined ? ownOn(box, branch) : currentWriter(box, from);
+  const { hasher } = box.store;
+  const nowMs = box.context.clock.nowMs();
+  const joined = joinCommits([first, ...rest], {
+    reader: box.reader,
+    sink: meta,
+    hasher,
+    box: box.identity.box,
+    event: (seen) => nextEvent({ ...writer, nowMs, seen }),
+    makeEvent: (event, draft: JoinDraft) =>
+      makeEventCommit(
+        {
+          ...draft,
+          box: box.identity.box,
+          ...event,
+          ...(writer.last === undefined ? {} : { previous: writer.last }),
+          peer: box.peer().publicKey,
+          timeMs: nowMs,
+          flags: commitFlags.automatic | commitFlags.mend,
+          author: peerName(box),
+          message: "",
+        },
+        { hasher, sign: (bytes) => box.peer().sign(bytes) },
+      ),
+  });
+  if (joined.type !== "greatest") putCommit(meta, joined.commit);
+  if (joined.type !== "mend") return { commit: joined.commit, mends: 0 };
+  const last = { clock: joined.event.clock, id: joined.commit.id };
+  return { commit: joined.commit, mends: joined.mends.length, onto: { ...writer, last } };
+}
+
+/** Joins a commit of another branch, or any other, with the head. @param name What people call it. */
+export function mergeCommit(box: OpenBox, commit: Hash, name: string): Promise<JoinReport> {
+  const other = box.commits.read(commit);
+  return joinHeads(box, { command: `merge ${name}`, others: () => [other], isGuarded: false });
+}

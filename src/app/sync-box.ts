@@ -1,0 +1,126 @@
+/**
+ * `sync`: commit what changed here, fetch what others have, join, push. Repeatable: when there is nothing to do nothing is done. A remote that does not
+ * answer is left for the next time, and the others are served.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { isKind, type OuroError } from "../base/errors.ts";
+import type { Hash } from "../format/mod.ts";
+import { commitsOnBranch, type FetchReport, fetchBox, type PushReport, pushBox } from "./box-remotes.ts";
+import { conflictsOf } from "./conflicts.ts";
+import { commitChanges, joinHeads } from "./join-heads.ts";
+import { resumeMove } from "./move-folder.ts";
+import type { OpenBox } from "./open-box.ts";
+import { keepOwnHead } from "./own-head.ts";
+import { remotesOf } from "./remote-list.ts";
+
+export interface SyncRequest {
+  /** Takes in what would remove or overwrite a great part of the files, too. */
+  readonly force: boolean;
+  /** Of the commit of what was changed here. */
+  readonly message: string;
+}
+
+export interface SyncReport {
+  /** What was changed here. */
+  readonly committed?: Hash;
+  /** What the head has moved to by what others did. */
+  readonly moved?: Hash;
+  readonly mends: number;
+  /** Files in conflict, when something was joined. */
+  readonly conflicts: number;
+  readonly fetched: readonly (FetchReport & { readonly remote: string })[];
+  readonly pushed: readonly (PushReport & { readonly remote: string })[];
+  /** Remotes that could not be reached, or not be written to. */
+  readonly failed: readonly { readonly remote: string; readonly error: OuroError }[];
+  readonly partial: boolean;
+}
+
+/** Two machines that join at the same moment would both mend the same things: whoever waits longer finds it done. */
+const mendWaitMsMax = 500;
+
+/**
+ * @param names Of remotes; none: all there are.
+ * @throws As `commitBox` and `joinHeads`. What goes wrong with a remote is in the report.
+ */
+export async function syncBox(
+  box: OpenBox,
+  names: readonly string[],
+  { force, message }: SyncRequest,
+): Promise<SyncReport> {
+  await resumeMove(box);
+  const remotes = names.length > 0 ? names : remotesOf(box).map(({ name }) => name);
+  const failed = new Map<string, OuroError>();
+  const attempt = async <T>(remote: string, body: () => Promise<T>): Promise<T | undefined> => {
+    if (failed.has(remote)) return undefined;
+    try {
+      return await body();
+    } catch (thrown) {
+      if (!isKind(thrown) || ["aborted", "no-space", "wrong-key", "corrupt"].includes(thrown.kind)) throw thrown;
+      failed.set(remote, thrown);
+      return undefined;
+    }
+  };
+  const own = box.root === undefined ? undefined : await commitChanges(box, message);
+  const fetched = new Map<string, FetchReport>();
+  const fetchAll = async (): Promise<boolean> => {
+    let isNew = false;
+    for (const remote of remotes) {
+      const report = await attempt(remote, () => fetchOrNothing(box, remote));
+      if (report === undefined) continue;
+      isNew ||= report.heads > 0;
+      const before = fetched.get(remote);
+      fetched.set(remote, before === undefined ? report : sum(before, report));
+    }
+    return isNew;
+  };
+  await fetchAll();
+  const joined = await joinHeads(box, {
+    command: "sync",
+    others: () => commitsOnBranch(box, box.branch),
+    isGuarded: !force,
+    async beforeMend() {
+      await sleep(((box.context.random(1)[0] ?? 0) / 255) * mendWaitMsMax, undefined, { signal: box.context.signal });
+      return fetchAll();
+    },
+  });
+  if (joined.moved === undefined) keepOwnHead(box);
+  const pushed: (PushReport & { readonly remote: string })[] = [];
+  if (box.head() !== undefined) {
+    for (const remote of remotes) {
+      const report = await attempt(remote, () => pushBox(box, remote));
+      if (report !== undefined) pushed.push({ remote, ...report });
+    }
+  }
+  const isPartial = [...fetched.values()].some(({ partial }) => partial);
+  return {
+    ...(own?.id === undefined ? {} : { committed: own.id }),
+    ...(joined.moved === undefined ? {} : { moved: joined.moved }),
+    mends: joined.mends,
+    conflicts: joined.moved === undefined ? 0 : conflictsOf(box).length,
+    fetched: [...fetched].map(([remote, report]) => ({ remote, ...report })),
+    pushed,
+    failed: [...failed].map(([remote, error]) => ({ remote, error })),
+    partial: isPartial || joined.isPartial || own?.partial === true || failed.size > 0,
+  };
+}
+
+/** A remote that nobody has pushed to yet has nothing. */
+async function fetchOrNothing(box: OpenBox, remote: string): Promise<FetchReport> {
+  const isNew = box.state.remoteHeads(remote).length === 0;
+  try {
+    return await fetchBox(box, remote);
+  } catch (thrown) {
+    // If it is not there at all, the push says so.
+    if (!isNew || (!isKind(thrown, "not-found") && !isKind(thrown, "offline"))) throw thrown;
+    return { packs: 0, bytes: 0, heads: 0, partial: false };
+  }
+}
+
+function sum(a: FetchReport, b: FetchReport): FetchReport {
+  return {
+    packs: a.packs + b.packs,
+    bytes: a.bytes + b.bytes,
+    heads: a.heads + b.heads,
+    partial: a.partial || b.partial,
+  };
+}

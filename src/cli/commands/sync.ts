@@ -1,0 +1,59 @@
+/** `ourobox sync`: commit, fetch, join, push. */
+import type { SyncReport } from "../../app/mod.ts";
+import { toHex } from "../../base/bytes.ts";
+import { type Command, type CommandContext, defineCommand } from "../command.ts";
+import { shortId } from "../commits.ts";
+import { counted, formatSize } from "../format.ts";
+import { openBox } from "../open.ts";
+import { textOf } from "../paths.ts";
+import { exitStatus } from "../status.ts";
+import { fetchJson, pushJson } from "../transfers.ts";
+
+const usageText = "sync [-m MESSAGE] [--force] [REMOTE…]";
+
+export const command: Command = defineCommand({
+  name: "sync",
+  summary: "Commit, fetch, join and push, all in one",
+  usage: usageText,
+  description: `
+Commit what was changed here, fetch what others have pushed to the REMOTEs (default: all there are), join it, bring the folder up to date and push. It says nothing when
+there is nothing to do, and can be run as often as you like. A remote that does not answer is left for the next time, with a warning and status 3.
+
+It stops when it would remove or overwrite more than half of the files (settings sync.guard-share and sync.guard-files); --force goes on.`,
+  options: {
+    message: { kind: "text", short: "m", value: "MESSAGE", help: "What to say of the commit" },
+    force: { kind: "flag", short: "f", help: "Go on though much would be removed or overwritten" },
+  },
+  dryRun: "refused",
+
+  async run(context, values, operands) {
+    await using box = await openBox(context);
+    const remotes = operands.map((operand) => textOf(operand, "a remote"));
+    const report = await box.sync(remotes, { force: values.force, message: values.message ?? "" });
+    if (context.json) showJson(context, report);
+    else show(context, report);
+    return report.partial ? exitStatus.partial : exitStatus.ok;
+  },
+});
+
+function show({ messages }: CommandContext, report: SyncReport): void {
+  const { committed, moved, conflicts, fetched, pushed, failed } = report;
+  if (committed !== undefined) messages.notice(`Committed ${shortId(committed)}`);
+  for (const { remote, packs, bytes } of fetched)
+    if (packs > 0) messages.notice(`Fetched ${counted(packs, "pack")}, ${formatSize(bytes)}, from ${remote}`);
+  if (moved !== undefined) messages.notice(`Now at commit ${shortId(moved)}`);
+  for (const { remote, packs, bytes } of pushed)
+    if (packs > 0) messages.notice(`Pushed ${counted(packs, "pack")}, ${formatSize(bytes)}, to ${remote}`);
+  for (const { remote, error } of failed)
+    messages.warn(`${remote}: ${error.message}${error.hint === undefined ? "" : ` ${error.hint}`}`);
+  if (conflicts > 0) messages.notice(`${counted(conflicts, "file")} in conflict: \`ourobox conflicts\` lists them`);
+}
+
+function showJson({ out }: CommandContext, report: SyncReport): void {
+  const { committed, moved, mends, conflicts, fetched, pushed, failed, partial } = report;
+  for (const { remote, ...rest } of fetched) out.json({ fetched: remote, ...fetchJson(rest) });
+  for (const { remote, ...rest } of pushed) out.json({ pushed: remote, ...pushJson(rest) });
+  for (const { remote, error } of failed) out.json({ failed: remote, kind: error.kind, message: error.message });
+  const [commit, head] = [committed, moved].map((id) => (id === undefined ? null : toHex(id)));
+  out.json({ commit, head, mends, conflicts, partial });
+}
