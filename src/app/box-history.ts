@@ -1,8 +1,8 @@
 /** Reading a box's history: log, differences, names of commits, what is at a path, the bytes of a file. */
 
-import { toText, utf8 } from "../base/bytes.ts";
+import { equalBytes, toText, utf8 } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
-import { contentItems, type Entry, type Hash, kinds, type NamedCommit, writerHex } from "../format/mod.ts";
+import { contentItems, dotKey, type Entry, type Hash, kinds, type NamedCommit, writerHex } from "../format/mod.ts";
 import {
   diffTrees,
   directoryOf,
@@ -58,12 +58,15 @@ function changesOf(box: OpenBox, { commit }: NamedCommit, paths: readonly Path[]
   );
 }
 
-/** @param a Absent: everything is new. With "working" the paths are those that are looked at: what was moved in or out is new or removed. */
+/**
+ * @param a Absent: everything is new. With "working" the paths are those that are looked at: what was moved in or out is new or removed.
+ * @param options.readsNew Whether new files of the folder are read. Without, their content is unknown but for its size, and that of directories.
+ */
 export async function* diffBox(
   box: OpenBox,
   a: Hash | undefined,
   b: Hash | "working",
-  paths: readonly Path[],
+  { paths, readsNew }: { readonly paths: readonly Path[]; readonly readsNew: boolean },
 ): AsyncGenerator<Change> {
   const before = a === undefined ? undefined : box.commits.read(a).commit.tree;
   if (b !== "working") {
@@ -71,8 +74,29 @@ export async function* diffBox(
     return;
   }
   const filter = paths.length === 0 ? {} : { paths };
+  const head = box.headCommit()?.commit.tree;
+  if (!readsNew && (before === undefined || head === undefined ? before === head : equalBytes(before, head))) {
+    const { changes } = await statusOf(box, { opensNew: true, ...filter });
+    yield* withRemoved(box, changes);
+    return;
+  }
   const { workingTree } = await statusOf(box, { withTree: true, ...filter });
   if (workingTree !== undefined) yield* diffTrees(workingTree.reader, before, workingTree.tree, filter);
+}
+
+/** Changes of the folder, with what was in the directories that are gone. */
+function* withRemoved({ reader }: OpenBox, changes: readonly Change[]): Generator<Change> {
+  const moved = new Set(
+    changes.flatMap(({ type, before }) => (type === "rename" && before ? [dotKey(before.id)] : [])),
+  );
+  const isGone = ({ entry }: { readonly entry: Entry }): boolean => !moved.has(dotKey(entry.id));
+  for (const change of changes) {
+    yield change;
+    const directory = change.type === "remove" && change.before !== undefined ? directoryOf(change.before) : undefined;
+    if (directory === undefined) continue;
+    for (const placed of walkEntries(reader, directory, change.path, { enters: isGone }))
+      if (isGone(placed)) yield { type: "remove", path: placed.path, before: placed.entry, what: new Set() };
+  }
 }
 
 /** What changed at some paths of two trees, or anywhere for none. What was moved across their border is shown as moved. */

@@ -112,9 +112,13 @@ export class Box extends OpenBox {
     return logBox(this, request);
   }
 
-  /** What changed between two commits, or to the folder. @param a Undefined: everything is new. */
-  diff(a: Hash | undefined, b: Hash | "working", paths: readonly Path[]): AsyncIterable<Change> {
-    return diffBox(this, a, b, paths);
+  /** What changed between two commits, or to the folder. @param a Undefined: everything is new. @param options As `diffBox`. */
+  diff(
+    a: Hash | undefined,
+    b: Hash | "working",
+    { paths = [], readsNew = true }: { readonly paths?: readonly Path[]; readonly readsNew?: boolean } = {},
+  ): AsyncIterable<Change> {
+    return diffBox(this, a, b, { paths, readsNew });
   }
 
   /** @throws OuroError "not-found", "invalid". */

@@ -2,7 +2,7 @@
 
 import type { Box, Change, Entry } from "../app/mod.ts";
 import { concatBytes } from "../base/bytes.ts";
-import { ioError } from "../base/errors.ts";
+import { ioError, isKind } from "../base/errors.ts";
 import { sizeOf } from "./changes.ts";
 import type { World } from "./command.ts";
 import { type Path, quotePath } from "./quote.ts";
@@ -15,6 +15,7 @@ export interface ContentsOptions {
   readonly world: World;
   /** The new side is the folder: its files are read as they are. */
   readonly working: boolean;
+  readonly onUnread?: (message: string) => void;
 }
 
 /** Whether a change has file contents to compare: a file or symlink on one side, whose bytes are not the same. */
@@ -30,19 +31,24 @@ export function hasText(change: Change): boolean {
   );
 }
 
-/** The differences of one change's content. */
-export async function diffChange(change: Change, { box, world, working }: ContentsOptions): Promise<TextDiff> {
+/** The differences of one change's content. Of a file of the folder that cannot be read there are none: `onUnread` is told. */
+export async function diffChange(
+  change: Change,
+  { box, world, working, onUnread }: ContentsOptions,
+): Promise<TextDiff> {
   const sides = [change.before, change.after];
   if (sides.some((entry) => entry !== undefined && entry.kind === 1 && sizeOf(entry) > textBytesMax))
     return { form: "too-large" };
   const before = change.before === undefined ? nothing : await readEntry(box, change.before);
-  const after =
-    change.after === undefined
-      ? nothing
-      : working
-        ? readFromFolder(box, world, change)
-        : await readEntry(box, change.after);
-  return diffText(before, after);
+  if (change.after === undefined) return diffText(before, nothing);
+  if (!working) return diffText(before, await readEntry(box, change.after));
+  try {
+    return diffText(before, readFromFolder(box, world, change));
+  } catch (thrown) {
+    if (!isKind(thrown, "permission")) throw thrown;
+    onUnread?.(`${quotePath(change.path)}: it cannot be read (permission denied)`);
+    return { form: "unread" };
+  }
 }
 
 async function readEntry(box: Box, entry: Entry): Promise<Uint8Array> {

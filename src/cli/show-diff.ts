@@ -32,7 +32,7 @@ async function jsonOf(change: Change, options: ContentsOptions & { readonly form
   const lines =
     diff.form === "hunks"
       ? { added: diff.added, removed: diff.removed }
-      : { [diff.form === "binary" ? "binary" : "tooLarge"]: true };
+      : { [diff.form === "too-large" ? "tooLarge" : diff.form]: true };
   const hunks =
     diff.form === "hunks" && options.form === "patch" ? { hunks: diff.hunks.map((hunk) => ({ ...hunk })) } : {};
   return { ...changeJson(change), ...lines, ...hunks };
@@ -47,7 +47,7 @@ async function showPatch({ out, style }: CommandContext, change: Change, options
   if (!hasText(change)) return;
   const diff = await diffChange(change, options);
   if (diff.form !== "hunks") {
-    out.line(sizesText(change, diff.form === "binary" ? "not text" : "too large to compare"));
+    out.line(sizesText(change, notShown[diff.form]));
     return;
   }
   if (diff.hunks.length === 0) return;
@@ -76,6 +76,8 @@ function sizesText({ before, after }: Change, why: string): string {
   const sizes = [before, after].map((entry) => (entry === undefined ? "nothing" : formatSize(sizeOf(entry))));
   return `${sizes.join(" to ")}, ${why}`;
 }
+
+const notShown = { binary: "not text", "too-large": "too large to compare", unread: "not readable" };
 
 interface StatRow {
   readonly path: string;
@@ -107,7 +109,7 @@ async function showStat(
 
 function statCell({ style }: CommandContext, { diff, change }: StatRow, scale: number): string {
   if (diff === undefined) return changeWord(change);
-  if (diff.form !== "hunks") return sizesText(change, diff.form === "binary" ? "not text" : "too large to compare");
+  if (diff.form !== "hunks") return sizesText(change, notShown[diff.form]);
   const bar = (sign: string, count: number): string =>
     sign.repeat(count === 0 ? 0 : Math.max(1, Math.round(count * scale)));
   return `${diff.added + diff.removed} ${style.green(bar("+", diff.added))}${style.red(bar("-", diff.removed))}`;

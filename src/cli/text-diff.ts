@@ -24,8 +24,8 @@ export interface Hunk {
 
 export type TextDiff =
   | { readonly form: "hunks"; readonly hunks: readonly Hunk[]; readonly added: number; readonly removed: number }
-  /** Not text, or too large or too different to show. */
-  | { readonly form: "binary" | "too-large" };
+  /** Not text, or too large or too different to show, or not to be read. */
+  | { readonly form: "binary" | "too-large" | "unread" };
 
 /**
  * Compares two files.

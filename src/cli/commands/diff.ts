@@ -34,8 +34,10 @@ Files of the folder that cannot be read have a warning each, and the status is 3
     const paths = operands.filter(({ afterDashes }) => afterDashes).map(({ bytes }) => pathOf(bytes, base));
     const [a, b] = revisions.map((operand) => commitOf(box, operand, { context, command: "diff" }));
     const form = values.names ? "names" : values.stat ? "stat" : "patch";
-    const changes = box.diff(a ?? box.head()?.commit, b ?? "working", paths);
-    await showChanges(context, changes, { box, world, working: b === undefined, form });
+    // What is shown of new files is read when it is shown; --json has sizes of directories, too.
+    const changes = box.diff(a ?? box.head()?.commit, b ?? "working", { paths, readsNew: context.json });
+    const onUnread = (message: string): void => context.messages.warn(message);
+    await showChanges(context, changes, { box, world, working: b === undefined, form, onUnread });
     return context.messages.hasWarned ? exitStatus.partial : exitStatus.ok;
   },
 });

@@ -38,7 +38,7 @@ Show a commit (default HEAD) and what it changed against its first parent. A fil
       if (json) out.json(commitJson(named));
       else out.line(`${index > 0 ? "\n" : ""}${commitHeader(named, names.get(toHex(id)) ?? [], style)}\n`);
       const [parent] = named.commit.parents;
-      await showChanges(context, box.diff(parent, id, []), { box, world, working: false, form });
+      await showChanges(context, box.diff(parent, id), { box, world, working: false, form });
     }
     return exitStatus.ok;
   },
