@@ -15,7 +15,14 @@ import {
   putCommit,
   TreeReader,
 } from "../history/mod.ts";
-import { type CommittedFolder, commitFolder, type FolderContext, statusFolder } from "../workdir/mod.ts";
+import {
+  type ChangeCounts,
+  type CommittedFolder,
+  commitFolder,
+  type FolderContext,
+  statusFolder,
+} from "../workdir/mod.ts";
+import { countChanges } from "./change-counts.ts";
 import type { Change, Path } from "./changes.ts";
 import { keepsOwners } from "./folder.ts";
 import { type GraftedTree, OverlayMeta } from "./graft-tree.ts";
@@ -23,6 +30,7 @@ import type { OpenBox } from "./open-box.ts";
 import { keepOwnHead, saveOwnHead } from "./own-head.ts";
 import { currentWriter, isSameHead } from "./own-writer.ts";
 import { peerName } from "./peer-name.ts";
+import { PickedPaths } from "./picked-changes.ts";
 
 export interface StatusReport {
   readonly head?: NamedCommit;
@@ -42,6 +50,8 @@ export interface StatusRequest {
   /** Only these; absent: all. */
   readonly paths?: readonly Path[];
   readonly withTree?: boolean;
+  /** List what is in new directories, too. */
+  readonly opensNew?: boolean;
 }
 
 export interface CommitRequest {
@@ -57,19 +67,12 @@ export interface CommitRequest {
   readonly flags?: number;
 }
 
-export interface CommitCounts {
-  readonly added: number;
-  readonly changed: number;
-  readonly removed: number;
-  readonly renamed: number;
-}
-
 export interface CommitReport {
   /** Absent when there was nothing to commit. */
   readonly id?: Hash;
   /** In order, worked out as they are asked for. */
   readonly changes: Iterable<Change>;
-  readonly counts: CommitCounts;
+  readonly counts: ChangeCounts;
   /** How much the box has grown. */
   readonly bytesAdded: number;
   readonly partial: boolean;
@@ -79,7 +82,10 @@ export interface CommitReport {
 /** As many other commits may come between before this gives up. */
 const roundsMax = 50;
 
-export async function statusOf(box: OpenBox, { paths, withTree = false }: StatusRequest = {}): Promise<StatusReport> {
+export async function statusOf(
+  box: OpenBox,
+  { paths, withTree = false, opensNew = false }: StatusRequest = {},
+): Promise<StatusReport> {
   const head = box.headCommit();
   const picked = box.state.picks();
   const folder = folderContext(
@@ -99,23 +105,14 @@ export async function statusOf(box: OpenBox, { paths, withTree = false }: Status
     const found = workingTree === undefined ? {} : { workingTree: { tree: workingTree, reader: new TreeReader(sink) } };
     return { ...report, changes: [], absent, partial: isPartial, ...found };
   }
+  const picks = new PickedPaths(picked);
   const { changes, absent, isPartial } = await statusFolder({
     ...folder,
     ingest,
     hash: (bytes) => store.hasher.hash(bytes),
+    opensNew: (path) => opensNew || picks.isAbove(path),
   });
-  const filter = new PathFilter(picked);
-  const isPicked = ({ path, oldPath }: Change): boolean =>
-    picked.length > 0 &&
-    (filter.match(path) !== "not" || (oldPath !== undefined && filter.match(oldPath) === "chosen"));
-  const shown = changes.map((change) => ({ ...change, picked: isPicked(change) }));
-  return { ...report, changes: shown, absent, partial: isPartial };
-}
-
-/** Picks paths for the next commit. @throws OuroError "not-found" for one that is neither in the folder nor in the last commit. */
-export async function addPicks(box: OpenBox, paths: readonly Path[]): Promise<void> {
-  box.requireRoot("pick paths");
-  box.state.addPicks(paths);
+  return { ...report, changes: picks.mark(changes), absent, partial: isPartial };
 }
 
 /** @throws OuroError "stale" (the folder looks unmounted), "no-space", "permission", "locked", …: nothing is changed then. */
@@ -154,10 +151,13 @@ async function previewCommit(box: OpenBox, path: string, request: CommitRequest)
   const { context, store } = box;
   await using ingest = store.openIngest({ workers: context.workers, hashOnly: true, signal: context.signal });
   const folder = folderContext(box, path, box.headCommit(), filter);
-  const { changes, isPartial } = await statusFolder({ ...folder, ingest, hash: (bytes) => store.hasher.hash(bytes) });
-  const count = (type: Change["type"]): number => changes.filter((change) => change.type === type).length;
-  const counts = { added: count("add"), changed: count("change"), removed: count("remove"), renamed: count("rename") };
-  return { changes, counts, bytesAdded: 0, partial: isPartial, took };
+  const { changes, isPartial } = await statusFolder({
+    ...folder,
+    ingest,
+    hash: (bytes) => store.hasher.hash(bytes),
+    opensNew: () => true,
+  });
+  return { changes, counts: countChanges(changes), bytesAdded: 0, partial: isPartial, took };
 }
 
 /** @returns Undefined when the head was moved by another meanwhile. */

@@ -4,14 +4,7 @@
 import type { BoxIdentity, ChunkSizes, Entry, Hash, HashName } from "../format/mod.ts";
 import type { Operation } from "../history/mod.ts";
 import type { Damage } from "../store/mod.ts";
-import {
-  addPicks,
-  type CommitReport,
-  type CommitRequest,
-  commitBox,
-  type StatusReport,
-  statusOf,
-} from "./box-commit.ts";
+import { type CommitReport, type CommitRequest, commitBox, type StatusReport, statusOf } from "./box-commit.ts";
 import {
   diffBox,
   findEntry,
@@ -50,7 +43,7 @@ import { findBox } from "./layout.ts";
 import { makeBoxFolder } from "./make-box.ts";
 import { lockWhole } from "./move-folder.ts";
 import { OpenBox } from "./open-box.ts";
-import { checkPicks, removePicks } from "./picks.ts";
+import { addPicks, removePicks } from "./picks.ts";
 import { addRemote, type RemoteRow, remotesOf, removeRemote, renameRemote, setRemoteUrl } from "./remote-list.ts";
 import { type RepairReport, repairBox } from "./repair-box.ts";
 import { type Resolution, type ResolveReport, resolveConflicts } from "./resolve.ts";
@@ -99,8 +92,7 @@ export class Box extends OpenBox {
 
   /** Picks paths for the next commit. @throws OuroError "not-found", "invalid": nothing is picked then. */
   async add(paths: readonly Path[], { dryRun = false }: { readonly dryRun?: boolean } = {}): Promise<void> {
-    await checkPicks(this, paths);
-    if (!dryRun) await addPicks(this, paths);
+    await addPicks(this, paths, { dryRun });
   }
 
   /** Takes picked paths back. @throws OuroError "not-found". */

@@ -9,10 +9,14 @@ import type { Path } from "./changes.ts";
 import type { OpenBox } from "./open-box.ts";
 
 /**
- * Whether all of these can be picked for the next commit.
- * @throws OuroError "not-found" (neither in the folder nor in the last commit), "invalid" (never taken in, or ignored).
+ * Picks paths for the next commit.
+ * @throws OuroError "not-found" (neither in the folder nor in the last commit), "invalid" (never taken in, or ignored): nothing is picked then.
  */
-export async function checkPicks(box: OpenBox, paths: readonly Path[]): Promise<void> {
+export async function addPicks(
+  box: OpenBox,
+  paths: readonly Path[],
+  { dryRun }: { readonly dryRun: boolean },
+): Promise<void> {
   const root = box.requireRoot("pick paths");
   const head = box.head()?.commit;
   const untracked: Path[] = [];
@@ -23,6 +27,7 @@ export async function checkPicks(box: OpenBox, paths: readonly Path[]): Promise<
     untracked.push(path);
   }
   if (untracked.length > 0) await refuseIgnored(box, untracked);
+  if (!dryRun) box.state.addPicks(paths);
 }
 
 /** Takes picked paths, and those below them, back out. @throws OuroError "not-found" for one that was not picked. */

@@ -8,7 +8,7 @@ import { equalBytes } from "../base/bytes.ts";
 import { type Dot, dotKey, kinds } from "../format/mod.ts";
 import { DirectoryBuilder, directoryOf } from "../history/mod.ts";
 
-const none = { added: 0, changed: 0, removed: 0, renamed: 0 };
+const none = { added: 0, changed: 0, removed: 0, renamed: 0, times: 0 };
 
 function write(folder: TestFolder, path: string, text: string): void {
   mkdirSync(join(folder.path, path, ".."), { recursive: true });

@@ -102,6 +102,7 @@ export interface ExamineRules {
   readonly putXattrs: (bytes: Uint8Array) => Hash;
   readonly nextId: () => Dot;
   readonly readsNew: boolean;
+  readonly opensNew?: (path: Uint8Array) => boolean;
 }
 
 export interface Examined {

@@ -60,6 +60,8 @@ export interface ExamineOptions {
   readonly sureBeforeNs: bigint;
   /** Whether to read what is new: else only so far as it may be something renamed. */
   readonly readsNew: boolean;
+  /** Which new directories are gone into all the same. */
+  readonly opensNew?: (path: Uint8Array) => boolean;
   readonly signal?: AbortSignal;
   readonly warn: (message: string) => void;
   readonly onFile?: (files: number, bytes: number) => void;
@@ -323,7 +325,8 @@ class Examination {
 
   #newDirectory({ walk, frame, path, name, stat }: Place, replaced: Entry | undefined): Frame | undefined {
     const { readsNew, vanished, scan, filter, context } = this.#options;
-    const isClosed = !readsNew && vanished.isEmpty && scan.movedInside.size === 0;
+    const isOpened = readsNew || this.#options.opensNew?.(latin(path)) === true;
+    const isClosed = !isOpened && vanished.isEmpty && scan.movedInside.size === 0;
     if (!this.#observer.enter(walk, path, name)) return undefined;
     const listed = isClosed ? { names: [], rules: undefined } : this.#observer.listNew(walk, frame.rules);
     if (listed === undefined) {

@@ -2,7 +2,8 @@
  * The status: in what a folder differs from the last commit, as a list of changes, storing nothing.
  *
  * What was touched is read and hashed, so that a file of equal content shows as a change of its mtime alone. What is new is not read, except
- * for files that may be something renamed (a file of that size is missing); a new directory is one change, unless something in it was somewhere else.
+ * for files that may be something renamed (a file of that size is missing); a new directory is one change, unless something in it was somewhere else
+ * or it is to be opened. Before the first commit the folder itself is no change.
  */
 import { type Dot, dotKey, type Entry, type EventName, emptySummary, type Hash, kinds } from "../format/mod.ts";
 import { type Change, comparePaths, directoryOf, entryDifferences, splitPath } from "../history/mod.ts";
@@ -17,6 +18,8 @@ export interface StatusFolderOptions extends FolderContext {
   readonly ingest: Pick<Ingest, "ingest" | "whenRoom">;
   /** Names a list node or a block of attributes, and keeps nothing. */
   readonly hash: (bytes: Uint8Array) => Hash;
+  /** Whether what is in a new directory is listed too, name by name; by default it is one change. */
+  readonly opensNew?: (path: Uint8Array) => boolean;
 }
 
 export interface FolderStatus {
@@ -32,7 +35,7 @@ const noEvent: EventName = { clock: 0xffff_ffff_ffff_ffffn, writer: 0xffff_ffff_
 
 /** @throws As `commitFolder`. */
 export async function statusFolder(options: StatusFolderOptions): Promise<FolderStatus> {
-  const { ingest, hash } = options;
+  const { ingest, hash, opensNew } = options;
   const lister = new ChangeLister(options);
   let counter = 0;
   const { isPartial, absent } = await examine(options, lister, {
@@ -45,25 +48,28 @@ export async function statusFolder(options: StatusFolderOptions): Promise<Folder
       return { ...noEvent, counter };
     },
     readsNew: false,
+    ...(opensNew === undefined ? {} : { opensNew }),
   });
   return { changes: lister.changes(), absent, isPartial };
 }
 
 class ChangeLister implements FolderVisitor {
-  readonly #folder: FolderContext;
+  readonly #folder: Pick<StatusFolderOptions, "reader" | "tree" | "opensNew">;
   readonly #changes: Change[] = [];
   readonly #renamed = new Set<string>();
-  /** Of each directory that was gone into: where its changes begin, if it is new and nothing in it is from elsewhere. */
+  /** Of each directory that was gone into: where its changes begin, if it is new, not to be opened, and nothing in it is from elsewhere. */
   readonly #begins: (number | undefined)[] = [];
 
-  constructor(folder: FolderContext) {
+  constructor(folder: Pick<StatusFolderOptions, "reader" | "tree" | "opensNew">) {
     this.#folder = folder;
   }
 
   enter(visit: DirectoryVisit): void {
-    const { before, draft, isEdited } = visit;
-    if (isEdited) this.#addDirectory(visit, draft);
-    this.#begins.push(before === undefined ? this.#changes.length : undefined);
+    const { before, draft, isEdited, path } = visit;
+    const isFirst = before === undefined && path === "";
+    if (isEdited && !isFirst) this.#addDirectory(visit, draft);
+    const isOpened = isFirst || this.#folder.opensNew?.(latin(path)) === true;
+    this.#begins.push(before === undefined && !isOpened ? this.#changes.length : undefined);
   }
 
   #addDirectory(visit: DirectoryVisit, draft: EntryDraft): void {

@@ -11,6 +11,7 @@ import {
   type DirectoryEdit,
   directoryOf,
   editDirectory,
+  entryDifferences,
   putRoot,
   type TreeReader,
 } from "../history/mod.ts";
@@ -28,6 +29,8 @@ export interface ChangeCounts {
   readonly changed: number;
   readonly removed: number;
   readonly renamed: number;
+  /** Directories of which the time alone moved, as it does with every name in them. */
+  readonly times: number;
 }
 
 interface Frame {
@@ -44,7 +47,7 @@ export class TreeWriter implements FolderVisitor {
   readonly #rows: { readonly id: Dot; readonly bytes: Uint8Array }[] = [];
   #tree: Hash | undefined;
   #isEdited = false;
-  readonly #counts = { added: 0, changed: 0 };
+  readonly #counts = { added: 0, changed: 0, times: 0 };
   /** Paths in the tree. */
   readonly #removed = new Set<string>();
   readonly #renamed = new Set<string>();
@@ -96,10 +99,10 @@ export class TreeWriter implements FolderVisitor {
     const parent = this.#frames.at(-1);
     if (parent === undefined) {
       this.#tree = putRoot(this.#sink, entry);
-      if (before !== undefined && isEdited) this.#counts.changed += 1;
+      if (before !== undefined && isEdited) this.#countDirectory(visit);
       return;
     }
-    if (isEdited) this.#count(visit);
+    if (isEdited) this.#countDirectory(visit);
     if (isEdited || !isSame || visit.replaced !== undefined) parent.data.put(visit.name, entry);
     if (visit.record !== undefined) parent.row.put(visit.record);
     parent.hasNames = true;
@@ -122,6 +125,16 @@ export class TreeWriter implements FolderVisitor {
     frame.data.put(name, undefined);
     this.#removed.add(oldPath);
     this.#isEdited = true;
+  }
+
+  #countDirectory(visit: DirectoryVisit): void {
+    const { before, draft, oldPath } = visit;
+    const isTimeAlone =
+      before !== undefined &&
+      oldPath === undefined &&
+      [...entryDifferences(before, { ...draft, data: before.data })].every((each) => each === "mtime");
+    if (isTimeAlone) this.#counts.times += 1;
+    else this.#count(visit);
   }
 
   #count({

@@ -52,15 +52,16 @@ function tell({ out, messages, json, verbose, dryRun }: CommandContext, report: 
   const text = countsText(counts);
   if (id !== undefined) {
     out.line(shortId(id));
-    messages.notice(`Committed ${tookText}: ${text}, ${formatSize(bytesAdded)} added to the box`);
+    messages.notice(`Committed ${tookText}: ${text || "an empty folder"}, ${formatSize(bytesAdded)} added to the box`);
   } else if (dryRun && text !== "") messages.notice(`Would commit ${tookText}: ${text}`);
   else if (took === "picked")
     messages.notice("Nothing that is picked has changed: no commit (`ourobox commit -a` takes everything)");
   else messages.notice("Nothing has changed: no commit");
 }
 
-/** "3 new, 1 changed, 2 removed, 1 renamed" */
-function countsText({ added, changed, removed, renamed }: CommitReport["counts"]): string {
+/** "3 new, 1 changed, 2 removed, 1 renamed"; empty when nothing is. Times of folders are told only when there is nothing else. */
+function countsText({ added, changed, removed, renamed, times }: CommitReport["counts"]): string {
   const words = Object.entries({ new: added, changed, removed, renamed }).filter(([, count]) => count > 0);
+  if (words.length === 0) return times === 0 ? "" : `only the ${times === 1 ? "time of a folder" : "times of folders"}`;
   return words.map(([word, count]) => `${formatCount(count)} ${word}`).join(", ");
 }
