@@ -50,6 +50,7 @@ import { type Resolution, type ResolveReport, resolveConflicts } from "./resolve
 import { type SyncReport, type SyncRequest, syncBox } from "./sync-box.ts";
 import { setTag, type TagRow, tagsOf, untag } from "./tags.ts";
 import { findUndone, operationsOf, restoreOperation, type UndoReport, undoOperation } from "./undo.ts";
+import { type WatchRequest, watchBox } from "./watch-box.ts";
 
 export interface InitOptions {
   readonly hash: HashName;
@@ -177,6 +178,11 @@ export class Box extends OpenBox {
 
   switch(request: SwitchRequest): Promise<SwitchReport> {
     return switchBranch(this, request);
+  }
+
+  /** Goes on until the context's signal: as `watchBox`. */
+  watch(remotes: readonly string[], request: WatchRequest): Promise<never> {
+    return watchBox(this, remotes, request);
   }
 
   tags(): TagRow[] {

@@ -3,20 +3,35 @@
  * that was emptied by mistake, or a disk that was not there.
  */
 import { toHex } from "../base/bytes.ts";
-import { OuroError } from "../base/errors.ts";
+import { isKind, OuroError } from "../base/errors.ts";
 import { fullVector, kinds, type NamedCommit } from "../format/mod.ts";
-import { diffTrees, directoryOf, isShown } from "../history/mod.ts";
+import { diffTrees, directoryOf, isShown, type TreeReader } from "../history/mod.ts";
 import type { OpenBox } from "./open-box.ts";
 import { headsOfRemotes } from "./remote-heads.ts";
 
-/** @throws OuroError "diverged" when a move would take away more than the settings allow. */
-export function requireModest(box: OpenBox, own: NamedCommit, target: NamedCommit): void {
+const immodest = Symbol("more would be taken away than the guard allows");
+
+/** Whether the guard has stopped something. */
+export function isStoppedByGuard(error: unknown): boolean {
+  return isKind(error, "diverged") && error.cause === immodest;
+}
+
+/**
+ * @param reader Of the target's tree; the box's own by default.
+ * @throws OuroError "diverged" when a move would take away more than the settings allow.
+ */
+export function requireModest(
+  box: OpenBox,
+  own: NamedCommit,
+  target: NamedCommit,
+  reader: TreeReader = box.reader,
+): void {
   const shareMax = Number(box.settings.find("sync.guard-share") ?? "50") / 100;
   const filesMax = Number(box.settings.find("sync.guard-files") ?? "100");
   const all = directoryOf(box.reader.root(own.commit.tree))?.summary.entries ?? 0;
   if (all * shareMax < 1 || all <= filesMax) return;
   let [removed, overwritten] = [0, 0];
-  for (const change of diffTrees(box.reader, own.commit.tree, target.commit.tree)) {
+  for (const change of diffTrees(reader, own.commit.tree, target.commit.tree)) {
     if (change.before === undefined || change.before.kind === kinds.directory) continue;
     if (change.type === "remove") removed += 1;
     else if (isShown(change) && change.what.has("content")) overwritten += 1;
@@ -29,6 +44,7 @@ export function requireModest(box: OpenBox, own: NamedCommit, target: NamedCommi
     `Cannot go on to commit ${id}: it would remove ${removed} and overwrite ${overwritten} of the ${all} files here${whoseWork(box, own)}`,
     {
       hint: `Look at it with \`ourobox diff --names HEAD ${id}\`. If that is what you want, run the command again with --force; if not, undo it where it was done.`,
+      cause: immodest,
     },
   );
 }

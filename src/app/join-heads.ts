@@ -7,10 +7,19 @@
 import { equalBytes } from "../base/bytes.ts";
 import { isKind } from "../base/errors.ts";
 import { commitFlags, type Hash, type NamedCommit } from "../format/mod.ts";
-import { type JoinDraft, joinCommits, makeEventCommit, nextEvent, type OwnHead, putCommit } from "../history/mod.ts";
+import {
+  type JoinDraft,
+  joinCommits,
+  makeEventCommit,
+  nextEvent,
+  type OwnHead,
+  putCommit,
+  TreeReader,
+} from "../history/mod.ts";
 import type { MetaSink } from "../store/mod.ts";
 import { type CommitReport, commitBox } from "./box-commit.ts";
-import { requireModest } from "./guard.ts";
+import { OverlayMeta } from "./graft-tree.ts";
+import { isStoppedByGuard, requireModest } from "./guard.ts";
 import { isStoppedByChanges, lockWhole, moveFolder, resumeMove } from "./move-folder.ts";
 import type { OpenBox } from "./open-box.ts";
 import { currentWriter, ownWriterOn } from "./own-writer.ts";
@@ -146,6 +155,24 @@ function joinAndPut(box: OpenBox, meta: MetaSink, { from, own, others, branch }:
   if (joined.type !== "mend") return { commit: joined.commit, mends: 0 };
   const last = { clock: joined.event.clock, id: joined.commit.id };
   return { commit: joined.commit, mends: joined.mends.length, onto: { ...writer, last } };
+}
+
+/** Of some heads those which, joined alone with the own, would take away more than the guard allows. Nothing is kept. */
+export function immodestHeads(box: OpenBox, others: readonly NamedCommit[]): NamedCommit[] {
+  const from = box.state.head();
+  const own = box.headCommit();
+  if (own === undefined) return [];
+  return others.filter((other) => {
+    const sink = new OverlayMeta(box.store, box.store.hasher);
+    const joined = joinAndPut(box, sink, { from, own, others: [other], branch: undefined });
+    try {
+      if (joined !== undefined) requireModest(box, own, joined.commit, new TreeReader(sink));
+      return false;
+    } catch (thrown) {
+      if (!isStoppedByGuard(thrown)) throw thrown;
+      return true;
+    }
+  });
 }
 
 /** Joins a commit of another branch, or any other, with the head. @param name What people call it. */

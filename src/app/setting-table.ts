@@ -62,6 +62,11 @@ export const settingTable: Readonly<Record<string, Setting>> = {
     default: "50",
     check: (value) => (/^(100|[1-9]?\d)$/.test(value) ? undefined : "it is a number from 0 to 100"),
   },
+  "sync.interval": {
+    help: "How often sync --watch looks at remotes, and at the folder for what it was not told of, in seconds",
+    default: "60",
+    check: (value) => (/^[1-9]\d{0,5}$/.test(value) ? undefined : "it is a number of seconds"),
+  },
   "ui.color": {
     help: "Colour: auto (on a terminal), always, never",
     default: "auto",

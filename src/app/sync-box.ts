@@ -3,11 +3,13 @@
  * answer is left for the next time, and the others are served.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { toHex } from "../base/bytes.ts";
 import { isKind, type OuroError } from "../base/errors.ts";
-import type { Hash } from "../format/mod.ts";
+import type { Hash, NamedCommit } from "../format/mod.ts";
 import { commitsOnBranch, type FetchReport, fetchBox, type PushReport, pushBox } from "./box-remotes.ts";
 import { conflictsOf } from "./conflicts.ts";
-import { commitChanges, joinHeads } from "./join-heads.ts";
+import { isStoppedByGuard } from "./guard.ts";
+import { commitChanges, immodestHeads, type JoinReport, joinHeads } from "./join-heads.ts";
 import { resumeMove } from "./move-folder.ts";
 import type { OpenBox } from "./open-box.ts";
 import { keepOwnHead } from "./own-head.ts";
@@ -18,6 +20,8 @@ export interface SyncRequest {
   readonly force: boolean;
   /** Of the commit of what was changed here. */
   readonly message: string;
+  /** What the guard would stop is held back, and all else is joined. */
+  readonly holdsBack?: boolean;
 }
 
 export interface SyncReport {
@@ -32,6 +36,8 @@ export interface SyncReport {
   readonly pushed: readonly (PushReport & { readonly remote: string })[];
   /** Remotes that could not be reached, or not be written to. */
   readonly failed: readonly { readonly remote: string; readonly error: OuroError }[];
+  /** What the guard has held back, and why. */
+  readonly held?: OuroError;
   readonly partial: boolean;
 }
 
@@ -45,7 +51,7 @@ const mendWaitMsMax = 500;
 export async function syncBox(
   box: OpenBox,
   names: readonly string[],
-  { force, message }: SyncRequest,
+  { force, message, holdsBack = false }: SyncRequest,
 ): Promise<SyncReport> {
   await resumeMove(box);
   const remotes = names.length > 0 ? names : remotesOf(box).map(({ name }) => name);
@@ -74,15 +80,28 @@ export async function syncBox(
     return isNew;
   };
   await fetchAll();
-  const joined = await joinHeads(box, {
-    command: "sync",
-    others: () => commitsOnBranch(box, box.branch),
-    isGuarded: !force,
-    async beforeMend() {
-      await sleep(((box.context.random(1)[0] ?? 0) / 255) * mendWaitMsMax, undefined, { signal: box.context.signal });
-      return fetchAll();
-    },
-  });
+  const beforeMend = async (): Promise<boolean> => {
+    await sleep(((box.context.random(1)[0] ?? 0) / 255) * mendWaitMsMax, undefined, { signal: box.context.signal });
+    return fetchAll();
+  };
+  const join = (isTaken: (commit: NamedCommit) => boolean): Promise<JoinReport> =>
+    joinHeads(box, {
+      command: "sync",
+      others: () => commitsOnBranch(box, box.branch).filter(isTaken),
+      isGuarded: !force,
+      beforeMend,
+    });
+  let held: OuroError | undefined;
+  let joined: JoinReport;
+  try {
+    joined = await join(() => true);
+  } catch (thrown) {
+    if (!holdsBack || !isStoppedByGuard(thrown) || !isKind(thrown)) throw thrown;
+    held = thrown;
+    const ids = new Set(immodestHeads(box, commitsOnBranch(box, box.branch)).map(({ id }) => toHex(id)));
+    // Where only all of them together are too much, all wait.
+    joined = await join(({ id }) => ids.size > 0 && !ids.has(toHex(id)));
+  }
   if (joined.moved === undefined) keepOwnHead(box);
   const pushed: (PushReport & { readonly remote: string })[] = [];
   if (box.head() !== undefined) {
@@ -100,7 +119,8 @@ export async function syncBox(
     fetched: [...fetched].map(([remote, report]) => ({ remote, ...report })),
     pushed,
     failed: [...failed].map(([remote, error]) => ({ remote, error })),
-    partial: isPartial || joined.isPartial || own?.partial === true || failed.size > 0,
+    ...(held === undefined ? {} : { held }),
+    partial: isPartial || joined.isPartial || own?.partial === true || failed.size > 0 || held !== undefined,
   };
 }
 

@@ -47,6 +47,8 @@ const prototypes = {
   syncfs: "int syncfs(int fd)",
   syncFileRange: "int sync_file_range(int fd, int64_t offset, int64_t length, unsigned int flags)",
   fstatfs: "int fstatfs64(int fd, size_t into)",
+  inotifyInit: "int inotify_init1(int flags)",
+  inotifyAdd: "int inotify_add_watch(int fd, size_t path, unsigned int mask)",
   lgetxattr: "long lgetxattr(size_t path, size_t name, size_t into, size_t size)",
   llistxattr: "long llistxattr(size_t path, size_t into, size_t size)",
   lsetxattr: "int lsetxattr(size_t path, size_t name, size_t value, size_t size, int flags)",

@@ -1,6 +1,7 @@
 /** `ourobox sync`: commit, fetch, join, push. */
 import type { SyncReport } from "../../app/mod.ts";
 import { toHex } from "../../base/bytes.ts";
+import type { OuroError } from "../../base/errors.ts";
 import { type Command, type CommandContext, defineCommand } from "../command.ts";
 import { shortId } from "../commits.ts";
 import { counted, formatSize } from "../format.ts";
@@ -9,7 +10,7 @@ import { textOf } from "../paths.ts";
 import { exitStatus } from "../status.ts";
 import { fetchJson, pushJson } from "../transfers.ts";
 
-const usageText = "sync [-m MESSAGE] [--force] [REMOTE…]";
+const usageText = "sync [-m MESSAGE] [--force] [REMOTE…]\nsync --watch [REMOTE…]";
 
 export const command: Command = defineCommand({
   name: "sync",
@@ -19,9 +20,13 @@ export const command: Command = defineCommand({
 Commit what was changed here, fetch what others have pushed to the REMOTEs (default: all there are), join it, bring the folder up to date and push. It says nothing when
 there is nothing to do, and can be run as often as you like. A remote that does not answer is left for the next time, with a warning and status 3.
 
+--watch goes on doing so: when the folder has changed and come to rest, and every sync.interval seconds. What the guard would stop is held
+back, and the rest goes on.
+
 It stops when it would remove or overwrite more than half of the files (settings sync.guard-share and sync.guard-files); --force goes on.`,
   options: {
     message: { kind: "text", short: "m", value: "MESSAGE", help: "What to say of the commit" },
+    watch: { kind: "flag", short: "w", help: "Go on until interrupted" },
     force: { kind: "flag", short: "f", help: "Go on though much would be removed or overwritten" },
   },
   dryRun: "refused",
@@ -29,7 +34,14 @@ It stops when it would remove or overwrite more than half of the files (settings
   async run(context, values, operands) {
     await using box = await openBox(context);
     const remotes = operands.map((operand) => textOf(operand, "a remote"));
-    const report = await box.sync(remotes, { force: values.force, message: values.message ?? "" });
+    const request = { force: values.force, message: values.message ?? "" };
+    if (values.watch) {
+      const onReport = (report: SyncReport): void => (context.json ? showJson : show)(context, report);
+      const onError = (error: OuroError): void =>
+        context.messages.warn(`${error.message}${error.hint === undefined ? "" : ` ${error.hint}`}`);
+      return await box.watch(remotes, { ...request, onReport, onError });
+    }
+    const report = await box.sync(remotes, request);
     if (context.json) showJson(context, report);
     else show(context, report);
     return report.partial ? exitStatus.partial : exitStatus.ok;
@@ -46,6 +58,7 @@ function show({ messages }: CommandContext, report: SyncReport): void {
     if (packs > 0) messages.notice(`Pushed ${counted(packs, "pack")}, ${formatSize(bytes)}, to ${remote}`);
   for (const { remote, error } of failed)
     messages.warn(`${remote}: ${error.message}${error.hint === undefined ? "" : ` ${error.hint}`}`);
+  if (report.held !== undefined) messages.warn(`Held back: ${report.held.message} ${report.held.hint ?? ""}`);
   if (conflicts > 0) messages.notice(`${counted(conflicts, "file")} in conflict: \`ourobox conflicts\` lists them`);
 }
 
@@ -54,6 +67,7 @@ function showJson({ out }: CommandContext, report: SyncReport): void {
   for (const { remote, ...rest } of fetched) out.json({ fetched: remote, ...fetchJson(rest) });
   for (const { remote, ...rest } of pushed) out.json({ pushed: remote, ...pushJson(rest) });
   for (const { remote, error } of failed) out.json({ failed: remote, kind: error.kind, message: error.message });
+  if (report.held !== undefined) out.json({ held: report.held.message });
   const [commit, head] = [committed, moved].map((id) => (id === undefined ? null : toHex(id)));
   out.json({ commit, head, mends, conflicts, partial });
 }
