@@ -8,9 +8,9 @@ export class CountedBytes {
     this.#onBytes = onBytes;
   }
 
-  /** The next bytes are the first ones again. */
-  restart(): void {
-    this.#sent = 0;
+  /** The next bytes are those from `position` on, again. */
+  restart(position = 0): void {
+    this.#sent = position;
   }
 
   add(count: number): void {

@@ -142,7 +142,10 @@ export class DirRemote implements Remote {
         const to = this.#disk.open(path, offset === 0 ? "create" : "write", 0o600);
         try {
           if (offset === 0 && size >= copierBytesMin && this.#copier !== undefined) {
-            const copied = await this.#copier.copy(join(this.#folder, name), path, 0o600);
+            const copied = await this.#copier.copy(join(this.#folder, name), path, {
+              permissions: 0o600,
+              durable: false,
+            });
             if (copied !== size) throw shortRead(name, copied, size);
             options.onBytes?.(size);
           } else {
@@ -280,7 +283,8 @@ export class DirRemote implements Remote {
         options.onBytes?.(size);
         this.#disk.syncFile(to);
       } else if (size >= copierBytesMin && this.#copier !== undefined) {
-        await this.#copier.copy(source.path, temporary, this.#disk.statFile(to).mode & 0o777);
+        const permissions = this.#disk.statFile(to).mode & 0o777;
+        await this.#copier.copy(source.path, temporary, { permissions, durable: true });
         options.onBytes?.(size);
       } else {
         const from = this.#disk.open(source.path, "read");

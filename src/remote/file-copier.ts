@@ -7,22 +7,23 @@ import { constants, copyFile, open } from "node:fs/promises";
 
 export interface FileCopier {
   /**
-   * Makes `to`, which exists, a durable copy of `from`.
+   * Makes `to`, which exists, a copy of `from`.
    * When it fails, `to` is gone or holds the beginning of `from`.
-   * @param permissions The bits of `to` afterwards.
+   * @param options.permissions The bits of `to` afterwards.
+   * @param options.durable Whether it must be on the disk when this resolves.
    * @returns The size of the copy, in bytes.
    * @throws Node's own errors with `code`.
    */
-  copy(from: string, to: string, permissions: number): Promise<number>;
+  copy(from: string, to: string, options: { readonly permissions: number; readonly durable: boolean }): Promise<number>;
 }
 
 export const nodeCopier: FileCopier = {
-  async copy(from, to, permissions) {
+  async copy(from, to, { permissions, durable }) {
     await copyFile(from, to, constants.COPYFILE_FICLONE);
     const file = await open(to, "r+");
     try {
       await file.chmod(permissions);
-      await file.datasync();
+      if (durable) await file.datasync();
       return (await file.stat()).size;
     } finally {
       await file.close();

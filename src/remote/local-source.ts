@@ -19,7 +19,12 @@ export interface LocalSource extends Disposable {
 
 /** @throws OuroError "not-found", "invalid" (not of its size), "io". */
 export function openSource(disk: Disk, name: string, source: BlobSource): LocalSource {
-  return source instanceof Uint8Array ? new BytesSource(source) : new FileSource(disk, name, source);
+  return source instanceof Uint8Array ? openBytes(source) : new FileSource(disk, name, source);
+}
+
+/** @param bytes Not changed meanwhile. */
+export function openBytes(bytes: Uint8Array): LocalSource {
+  return new BytesSource(bytes);
 }
 
 class BytesSource implements LocalSource {

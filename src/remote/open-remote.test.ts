@@ -30,7 +30,13 @@ test("open remote: a path and a file URL with percent signs are the same folder"
 test("open remote: relative paths are kept as absolute ones, URLs as written", () => {
   assert.equal(normalizeUrl("../backup", "/home/a"), "/home/backup");
   assert.equal(normalizeUrl("/x/../y", "/home/a"), "/y");
-  for (const url of ["file:///a%20b", "sftp://host/a", "sftp://me@host:22/~/a%20b", "sftp://[::1%25eth0]/~"])
+  for (const url of [
+    "file:///a%20b",
+    "sftp://host/a",
+    "sftp://me@host:22/~/a%20b",
+    "sftp://[::1%25eth0]/~",
+    "s3://b-1/a%20b?region=x",
+  ])
     assert.equal(normalizeUrl(url, "/home/a"), url);
 });
 
@@ -45,7 +51,13 @@ const refusals = [
   { url: "sftp://me@[::g]/box", kind: "usage", says: /no name or address/ },
   { url: "sftp://me@host/a%00", kind: "usage", says: /NUL/ },
   { url: "sftp://me@host/a?b", kind: "usage", says: /form/ },
-  { url: "s3://bucket/prefix", kind: "unsupported", says: /not available in this version/ },
+  { url: "s3:///prefix", kind: "usage", says: /no name of a bucket/ },
+  { url: "s3://key@bucket/prefix", kind: "usage", says: /keys come from/ },
+  { url: "s3://bucket/a/../b", kind: "usage", says: /part/ },
+  { url: "s3://bucket/a?endpoint=host", kind: "usage", says: /https:..host:port/ },
+  { url: "s3://bucket/a?endpoint=http://h/path", kind: "usage", says: /https:..host:port/ },
+  { url: "s3://bucket/a?style=odd", kind: "usage", says: /path or virtual/ },
+  { url: "s3://bucket/a?secret=odd", kind: "usage", says: /nothing is known/ },
   { url: "https://host/box", kind: "unsupported", says: /not available in this version/ },
   { url: "rclone:name:path", kind: "unsupported", says: /not available in this version/ },
   { url: "gopher://host", kind: "usage", says: /gopher/ },

@@ -1,9 +1,17 @@
-/** From a remote's URL to a Remote: a path or `file://` is a folder, `sftp://` an account on another machine. */
+/**
+ * From a remote's URL to a Remote: a path or `file://` is a folder, `sftp://` an account on another
+ * machine, `s3://` a bucket. What goes over a network is tried again when it fails.
+ */
 import { dirname, isAbsolute, resolve } from "node:path";
+import { type Clock, systemClock } from "../base/clock.ts";
 import type { Disk } from "../base/disk.ts";
 import { errnoOf, ioError, OuroError } from "../base/errors.ts";
 import { DirRemote, type DirRemoteOptions } from "./dir-remote.ts";
 import type { Remote } from "./remote.ts";
+import type { RetryPolicy } from "./retry.ts";
+import { RetryRemote } from "./retry-remote.ts";
+import { S3Remote, type S3Verdict } from "./s3/s3-remote.ts";
+import { parseS3Url } from "./s3/s3-url.ts";
 import { SftpRemote } from "./sftp/sftp-remote.ts";
 import { parseSftpUrl } from "./sftp/sftp-url.ts";
 import { openSsh } from "./sftp/ssh-channel.ts";
@@ -17,10 +25,16 @@ export interface OpenRemoteOptions extends DirRemoteOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Whether a program may ask a person for a password at the terminal; true unless given. */
   readonly mayAsk?: boolean;
+  /** What the time is, for signatures. */
+  readonly clock?: Clock;
+  /** What the place's conditional puts have been measured to be. */
+  readonly verdict?: S3Verdict | undefined;
+  /** How what fails on a network is tried again. */
+  readonly retry?: RetryPolicy;
 }
 
 /** Kinds of URL that a later version will open, so that the message can say so. */
-const laterSchemes: ReadonlySet<string> = new Set(["s3", "http", "https", "rclone", "webdav", "ftp"]);
+const laterSchemes: ReadonlySet<string> = new Set(["http", "https", "rclone", "webdav", "ftp"]);
 
 /**
  * The URL as it is kept in a box's settings: a relative path made absolute, everything else as it is.
@@ -28,8 +42,9 @@ const laterSchemes: ReadonlySet<string> = new Set(["s3", "http", "https", "rclon
  */
 export function normalizeUrl(url: string, cwd: string): string {
   const scheme = schemeOf(url);
-  if (scheme === "sftp") {
-    parseSftpUrl(url);
+  const parse = scheme === undefined ? undefined : parsers[scheme];
+  if (parse !== undefined) {
+    parse(url);
     return url;
   }
   const folder = folderOf(url, cwd);
@@ -41,10 +56,28 @@ export function normalizeUrl(url: string, cwd: string): string {
  * @throws OuroError as `normalizeUrl`, and with `create` what making the folder may throw.
  */
 export function openRemote(url: string, options: OpenRemoteOptions): Remote {
-  if (schemeOf(url) === "sftp") return openSftp(url, options);
+  const scheme = schemeOf(url);
+  if (scheme === "sftp") return retried(openSftp(url, options), options);
+  if (scheme === "s3") return retried(openS3(url, options), options);
   const folder = folderOf(url, options.cwd);
   if (options.create === true) makeFolder(options.disk, folder);
   return new DirRemote(folder, url, options);
+}
+
+/** Kinds with a URL of their own, which is checked before anything is done. */
+const parsers: Readonly<Record<string, (url: string) => unknown>> = { sftp: parseSftpUrl, s3: parseS3Url };
+
+function retried(remote: Remote, { random, retry }: OpenRemoteOptions): Remote {
+  return new RetryRemote(remote, { random, ...(retry === undefined ? {} : { policy: retry }) });
+}
+
+function openS3(url: string, options: OpenRemoteOptions): Remote {
+  const { disk, random, env = {}, clock = systemClock, create = false, verdict } = options;
+  const given = {
+    ...(verdict === undefined ? {} : { verdict }),
+    ...(options.retry === undefined ? {} : { retry: options.retry }),
+  };
+  return new S3Remote(parseS3Url(url), url, { disk, random, env, clock, create, ...given });
 }
 
 function openSftp(url: string, { disk, random, create = false, env = {}, mayAsk = true }: OpenRemoteOptions): Remote {
@@ -77,7 +110,7 @@ function folderOf(url: string, cwd: string): string {
   }
   throw new OuroError(
     "usage",
-    `Cannot open ${withoutSecrets(url)}: nothing is known of "${scheme}:" (must be a path, file:// or sftp://)`,
+    `Cannot open ${withoutSecrets(url)}: nothing is known of "${scheme}:" (must be a path, file://, sftp:// or s3://)`,
     {
       subject: withoutSecrets(url),
       ...(scheme === "ssh" ? { hint: "Write it as sftp://user@host/path." } : {}),
