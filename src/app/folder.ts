@@ -93,6 +93,7 @@ export async function checkoutFolder(
       root,
       label: `${process.pid}-${toHex(context.random(4))}`,
       setsOwner: keepsOwners(box),
+      isOrdinary: process.geteuid?.() !== 0,
       ...newOwner(),
       ...(moving === undefined ? {} : { moving }),
     };
@@ -116,7 +117,9 @@ export async function checkoutFolder(
     if (holds && report.isPartial) putBackHeld(box);
     else if (holds && hasHeld(box)) box.state.setValue(heldKey, undefined);
     context.progress.done();
-    return report;
+    if (!report.hasOtherOwners) return report;
+    tellOwners(box);
+    return { ...report, isPartial: report.isPartial || keepsOwners(box) };
   } catch (thrown) {
     if (holds) putBackQuietly(box);
     throw thrown;
@@ -124,6 +127,22 @@ export async function checkoutFolder(
     writer.close(root);
     if (moving !== undefined) writer.close(moving);
   }
+}
+
+const toldOfOwners = new WeakSet<OpenBox>();
+
+/** Says that files have other owners than they had: once, and not to who has asked for it. */
+function tellOwners(box: OpenBox): void {
+  if (toldOfOwners.has(box)) return;
+  toldOfOwners.add(box);
+  const { context, settings } = box;
+  const wish = settings.findRow("files.ownership")?.value;
+  if (keepsOwners(box))
+    context.warn("Some files belong to you here, for their owner could not be set: that takes root (files.ownership)");
+  else if (wish !== "skip")
+    context.notice(
+      "Some files belong to others in the box and to you here: only root can set owners. Commits keep them as they are.",
+    );
 }
 
 /** After a failure, which is what is told. What cannot be put back now is by the next command. */

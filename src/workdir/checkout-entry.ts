@@ -1,7 +1,14 @@
 /** Making one symlink or special file of a checkout, and setting the attributes of what is there. */
 import { type Entry, kinds, listXattrs } from "../format/mod.ts";
 import type { MetaSource } from "../store/mod.ts";
-import { type Attributes, type CheckoutPlace, setAttributes, temporaryName } from "./checkout-file.ts";
+import {
+  type Attributes,
+  type CheckoutPlace,
+  setAttributes,
+  setsRootsXattrs,
+  temporaryName,
+  tryOwner,
+} from "./checkout-file.ts";
 import { isRootsXattr } from "./kept-xattrs.ts";
 
 export class EntryMaker {
@@ -46,9 +53,10 @@ export class EntryMaker {
   setAttributesOfOther(directory: number, name: Uint8Array, entry: Entry): void {
     const { writer, setsOwner } = this.#place;
     const { mode, uid, gid, mtimeNs, xattrs } = this.attributes(entry);
-    if (setsOwner) writer.setOwnerOf(directory, name, uid, gid);
+    if (setsOwner) tryOwner(() => writer.setOwnerOf(directory, name, uid, gid));
     for (const xattr of xattrs) {
-      if (setsOwner || !isRootsXattr(xattr.name)) writer.setXattrOf(directory, name, xattr.name, xattr.value);
+      if (setsRootsXattrs(this.#place) || !isRootsXattr(xattr.name))
+        writer.setXattrOf(directory, name, xattr.name, xattr.value);
     }
     if (entry.kind !== kinds.symlink) writer.setModeOf(directory, name, mode);
     writer.setTimeOf(directory, name, mtimeNs);
@@ -62,6 +70,12 @@ export class EntryMaker {
       if (!kept.has(Buffer.from(name).toString("latin1"))) this.#place.writer.removeXattr(fd, name);
     }
     setAttributes(this.#place, fd, attributes);
+  }
+
+  /** What making things in an open directory has changed of its own. */
+  setModeAndTime(fd: number, { meta, mtimeNs }: Entry): void {
+    this.#place.writer.setMode(fd, meta.mode);
+    this.#place.writer.setTime(fd, mtimeNs);
   }
 
   attributes({ meta, mtimeNs }: Entry): Attributes {

@@ -6,7 +6,7 @@
  */
 import { threadId } from "node:worker_threads";
 import { ByteReader, ByteWriter, utf8 } from "../base/bytes.ts";
-import { ioError, isKind, OuroError } from "../base/errors.ts";
+import { errnoOf, ioError, isKind, OuroError } from "../base/errors.ts";
 import type { FileKind, FileStat } from "../base/posix.ts";
 import { type Content, contentItems, type Hash, readContent, writeContent, type Xattr } from "../format/mod.ts";
 import type { FolderWriter } from "./folder-writer.ts";
@@ -41,7 +41,10 @@ export interface CheckoutPlace {
   readonly moving?: number;
   /** Random, in the names of files that are being written. */
   readonly label: string;
+  /** Whether owners are set, as far as this process may: a file is made in any case. */
   readonly setsOwner: boolean;
+  /** It is not root: attributes that are root's are left out. */
+  readonly isOrdinary?: boolean;
   /** Whom new files belong to; absent when that is not known. */
   readonly owner?: { readonly uid: number; readonly gid: number };
 }
@@ -164,13 +167,28 @@ function writeContentTo(writer: FolderWriter, fd: number, content: Content, sour
 const accessAcl = utf8("system.posix_acl_access");
 
 /** Owner first: changing it clears the set-user-id bits. Time last. */
-export function setAttributes({ writer, setsOwner }: CheckoutPlace, fd: number, attributes: Attributes): void {
-  if (setsOwner) writer.setOwner(fd, attributes.uid, attributes.gid);
+export function setAttributes(place: CheckoutPlace, fd: number, attributes: Attributes): void {
+  const { writer, setsOwner } = place;
+  if (setsOwner) tryOwner(() => writer.setOwner(fd, attributes.uid, attributes.gid));
   for (const { name, value } of attributes.xattrs) {
-    if (setsOwner || !isRootsXattr(name)) writer.setXattr(fd, name, value);
+    if (setsRootsXattrs(place) || !isRootsXattr(name)) writer.setXattr(fd, name, value);
   }
   writer.setMode(fd, attributes.mode);
   writer.setTime(fd, attributes.mtimeNs);
+}
+
+/** Sets an owner. When this process may not, or its user namespace does not have it, the stat shows that it is another. */
+export function tryOwner(set: () => void): void {
+  try {
+    set();
+  } catch (thrown) {
+    const errno = errnoOf(thrown);
+    if (errno !== "EPERM" && errno !== "EINVAL") throw thrown;
+  }
+}
+
+export function setsRootsXattrs({ setsOwner, isOrdinary }: CheckoutPlace): boolean {
+  return setsOwner && isOrdinary !== true;
 }
 
 const jobFieldMax = 2 ** 31;

@@ -27,7 +27,7 @@ import {
   walkEntries,
 } from "../history/mod.ts";
 import { EntryMaker } from "./checkout-entry.ts";
-import { type CheckoutPlace, type FileJob, type JobGroup, temporaryName } from "./checkout-file.ts";
+import { type CheckoutPlace, type FileJob, type JobGroup, setsRootsXattrs, temporaryName } from "./checkout-file.ts";
 import { LinkGroups } from "./checkout-links.ts";
 import type { CheckoutPool } from "./checkout-pool.ts";
 import { separateDisplaced } from "./displaced.ts";
@@ -55,6 +55,8 @@ export interface CheckoutReport {
   readonly written: number;
   readonly removed: number;
   readonly isPartial: boolean;
+  /** Something that was written belongs to another than the tree says. */
+  readonly hasOtherOwners: boolean;
   /** How many names could not be made; not counting what is below them. */
   readonly absent: number;
   /** By `dotKey` of the directory's id. */
@@ -109,7 +111,7 @@ class Checkout {
     this.#fromRoot = from === undefined ? undefined : reader.root(from);
     this.#paths = new FolderPaths(place.writer, place.root);
     this.#entries = new EntryMaker(place, reader.source);
-    this.#seen = new Observations(reader, this.#toRoot, { setsOwner: place.setsOwner });
+    this.#seen = new Observations(reader, this.#toRoot, { setsOwner: setsRootsXattrs(place) });
     this.#links = new LinkGroups(reader, this.#fromRoot === undefined ? undefined : this.#toRoot);
   }
 
@@ -127,6 +129,7 @@ class Checkout {
         written: this.#written,
         removed: this.#removed,
         isPartial: this.#isPartial,
+        hasOtherOwners: this.#seen.hasOtherOwners,
         absent: this.#absent,
         directories: this.#seen.directories,
         gone: this.#seen.gone,
@@ -393,11 +396,8 @@ class Checkout {
         const fd = path.length === 0 ? writer.openDirectory(this.#place.root, path) : this.#paths.open(path);
         try {
           if (isFull) this.#entries.setAttributesOfDirectory(fd, entry);
-          else {
-            writer.setMode(fd, entry.meta.mode);
-            writer.setTime(fd, entry.mtimeNs);
-          }
-          if (path.length > 0) this.#seen.note(splitLast(path)[0], entry, writer.stat(fd));
+          else this.#entries.setModeAndTime(fd, entry);
+          if (path.length > 0) this.#seen.note(splitLast(path)[0], entry, writer.stat(fd), { isWritten: isFull });
         } finally {
           if (path.length === 0) writer.close(fd);
         }

@@ -23,6 +23,8 @@ export class Observations {
   readonly directories: Map<string, DirectoryObservation> = new Map();
   /** Directories that are in the new tree no more. */
   readonly gone: Dot[] = [];
+  /** Something was written that belongs to another than the tree says. */
+  hasOtherOwners = false;
 
   /** @param root Of the new tree. */
   constructor(reader: TreeReader, root: Entry, { setsOwner }: { readonly setsOwner: boolean }) {
@@ -53,8 +55,14 @@ export class Observations {
     return found;
   }
 
-  /** Notes what stands for an entry now. @param directory Its path. */
-  note(directory: Uint8Array, entry: Entry, stat: FileStat): void {
+  /** Notes what stands for an entry now. @param directory Its path. @param options.isWritten Whether this checkout made it so. */
+  note(
+    directory: Uint8Array,
+    entry: Entry,
+    stat: FileStat,
+    { isWritten = true }: { readonly isWritten?: boolean } = {},
+  ): void {
+    if (isWritten && (stat.uid !== entry.meta.uid || stat.gid !== entry.meta.gid)) this.hasOtherOwners = true;
     this.at(directory)?.written.put(entry, stat, setXattrsOf(this.#reader.xattrs(entry), this.#setsOwner));
   }
 

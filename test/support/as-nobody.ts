@@ -12,10 +12,15 @@ export interface NobodysRun {
  * Runs tests of a file as nobody.
  * @param file Absolute.
  * @param pattern Of the names of the tests.
+ * @param more In their environment, beside what every process needs.
  * @returns Undefined when nobody may not read this checkout.
  */
-export function runAsNobody(file: string, pattern: string): NobodysRun | undefined {
-  const env = { PATH: process.env["PATH"] ?? "", TMPDIR: "/tmp" };
+export function runAsNobody(
+  file: string,
+  pattern: string,
+  more: Readonly<Record<string, string>> = {},
+): NobodysRun | undefined {
+  const env = { PATH: process.env["PATH"] ?? "", TMPDIR: "/tmp", ...more };
   const probe = spawnSync(process.execPath, ["-e", `require("node:fs").readFileSync(${JSON.stringify(file)})`], {
     ...nobody,
     env,
