@@ -132,16 +132,16 @@ export function commitsOnBranch(box: OpenBox, branch: string, remote?: string): 
 /** @throws OuroError "unsupported", "usage", and with `create` those of making a folder. */
 export function openBoxRemote(
   { context }: Pick<OpenBox, "context">,
-  { url }: { readonly url: string },
+  { url, verdict }: Pick<RemoteRow, "url" | "verdict">,
   { create }: { readonly create: boolean },
 ): Remote {
-  const { cwd, disk, random, env } = context;
+  const { cwd, disk, random, env, clock } = context;
   const copier = disk === nodeDisk ? { copier: nodeCopier } : {};
-  return openRemote(url, { cwd, disk, random, create, env, ...copier });
+  return openRemote(url, { cwd, disk, random, create, env, clock, verdict, ...copier });
 }
 
 function syncOptions({ context, secrets, store, state }: OpenBox, row: RemoteRow, remote: Remote): SyncOptions {
-  const { disk, random, signal, progress } = context;
+  const { disk, random, signal, progress, workers } = context;
   return {
     remote,
     remoteName: row.name,
@@ -153,5 +153,6 @@ function syncOptions({ context, secrets, store, state }: OpenBox, row: RemoteRow
     verify: verifySignature,
     signal,
     progress,
+    workers,
   };
 }

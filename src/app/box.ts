@@ -44,7 +44,15 @@ import { makeBoxFolder } from "./make-box.ts";
 import { lockWhole } from "./move-folder.ts";
 import { OpenBox } from "./open-box.ts";
 import { addPicks, removePicks } from "./picks.ts";
-import { addRemote, type RemoteRow, remotesOf, removeRemote, renameRemote, setRemoteUrl } from "./remote-list.ts";
+import {
+  addRemote,
+  measureRemote,
+  type RemoteRow,
+  remotesOf,
+  removeRemote,
+  renameRemote,
+  setRemoteUrl,
+} from "./remote-list.ts";
 import { type RepairReport, repairBox } from "./repair-box.ts";
 import { type Resolution, type ResolveReport, resolveConflicts } from "./resolve.ts";
 import { type SyncReport, type SyncRequest, syncBox } from "./sync-box.ts";
@@ -203,6 +211,7 @@ export class Box extends OpenBox {
 
   async addRemote(name: string, url: string): Promise<void> {
     addRemote(this, name, url);
+    await measureRemote(this, name);
   }
 
   async removeRemote(name: string): Promise<void> {

@@ -1,6 +1,9 @@
-/** Which remotes a box has: `remote.<name>.url` in its settings. */
-import { OuroError } from "../base/errors.ts";
-import { normalizeUrl } from "../remote/mod.ts";
+/**
+ * Which remotes a box has: `remote.<name>.url` in its settings, and in `remote.<name>.conditions` what the place's conditional puts were
+ * found to be.
+ */
+import { isKind, OuroError } from "../base/errors.ts";
+import { isVerdict, measureConditions, normalizeUrl, type S3Verdict } from "../remote/mod.ts";
 import { forgetRemote } from "../sync/mod.ts";
 import type { OpenBox } from "./open-box.ts";
 import { Settings } from "./settings.ts";
@@ -8,16 +11,21 @@ import { Settings } from "./settings.ts";
 export interface RemoteRow {
   readonly name: string;
   readonly url: string;
+  /** Absent where it has not been measured, or need not be. */
+  readonly verdict?: S3Verdict;
 }
 
-const keyOf = (name: string): string => `remote.${name}.url`;
+type Field = "url" | "conditions";
+const keyOf = (name: string, field: Field): string => `remote.${name}.${field}`;
 
 /** By name. */
 export function remotesOf(box: OpenBox): RemoteRow[] {
   const rows = settingsOf(box).list();
   return rows.flatMap(({ key, value }) => {
     const name = /^remote\.([^.]+)\.url$/.exec(key)?.[1];
-    return name === undefined ? [] : [{ name, url: value }];
+    if (name === undefined) return [];
+    const verdict = rows.find((row) => row.key === keyOf(name, "conditions"))?.value;
+    return [{ name, url: value, ...(verdict !== undefined && isVerdict(verdict) ? { verdict } : {}) }];
   });
 }
 
@@ -55,29 +63,47 @@ export function addRemote(box: OpenBox, name: string, url: string): void {
       hint: "Change where it is with `ourobox remote set-url`.",
     });
   }
-  write(box, name, normalizeUrl(url, box.context.cwd));
+  write(box, name, { url: normalizeUrl(url, box.context.cwd) });
+}
+
+/**
+ * Finds out, where it is to be doubted, whether a remote keeps the conditions of puts, and remembers it. What prevents this is told and
+ * otherwise left alone: without it conditions are not used.
+ */
+export async function measureRemote(box: OpenBox, name: string): Promise<void> {
+  const { url } = requireRemote(box, name);
+  const { cwd, disk, random, env, clock, signal } = box.context;
+  try {
+    const verdict = await measureConditions(url, { cwd, disk, random, env, clock, create: true, signal });
+    write(box, name, { conditions: verdict });
+  } catch (thrown) {
+    if (!isKind(thrown) || thrown.kind === "aborted") throw thrown;
+    const hint = thrown.hint === undefined ? "" : ` ${thrown.hint}`;
+    box.context.warn(`The remote ${name} is added, but could not be tried: ${thrown.message}.${hint}`);
+  }
 }
 
 /** @throws OuroError "not-found". */
 export function removeRemote(box: OpenBox, name: string): void {
   const { url } = requireRemote(box, name);
-  write(box, name, undefined);
+  write(box, name, { url: undefined, conditions: undefined });
   box.state.deleteRemoteHeads(name);
   forgetRemote(box.state, url);
 }
 
 /** @throws OuroError "not-found", "exists". */
 export function renameRemote(box: OpenBox, name: string, newName: string): void {
-  const { url } = requireRemote(box, name);
+  const { url, verdict } = requireRemote(box, name);
   addRemote(box, newName, url);
+  write(box, newName, { conditions: verdict });
   box.state.renameRemote(name, newName);
-  write(box, name, undefined);
+  write(box, name, { url: undefined, conditions: undefined });
 }
 
 /** @throws OuroError "not-found". */
 export function setRemoteUrl(box: OpenBox, name: string, url: string): void {
   requireRemote(box, name);
-  write(box, name, normalizeUrl(url, box.context.cwd));
+  write(box, name, { url: normalizeUrl(url, box.context.cwd), conditions: undefined });
   box.state.deleteRemoteHeads(name);
 }
 
@@ -94,8 +120,13 @@ function unknownRemote(name: string): OuroError {
   });
 }
 
-function write(box: OpenBox, name: string, url: string | undefined): void {
-  settingsOf(box).set(keyOf(name), url, { scope: "box", random: box.context.random });
+function write(box: OpenBox, name: string, fields: Readonly<Partial<Record<Field, string | undefined>>>): void {
+  const settings = settingsOf(box);
+  const before = new Set(settings.list().map(({ key }) => key));
+  for (const [field, value] of Object.entries(fields)) {
+    const key = keyOf(name, field as Field);
+    if (value !== undefined || before.has(key)) settings.set(key, value, { scope: "box", random: box.context.random });
+  }
 }
 
 /** As the file is now: the box's own were read when it was opened. */

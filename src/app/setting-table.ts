@@ -86,10 +86,12 @@ export const settingTable: Readonly<Record<string, Setting>> = {
 };
 
 /** Settings of each remote: `remote.<name>.<field>`. */
-const remoteSetting = /^remote\.[A-Za-z0-9_-]+\.url$/;
+const remoteSetting = /^remote\.[A-Za-z0-9_-]+\.(url|conditions)$/;
 
 /** The setting of a key, also of keys with a remote's name in them. */
 export function findSetting(key: string): Setting | undefined {
   if (Object.hasOwn(settingTable, key)) return settingTable[key];
-  return remoteSetting.test(key) ? { help: "Where the remote is", check: notEmpty } : undefined;
+  const field = remoteSetting.exec(key)?.[1];
+  if (field === "url") return { help: "Where the remote is", check: notEmpty };
+  return field === "conditions" ? { help: "What its conditional puts were found to be", check: notEmpty } : undefined;
 }

@@ -2,7 +2,7 @@
 export { DirRemote, type DirRemoteOptions } from "./dir-remote.ts";
 export { type FileCopier, nodeCopier } from "./file-copier.ts";
 export { MemoryPlace, MemoryRemote } from "./memory-remote.ts";
-export { normalizeUrl, type OpenRemoteOptions, openRemote } from "./open-remote.ts";
+export { measureConditions, normalizeUrl, type OpenRemoteOptions, openRemote } from "./open-remote.ts";
 export {
   type BlobInfo,
   type BlobSource,
@@ -14,3 +14,4 @@ export {
   type Remote,
   type RemoteOptions,
 } from "./remote.ts";
+export { isVerdict, type S3Verdict } from "./s3/s3-remote.ts";

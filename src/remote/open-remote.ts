@@ -10,6 +10,7 @@ import { DirRemote, type DirRemoteOptions } from "./dir-remote.ts";
 import type { Remote } from "./remote.ts";
 import type { RetryPolicy } from "./retry.ts";
 import { RetryRemote } from "./retry-remote.ts";
+import { probeConditions } from "./s3/probe-conditions.ts";
 import { S3Remote, type S3Verdict } from "./s3/s3-remote.ts";
 import { parseS3Url } from "./s3/s3-url.ts";
 import { SftpRemote } from "./sftp/sftp-remote.ts";
@@ -71,7 +72,33 @@ function retried(remote: Remote, { random, retry }: OpenRemoteOptions): Remote {
   return new RetryRemote(remote, { random, ...(retry === undefined ? {} : { policy: retry }) });
 }
 
-function openS3(url: string, options: OpenRemoteOptions): Remote {
+/**
+ * Finds out what a place's conditional puts are worth.
+ * @returns Undefined where there is no doubt about it.
+ * @throws OuroError as `openRemote` and `Remote.put`.
+ */
+export async function measureConditions(
+  url: string,
+  options: OpenRemoteOptions & { readonly signal?: AbortSignal },
+): Promise<S3Verdict | undefined> {
+  if (schemeOf(url) !== "s3") return undefined;
+  const opened: S3Remote[] = [];
+  try {
+    return await probeConditions({
+      random: options.random,
+      open(verdict) {
+        const remote = openS3(url, { ...options, verdict });
+        opened.push(remote);
+        return remote;
+      },
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
+  } finally {
+    for (const remote of opened) await remote[Symbol.asyncDispose]();
+  }
+}
+
+function openS3(url: string, options: OpenRemoteOptions): S3Remote {
   const { disk, random, env = {}, clock = systemClock, create = false, verdict } = options;
   const given = {
     ...(verdict === undefined ? {} : { verdict }),

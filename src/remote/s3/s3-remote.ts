@@ -31,8 +31,12 @@ import { readS3Settings } from "./s3-settings.ts";
 import type { S3Address } from "./s3-url.ts";
 
 /** What a server's conditional puts have been found to be; with "cas-bare" it wants tags without quotes. */
-export const s3Verdicts = ["cas", "cas-bare", "create-only", "none", "lying"] as const;
+const s3Verdicts = ["cas", "cas-bare", "create-only", "none", "lying"] as const;
 export type S3Verdict = (typeof s3Verdicts)[number];
+
+export function isVerdict(text: string): text is S3Verdict {
+  return (s3Verdicts as readonly string[]).includes(text);
+}
 
 export interface S3RemoteOptions {
   readonly disk: Disk;
