@@ -1,4 +1,5 @@
 /** Making one symlink or special file of a checkout, and setting the attributes of what is there. */
+import { errnoOf, OuroError } from "../base/errors.ts";
 import { type Entry, kinds, listXattrs } from "../format/mod.ts";
 import type { MetaSource } from "../store/mod.ts";
 import {
@@ -36,6 +37,35 @@ export class EntryMaker {
     } catch (thrown) {
       writer.unlink(where, as);
       throw thrown;
+    }
+  }
+
+  /** Makes a directory, unless it is there. @param options.replaces Whether a file of that name goes. @throws Error with `code`. */
+  makeDirectory(directory: number, name: Uint8Array, { replaces }: { readonly replaces: boolean }): void {
+    const { writer } = this.#place;
+    try {
+      writer.makeDirectory(directory, name);
+    } catch (thrown) {
+      if (errnoOf(thrown) !== "EEXIST") throw thrown;
+      if (writer.find(directory, name)?.kind === "directory") return;
+      if (!replaces) throw thrown;
+      writer.unlink(directory, name);
+      writer.makeDirectory(directory, name);
+    }
+  }
+
+  /** Removes an empty directory in whose place something else is to be. @throws OuroError "not-empty" when there is something in it. */
+  clearWay(directory: number, name: Uint8Array): void {
+    try {
+      this.#place.writer.removeDirectory(directory, name);
+    } catch (thrown) {
+      const errno = errnoOf(thrown);
+      if (errno === "ENOTEMPTY" || errno === "EEXIST" || errno === "EBUSY")
+        throw new OuroError("not-empty", "left alone, for a folder with files in it is in its place", {
+          cause: thrown,
+        });
+      if (errno === undefined) throw thrown;
+      // What is no directory, or not there, or has no legal name here: making it tells.
     }
   }
 

@@ -85,6 +85,8 @@ class Checkout {
   readonly #paths: FolderPaths;
   readonly #toRoot: Entry;
   readonly #fromRoot: Entry | undefined;
+  /** It goes over what is in a folder that was not looked at: a file in the way is replaced. */
+  readonly #isOver: boolean;
   readonly #links: LinkGroups;
   readonly #entries: EntryMaker;
   readonly #seen: Observations;
@@ -112,6 +114,7 @@ class Checkout {
     this.#paths = new FolderPaths(place.writer, place.root);
     this.#entries = new EntryMaker(place, reader.source);
     this.#seen = new Observations(reader, this.#toRoot, { setsOwner: setsRootsXattrs(place) });
+    this.#isOver = from === undefined && place.moving !== undefined;
     this.#links = new LinkGroups(reader, this.#fromRoot === undefined ? undefined : this.#toRoot);
   }
 
@@ -276,28 +279,23 @@ class Checkout {
   #makeOther(parent: Uint8Array, name: Uint8Array, path: Uint8Array, entry: Entry): void {
     const directory = this.#openParent(parent);
     if (entry.kind === kinds.directory) {
-      this.#makeDirectory(directory, name);
+      this.#entries.makeDirectory(directory, name, { replaces: this.#isOver });
       this.#seen.of(entry.id, true);
       this.#finishing.add(path, entry, { isFull: true });
       return;
     }
+    if (this.#isOver) this.#entries.clearWay(directory, name);
     this.#entries.make(directory, name, entry);
     this.#written += 1;
     this.#observe(parent, entry, directory, name);
     this.#options.onFiles?.(1, 0);
   }
 
-  #makeDirectory(directory: number, name: Uint8Array): void {
-    try {
-      this.#place.writer.makeDirectory(directory, name);
-    } catch (thrown) {
-      if (errnoOf(thrown) !== "EEXIST" || this.#place.writer.find(directory, name)?.kind !== "directory") throw thrown;
-    }
-  }
-
   async #makeFile(parent: Uint8Array, path: Uint8Array, entry: Entry): Promise<void> {
     const { value } = entry.data[0];
     if (value.kind !== kinds.file || this.#links.defer(path, entry)) return;
+    const clear = (): void => this.#entries.clearWay(this.#openParent(parent), entry.name);
+    if (this.#isOver && !this.#guard(path, clear, entry)) return;
     let group = this.#groups.at(-1);
     if (group === undefined || !equalBytes(group.directory, parent)) {
       this.#openParent(parent);
@@ -371,6 +369,7 @@ class Checkout {
     const [parent, name] = splitLast(path);
     const [fromParent, from] = splitLast(primary.path);
     const directory = this.#openParent(parent);
+    if (this.#isOver) this.#entries.clearWay(directory, name);
     const source = writer.openDirectory(root, fromParent);
     try {
       if (moving === undefined) writer.link(source, from, directory, name);

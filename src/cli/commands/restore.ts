@@ -31,7 +31,8 @@ have is removed. What is replaced or removed is saved first, as a commit of its 
 \`restore .\` is everything below the current folder.
 
 With --target the files are written to DIR instead, which may be outside the box: the folder and its state stay untouched. A file that is
-already in DIR is replaced, other files there stay.
+already in DIR is replaced, also by a folder of its name; other files there stay. Nothing is put in place of a folder that has files in it: that has
+a warning.
 
 Owners are set by root only (config files.ownership). What the disk cannot hold has a warning, and the status is 3.`,
   options: {
