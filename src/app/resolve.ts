@@ -62,12 +62,14 @@ export interface ResolveReport {
 
 /**
  * @param paths Those in conflict at or below these; none: all.
+ * @param options.flags Of the commit.
  * @throws OuroError "not-found" when there is no conflict there; as `commitTree`.
  */
 export async function resolveConflicts(
   box: OpenBox,
   paths: readonly Path[],
   resolution: Resolution,
+  { flags = 0 }: { readonly flags?: number } = {},
 ): Promise<ResolveReport> {
   const conflicts = conflictsOf(box, paths);
   if (conflicts.length === 0) {
@@ -80,7 +82,7 @@ export async function resolveConflicts(
   const { id, isPartial } = await commitTree(box, {
     command: "resolve",
     message: `Resolve ${conflicts.length === 1 ? toText(conflicts[0]?.path ?? new Uint8Array()) : "conflicts"}`,
-    flags: 0,
+    flags,
     async edit(head, event, sink) {
       made = new Resolving(box, head, event, sink);
       for (const conflict of conflicts) await made.resolve(conflict, resolution);

@@ -3,7 +3,7 @@
  * answer is left for the next time, and the others are served.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { toHex } from "../base/bytes.ts";
+import { equalBytes, toHex } from "../base/bytes.ts";
 import { isKind, type OuroError } from "../base/errors.ts";
 import type { Hash, NamedCommit } from "../format/mod.ts";
 import { commitsOnBranch, type FetchReport, fetchBox, type PushReport, pushBox } from "./box-remotes.ts";
@@ -14,6 +14,7 @@ import { resumeMove } from "./move-folder.ts";
 import type { OpenBox } from "./open-box.ts";
 import { keepOwnHead } from "./own-head.ts";
 import { remotesOf } from "./remote-list.ts";
+import { settleConflicts } from "./settle.ts";
 
 export interface SyncRequest {
   /** Takes in what would remove or overwrite a great part of the files, too. */
@@ -32,6 +33,8 @@ export interface SyncReport {
   readonly mends: number;
   /** Files in conflict, when something was joined. */
   readonly conflicts: number;
+  /** Conflicts that were settled as `.ouroboxattributes` say. */
+  readonly settled: number;
   readonly fetched: readonly (FetchReport & { readonly remote: string })[];
   readonly pushed: readonly (PushReport & { readonly remote: string })[];
   /** Remotes that could not be reached, or not be written to. */
@@ -103,6 +106,7 @@ export async function syncBox(
     joined = await join(({ id }) => ids.size > 0 && !ids.has(toHex(id)));
   }
   if (joined.moved === undefined) keepOwnHead(box);
+  const settled = await settleNews(box);
   const pushed: (PushReport & { readonly remote: string })[] = [];
   if (box.head() !== undefined) {
     for (const remote of remotes) {
@@ -116,12 +120,25 @@ export async function syncBox(
     ...(joined.moved === undefined ? {} : { moved: joined.moved }),
     mends: joined.mends,
     conflicts: joined.moved === undefined ? 0 : conflictsOf(box).length,
+    settled,
     fetched: [...fetched].map(([remote, report]) => ({ remote, ...report })),
     pushed,
     failed: [...failed].map(([remote, error]) => ({ remote, error })),
     ...(held === undefined ? {} : { held }),
     partial: isPartial || joined.isPartial || own?.partial === true || failed.size > 0 || held !== undefined,
   };
+}
+
+const settledKey = "settled";
+
+/** Settles what can be, once for every head. */
+async function settleNews(box: OpenBox): Promise<number> {
+  const head = box.head()?.commit;
+  const last = box.state.value(settledKey);
+  if (head === undefined || (last !== undefined && equalBytes(last, head))) return 0;
+  const settled = await settleConflicts(box);
+  box.state.setValue(settledKey, box.head()?.commit ?? head);
+  return settled;
 }
 
 /** A remote that nobody has pushed to yet has nothing. */

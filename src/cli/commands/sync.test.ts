@@ -259,3 +259,21 @@ test("a remote that cannot be reached is left for the next time, and the others 
   renameSync(join(box.top, "away"), join(box.top, "remote"));
   await settle();
 });
+
+test("conflicts are settled by attributes, on one side, for both", async () => {
+  box.write(".ouroboxattributes", "*.txt merge=text\n/d/*.txt merge=keep-both\n");
+  await pair();
+  box.write("a.txt", "one\n2\n3\n4\n5\n6\n7\n");
+  box.write("d/b.txt", "here\n");
+  box.write("f/g.txt", "here\n");
+  await box.ok("commit", "-m", "Here");
+  other.write("a.txt", "1\n2\n3\n4\n5\n6\nseven\n");
+  other.write("d/b.txt", "there\n");
+  other.write("f/g.txt", "there\n");
+  await settle();
+  assert.equal(read("a.txt"), "one\n2\n3\n4\n5\n6\nseven\n");
+  assert.equal(read("d/b.txt"), "there\n");
+  const [beside] = readdirSync(at("d")).filter((name) => name.startsWith("b ("));
+  assert.equal(read(`d/${beside}`), "here\n");
+  assert.match(await box.ok("conflicts"), /^f\/g\.txt +2 values\n$/, "where lines are the same it is left to people");
+});

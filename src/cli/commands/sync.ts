@@ -58,6 +58,7 @@ function show({ messages }: CommandContext, report: SyncReport): void {
     if (packs > 0) messages.notice(`Pushed ${counted(packs, "pack")}, ${formatSize(bytes)}, to ${remote}`);
   for (const { remote, error } of failed)
     messages.warn(`${remote}: ${error.message}${error.hint === undefined ? "" : ` ${error.hint}`}`);
+  if (report.settled > 0) messages.notice(`Settled ${counted(report.settled, "conflict")}`);
   if (report.held !== undefined) messages.warn(`Held back: ${report.held.message} ${report.held.hint ?? ""}`);
   if (conflicts > 0) messages.notice(`${counted(conflicts, "file")} in conflict: \`ourobox conflicts\` lists them`);
 }
@@ -69,5 +70,5 @@ function showJson({ out }: CommandContext, report: SyncReport): void {
   for (const { remote, error } of failed) out.json({ failed: remote, kind: error.kind, message: error.message });
   if (report.held !== undefined) out.json({ held: report.held.message });
   const [commit, head] = [committed, moved].map((id) => (id === undefined ? null : toHex(id)));
-  out.json({ commit, head, mends, conflicts, partial });
+  out.json({ commit, head, mends, conflicts, settled: report.settled, partial });
 }
