@@ -134,6 +134,7 @@ function joinAndPut(box: OpenBox, meta: MetaSink, { from, own, others, branch }:
     sink: meta,
     hasher,
     box: box.identity.box,
+    writer: writer.writer,
     event: (seen) => nextEvent({ ...writer, nowMs, seen }),
     makeEvent: (event, draft: JoinDraft) =>
       makeEventCommit(

@@ -17,6 +17,7 @@ import {
   joinVectors,
   type NamedCommit,
   type VersionVector,
+  type WriterId,
 } from "../format/mod.ts";
 import type { MetaSink } from "../store/mod.ts";
 import type { MadeCommit } from "./commits.ts";
@@ -30,6 +31,8 @@ export interface JoinCommitsOptions {
   readonly hasher: Hasher;
   /** The box's id. */
   readonly box: Uint8Array;
+  /** Who joins: the writer of the event. */
+  readonly writer: WriterId;
   /** Names the event of the mends: above all that the vector has seen. Called only when there are some. */
   readonly event: (seen: VersionVector) => EventName;
   /** Makes the event's commit. */
@@ -72,6 +75,7 @@ export function joinCommits(
   const { tree, vector, event, mends } = joinAll([one, ...more], {
     reader,
     sink,
+    writer: options.writer,
     event: () => options.event(joinedVector(seen)),
   });
   const parents = joined.map(({ id }) => id).sort(compareBytes);

@@ -39,6 +39,8 @@ export interface MixedNode {
   readonly plainSide: Side;
   /** The joined values of the unit. */
   readonly values: Values;
+  /** Whether the later meta register has no mark, but there are values that its side has not seen: then it stays a unit. */
+  readonly isUnmarked: boolean;
   /** Whether a mend has given the unit a value. */
   isFilled: boolean;
 }
@@ -146,7 +148,9 @@ export class JoinMatch {
     const plain = one ?? two;
     if (plain === undefined) return;
     const plainSide: Side = one === undefined ? "b" : "a";
-    this.mixed.push({ node, plainSide, values, isFilled: false });
+    const isUnmarked = values.length > 0 && !isUnit(node.entry);
+    if (isUnmarked) node.entry = { ...node.entry, meta: { ...node.entry.meta, atomic: true } };
+    this.mixed.push({ node, plainSide, values, isUnmarked, isFilled: false });
     if (isUnit(node.entry) || node.openedOn.length > 0) this.#openAll(node, plainSide);
     else this.#openNew(node, plainSide, plain);
   }

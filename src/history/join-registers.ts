@@ -85,7 +85,7 @@ export interface JoinedRegisters {
   /** With the name of the side whose place counts; `a` itself where nothing of `b` counts. Its data is right unless `values` says so. */
   readonly entry: Entry;
   readonly placeFrom: "a" | "b";
-  /** The joined data register. Of a plain directory: values that have no place in it. */
+  /** The joined data register; of a directory that is no unit by its meta register, the values of the side where it is one. */
   readonly values: Values;
 }
 

@@ -4,7 +4,15 @@
  * The cost is that of what differs: equal subtrees are skipped by hash, new ones taken by reference, deleted ones dropped
  * unread. In memory is what differs, about 1 KB a node.
  */
-import { compareVectors, type EventName, type Hash, joinVectors, type VersionVector } from "../format/mod.ts";
+import {
+  compareVectors,
+  type EventName,
+  findVectorEntry,
+  type Hash,
+  joinVectors,
+  type VersionVector,
+  type WriterId,
+} from "../format/mod.ts";
 import type { MetaSink } from "../store/mod.ts";
 import { JoinMatch } from "./join-match.ts";
 import { Coverage, isKnown } from "./join-registers.ts";
@@ -14,7 +22,7 @@ import { writeResult } from "./join-write.ts";
 import { type Mend, MendEvent } from "./mend-event.ts";
 import { separateNames, splitLongRegisters } from "./mend-names.ts";
 import { breakCycles, keepSurvivor, restoreParents } from "./mend-parents.ts";
-import { closeUnits, placeForeignValues, sortMixed } from "./mend-units.ts";
+import { closeUnits, markAgain, sortMixed } from "./mend-units.ts";
 import type { TreeReader } from "./tree-reader.ts";
 
 /** A tree and all that it has taken in. */
@@ -66,40 +74,44 @@ export function joinTrees(options: JoinOptions): JoinedTrees {
   return { tree, vector, births: mend.births, mends, ...(event === undefined ? {} : { event }) };
 }
 
+export interface JoinAllOptions extends Omit<JoinOptions, "a" | "b" | "births"> {
+  /** Who joins: the writer of `event`. */
+  readonly writer: WriterId;
+}
+
+export interface JoinedAll extends Omit<JoinedTrees, "is"> {
+  /** The index of the state that is the result as it is, because it has taken in all others. */
+  readonly is?: number;
+}
+
 /**
- * Joins any number of states, one after another in the order given; their mends are one event.
+ * Joins any number of states, one after another; their mends are one event. Which comes first is not the caller's choice: what is
+ * mended covers all of its writer's events up to then, so the state that has seen most of them must be in it.
  * @param options.event As of `joinTrees`, its clock above every clock in all of the vectors.
- * @returns As `joinTrees`; `is` where one of the states is the result as it is: its index.
  * @throws As `joinTrees`.
  */
-export function joinAll(
-  states: readonly [JoinState, ...JoinState[]],
-  options: Omit<JoinOptions, "a" | "b" | "births">,
-): Omit<JoinedTrees, "is"> & { readonly is?: number } {
+export function joinAll(states: readonly [JoinState, ...JoinState[]], options: JoinAllOptions): JoinedAll {
   let event: EventName | undefined;
   const name = (): EventName => {
     event ??= options.event();
     return event;
   };
-  const [first, ...rest] = states;
-  let joined: Omit<JoinedTrees, "is"> & { readonly is?: number } = { ...first, births: 0, mends: [], is: 0 };
+  const seen = states.map(({ vector }) => findVectorEntry(vector, options.writer)?.clock ?? 0n);
+  const start = seen.reduce((best, clock, at) => (clock > (seen[best] as bigint) ? at : best), 0);
+  const first = states[start] as JoinState;
+  let joined: JoinedAll = { ...first, births: 0, mends: [], is: start };
   const mends: Mend[] = [];
-  for (const [index, state] of rest.entries()) {
+  for (const [index, state] of states.entries()) {
+    if (index === start) continue;
     const { is: before } = joined;
-    const { is, ...step } = joinTrees({
-      ...options,
-      a: withEvent(joined, event),
-      b: state,
-      births: joined.births,
-      event: name,
-    });
+    const a = withEvent(joined, event);
+    const { is, ...step } = joinTrees({ ...options, a, b: state, births: joined.births, event: name });
     mends.push(...step.mends);
-    const at = is === "a" ? before : is === "b" ? index + 1 : undefined;
+    const at = is === "a" ? before : is === "b" ? index : undefined;
     joined = { ...step, ...(at === undefined ? {} : { is: at }) };
   }
-  const vector = joined.vector.filter(
-    (entry) => event === undefined || entry.clock !== event.clock || entry.writer !== event.writer,
-  );
+  const { clock, writer } = event ?? { clock: 0n, writer: 0n };
+  const vector = joined.vector.filter((entry) => entry.clock !== clock || entry.writer !== writer);
   return { ...joined, vector, mends, ...(event === undefined ? {} : { event }) };
 }
 
@@ -158,12 +170,12 @@ function settle(
 function mendAll(result: JoinResult, match: JoinMatch, { reader, sink, rules, mend }: Work): void {
   const options = { reader, sink, births: mend };
   const mixed = sortMixed(match.mixed);
-  for (let isFirst = true, isChanged = true; isChanged; isFirst = false) {
+  markAgain(mixed, mend);
+  for (let isChanged = true; isChanged; ) {
     const changes = [
       restoreParents(result, mend, rules),
       breakCycles(result, mend),
       closeUnits(result, mixed, { mend, options, rules }),
-      isFirst && placeForeignValues(result, mixed, { mend, options, rules }),
       splitLongRegisters(result, { mend, options, rules }),
       separateNames(result, { mend, options, rules }),
     ];

@@ -60,10 +60,9 @@ export class MendEvent implements Births {
 
   /** The dot for one more value of a register, above all that it has. */
   nextDot(values: Values): Dot {
+    const event = this.dot(0);
     let counter = 0;
-    for (const { dot } of values)
-      if (this.#event !== undefined && compareEvents(dot, this.#event) === 0)
-        counter = Math.max(counter, dot.counter + 1);
+    for (const { dot } of values) if (compareEvents(dot, event) === 0) counter = Math.max(counter, dot.counter + 1);
     return this.dot(counter);
   }
 

@@ -1,13 +1,12 @@
 /**
- * Mends of units, which one side has made of a plain directory or a plain directory of (rule M4 of doc/merge.md): what that side
- * has below becomes one more value of the unit, or the unit's values a unit beside the directory. Nothing of either is lost.
+ * Mends of units, which are plain directories on the other side (rule M4 of doc/merge.md): what that side has below becomes
+ * one more value of the unit. Nothing of either is lost.
  */
 import { compareDots, type DirectoryValue, type Entry } from "../format/mod.ts";
 import type { MixedNode } from "./join-match.ts";
 import { isUnit, plainDirectory, type Values } from "./join-registers.ts";
 import { type JoinNode, type JoinResult, otherSide, type Side, type Standing } from "./join-result.ts";
 import type { MendEvent, MendTools } from "./mend-event.ts";
-import { bear } from "./mend-names.ts";
 import { reborn } from "./mend-values.ts";
 
 /** For units that have nodes below them, or no value. @returns Whether anything was mended. */
@@ -56,18 +55,13 @@ function empty(result: JoinResult, unit: JoinNode, directory: JoinNode, plainSid
   }
 }
 
-/** For values of a unit that is a plain directory in the result. @returns Whether anything was mended. */
-export function placeForeignValues(result: JoinResult, mixed: readonly MixedNode[], tools: MendTools): boolean {
-  let isAny = false;
-  for (const { node, plainSide, values } of mixed) {
-    const [first, ...rest] = values;
-    if (!node.isKept || isUnit(node.entry) || first === undefined) continue;
-    isAny = true;
-    const { meta, mtimeNs } = (node[otherSide(plainSide)] as Standing).entry;
-    bear(result, node, { ...node.entry, meta, mtimeNs }, [first, ...rest], tools);
-    tools.mend.note("unit", node.entry);
+/** For what one side has unmarked, and the other has values of that this one has not seen: it is marked again. */
+export function markAgain(mixed: readonly MixedNode[], mend: MendEvent): void {
+  for (const { node, isUnmarked } of mixed) {
+    if (!isUnmarked) continue;
+    node.entry = { ...node.entry, metaDot: mend.dot(0) };
+    mend.note("unit", node.entry);
   }
-  return isAny;
 }
 
 /** In the order in which mixed nodes are mended. */

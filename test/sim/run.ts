@@ -37,6 +37,8 @@ export interface Plan {
   readonly names: readonly string[];
   readonly steps: readonly Step[];
   readonly remotes: number;
+  /** Whether at the end all heads are joined in one go, with one event for all mends. */
+  readonly joinsAtOnce: boolean;
 }
 
 export interface RunResult extends Counts {
@@ -73,7 +75,15 @@ export function makePlan(options: SimOptions): Plan {
     steps.push(step);
     changes += step.changes;
   }
-  return { peers, skewsMs, valuesMax: options.valuesMax ?? valuesMax, names, steps, remotes: prng.int(1, 2) };
+  return {
+    peers,
+    skewsMs,
+    valuesMax: options.valuesMax ?? valuesMax,
+    names,
+    steps,
+    remotes: prng.int(1, 2),
+    joinsAtOnce: prng.chance(0.5),
+  };
 }
 
 function editStep(prng: Prng, peer: number, changesMax: number): Step {
@@ -176,11 +186,10 @@ export class Run {
 
   /** Takes in some of the heads on a remote, which may show an older one of a writer. */
   #fetch(peer: Peer, prng: Prng): void {
-    for (const [, heads] of [...prng.pick(this.#remotes)].sort(([x], [y]) => (x < y ? -1 : 1))) {
-      if (prng.chance(0.3)) continue;
-      const head = prng.chance(0.3) ? prng.pick(heads) : (heads.at(-1) as SimState);
-      peer.state = this.#world.join(peer, peer.state, head);
-    }
+    const others: SimState[] = [];
+    for (const [, heads] of [...prng.pick(this.#remotes)].sort(([x], [y]) => (x < y ? -1 : 1)))
+      if (prng.chance(0.7)) others.push(prng.chance(0.3) ? prng.pick(heads) : (heads.at(-1) as SimState));
+    peer.state = this.#world.joinMany(peer, [peer.state, ...others]);
   }
 
   /** Every bracketing of states that were reached gives the same tree, where no step mends. */
@@ -211,7 +220,10 @@ export class Run {
     let rounds = 0;
     for (let isResting = false; !isResting; ) {
       const heads = peers.map(({ state }) => state);
-      for (const peer of peers) for (const head of heads) peer.state = this.#world.join(peer, peer.state, head);
+      for (const peer of peers) {
+        if (this.#plan.joinsAtOnce) peer.state = this.#world.joinMany(peer, heads as [SimState, ...SimState[]]);
+        else for (const head of heads) peer.state = this.#world.join(peer, peer.state, head);
+      }
       isResting = peers.every(({ state }, at) => describeState(state) === describeState(heads[at] as SimState));
       if (!isResting) rounds += 1;
       if (rounds > roundsMax) throw new Error(`there is no rest after ${roundsMax} rounds`);

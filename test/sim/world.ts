@@ -5,7 +5,7 @@
 import { nextClock } from "../../src/base/clock.ts";
 import type { EventName, VersionVector } from "../../src/format/mod.ts";
 import { joinVectors, kinds, rootId } from "../../src/format/mod.ts";
-import { type JoinRules, type JoinState, joinRules, joinTrees, TreeReader } from "../../src/history/mod.ts";
+import { type JoinRules, type JoinState, joinAll, joinRules, joinTrees, TreeReader } from "../../src/history/mod.ts";
 import { type BentRule, joinFlat } from "../support/flat-join.ts";
 import {
   describeNode,
@@ -108,6 +108,14 @@ export class World {
     peer.state = this.#state({ nodes: edit.nodes, vector }, peer.state.vector, event);
   }
 
+  /** A state that came about by other ways than a commit here. */
+  stateOf(flat: FlatState): SimState {
+    const tree = this.#builder.tree(flat.nodes);
+    const rows = [...flat.vector].sort(([x], [y]) => (x < y ? -1 : 1));
+    const vector = rows.map(([writer, clock]) => ({ writer, clock, event: new Uint8Array(8) }));
+    return { flat, tree, vector };
+  }
+
   #state(flat: FlatState, vector: VersionVector, event: EventName | undefined): SimState {
     const tree = this.#builder.tree(flat.nodes);
     return { flat, tree, vector: event === undefined ? vector : withEvent(vector, event, tree) };
@@ -115,29 +123,58 @@ export class World {
 
   /** The join of two states, as the peer would make it. */
   join(peer: Peer, a: SimState, b: SimState): SimState {
-    this.counts.joins += 1;
+    return this.joinMany(peer, [a, b]);
+  }
+
+  /** The join of states one after another, with one event for all mends. */
+  joinMany(peer: Peer, given: readonly [SimState, ...SimState[]]): SimState {
+    const clockOf = ({ flat }: SimState): bigint => flat.vector.get(peer.writer) ?? 0n;
+    const start = given.reduce((best, each) => (clockOf(each) > clockOf(best) ? each : best));
+    const states = [start, ...given.toSpliced(given.indexOf(start), 1)] as const;
+    this.counts.joins += states.length - 1;
     let event: EventName | undefined;
     const name = (): EventName => {
-      event ??= this.nextEvent(peer, [a, b]);
+      event ??= this.nextEvent(peer, states);
       return event;
     };
-    const { bent, valuesMax, datesEveryJoin } = this.#options;
-    const expected = joinFlat(a.flat, b.flat, name, { valuesMax, ...(bent === undefined ? {} : { bent }) });
-    if (expected.state === a.flat) return a;
-    if (expected.state === b.flat) return b;
-    if (expected.isMended) this.counts.mends += 1;
-    checkValid(expected.state.nodes);
+    const expected = this.#joinFlat(states, name);
+    const same = states.find(({ flat }) => flat === expected);
+    if (same !== undefined) return same;
+    if (event !== undefined) this.counts.mends += 1;
+    checkValid(expected.nodes);
+    const { bent, datesEveryJoin } = this.#options;
     if (bent !== undefined) {
-      return this.#state(expected.state, joinVectors(a.vector, b.vector), event);
+      const vector = states.reduce((all: VersionVector, each) => joinVectors(all, each.vector), []);
+      return this.#state(expected, vector, event);
     }
-    const made = joinTrees({ reader: this.#reader, sink: this.meta, a, b, event: name, rules: this.#rules });
-    const state = this.#state(expected.state, made.vector, made.event);
-    if (Buffer.compare(state.tree, made.tree) !== 0 || (made.event !== undefined) !== expected.isMended)
-      throw new Error(`the join differs from the reference:\n${this.#differences(expected.state.nodes, made.tree)}`);
-    if (datesEveryJoin !== true || made.event !== undefined) return state;
-    const dated = this.nextEvent(peer, [a, b]);
-    const flat = { nodes: state.flat.nodes, vector: new Map(state.flat.vector).set(dated.writer, dated.clock) };
-    return { ...state, flat, vector: withEvent(state.vector, dated, state.tree) };
+    const made = joinAll(given, {
+      reader: this.#reader,
+      sink: this.meta,
+      writer: peer.writer,
+      event: name,
+      rules: this.#rules,
+    });
+    const state = this.#state(expected, made.vector, made.event);
+    if (Buffer.compare(state.tree, made.tree) !== 0 || made.event !== event)
+      throw new Error(`the join differs from the reference:\n${this.#differences(expected.nodes, made.tree)}`);
+    return datesEveryJoin === true && event === undefined ? this.#dated(peer, states, state) : state;
+  }
+
+  #joinFlat([first, ...rest]: readonly [SimState, ...SimState[]], event: () => EventName): FlatState {
+    const { bent, valuesMax } = this.#options;
+    let joined = { state: first.flat, births: 0 };
+    for (const { flat } of rest) {
+      const { births } = joined;
+      joined = joinFlat(joined.state, flat, event, { valuesMax, births, ...(bent === undefined ? {} : { bent }) });
+    }
+    return joined.state;
+  }
+
+  /** M7 bent. */
+  #dated(peer: Peer, states: readonly SimState[], state: SimState): SimState {
+    const event = this.nextEvent(peer, states);
+    const flat = { nodes: state.flat.nodes, vector: new Map(state.flat.vector).set(event.writer, event.clock) };
+    return { ...state, flat, vector: withEvent(state.vector, event, state.tree) };
   }
 
   /** The join of two states where no step mends; undefined where it would. */

@@ -2,15 +2,7 @@
  * The join of two states as flat maps, written from the rules (doc/merge.md) and not from the program: what the program's join on
  * trees is compared with. It looks at every node of both sides, and knows no summaries, hashes or shortcuts.
  */
-import {
-  compareDots,
-  compareEvents,
-  type Dot,
-  type EventName,
-  equalDots,
-  kinds,
-  type Meta,
-} from "../../src/format/mod.ts";
+import { compareDots, type Dot, type EventName, equalDots, kinds } from "../../src/format/mod.ts";
 import { FlatMend } from "./flat-mend.ts";
 import {
   childrenOf,
@@ -19,7 +11,6 @@ import {
   type FlatValue,
   type FlatVector,
   isPlainDirectory,
-  isUnit,
 } from "./flat-tree.ts";
 
 /** What tests bend, to see that it is noticed. */
@@ -55,19 +46,11 @@ export function unionVectors(a: FlatVector, b: FlatVector): FlatVector {
   return union;
 }
 
-/** Values of a unit for a node that is no unit any more. */
-export interface ForeignValues {
-  readonly node: string;
-  readonly data: readonly FlatValue[];
-  /** Of the side where it is a unit. */
-  readonly meta: Meta;
-  readonly mtimeNs: bigint;
-}
-
 export interface JoinedNodes {
   readonly nodes: Map<string, FlatNode>;
   readonly survivors: ReadonlyMap<string, FlatNode>;
-  readonly foreign: readonly ForeignValues[];
+  /** Nodes that one side has unmarked, and the other has values of that this one has not seen. */
+  readonly unmarked: readonly string[];
 }
 
 /** @param event The name of the mend, should there be one. */
@@ -87,24 +70,24 @@ export function joinFlat(a: FlatState, b: FlatState, event: () => EventName, opt
 
 function joinNodes(a: FlatState, b: FlatState, options: FlatOptions): JoinedNodes {
   const nodes = new Map<string, FlatNode>();
-  const foreign: ForeignValues[] = [];
+  const unmarked: string[] = [];
   for (const [key, one] of a.nodes) {
     const two = b.nodes.get(key);
-    if (two !== undefined) nodes.set(key, joinBoth(one, two, { a: a.vector, b: b.vector, foreign, options }));
+    if (two !== undefined) nodes.set(key, joinBoth(one, two, { a: a.vector, b: b.vector, unmarked, options }));
   }
   const survivors = new Map([...oneSided(a, b, nodes, options), ...oneSided(b, a, nodes, options)]);
-  return { nodes, survivors, foreign };
+  return { nodes, survivors, unmarked };
 }
 
 interface Both {
   readonly a: FlatVector;
   readonly b: FlatVector;
-  readonly foreign: ForeignValues[];
+  readonly unmarked: string[];
   readonly options: FlatOptions;
 }
 
 /** R5 for a node that is in both. */
-function joinBoth(one: FlatNode, two: FlatNode, { a, b, foreign, options }: Both): FlatNode {
+function joinBoth(one: FlatNode, two: FlatNode, { a, b, unmarked, options }: Both): FlatNode {
   const place = compareDots(one.placeDot, two.placeDot) >= 0 ? one : two;
   const meta = compareDots(one.metaDot, two.metaDot) >= 0 ? one : two;
   const mtime = compareDots(one.mtimeDot, two.mtimeDot) >= 0 ? one : two;
@@ -124,10 +107,8 @@ function joinBoth(one: FlatNode, two: FlatNode, { a, b, foreign, options }: Both
     mtimeDot: mtime.mtimeDot,
     data,
   };
-  if (!isPlainDirectory(joined)) return joined;
-  const unit = isUnit(one) ? one : two;
-  if (data.length > 0) foreign.push({ node: one.key, data, meta: unit.meta, mtimeNs: unit.mtimeNs });
-  return { ...joined, data: [] };
+  if (isPlainDirectory(joined) && data.length > 0) unmarked.push(joined.key);
+  return joined;
 }
 
 function withoutEqual(data: readonly FlatValue[]): readonly FlatValue[] {
@@ -183,8 +164,4 @@ function oneSided(
 function keptOf(node: FlatNode, other: FlatVector): FlatNode {
   const unseen = node.data.filter(({ dot }) => !isCovered(other, dot));
   return unseen.length === 0 ? node : { ...node, data: unseen };
-}
-
-export function isOfEvent(dot: Dot, event: EventName | undefined): boolean {
-  return event !== undefined && compareEvents(dot, event) === 0;
 }

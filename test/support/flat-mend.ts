@@ -2,8 +2,17 @@
  * The mends of a join on flat maps, written from the rules: M1 to M6 again and again until nothing changes. Every step looks at
  * every node. Whatever it picks from several, it picks by ids and names, so that it does not depend on the order of maps.
  */
-import { compareDots, type Dot, dotKey, type EventName, kinds, nameProblem, writerHex } from "../../src/format/mod.ts";
-import { type FlatOptions, isOfEvent, type JoinedNodes } from "./flat-join.ts";
+import {
+  compareDots,
+  compareEvents,
+  type Dot,
+  dotKey,
+  type EventName,
+  kinds,
+  nameProblem,
+  writerHex,
+} from "../../src/format/mod.ts";
+import type { FlatOptions, JoinedNodes } from "./flat-join.ts";
 import {
   childrenOf,
   describeValue,
@@ -44,13 +53,16 @@ export class FlatMend {
 
   run(): Nodes {
     for (const node of this.#joined.survivors.values()) this.#put(this.#redated(node));
-    for (let isFirst = true, round = 0; ; isFirst = false, round += 1) {
+    for (const key of this.#joined.unmarked) {
+      const node = this.#nodes.get(key) as FlatNode;
+      this.#put({ ...node, meta: { ...node.meta, atomic: true }, metaDot: this.#dot(0) });
+    }
+    for (let round = 0; ; round += 1) {
       if (round > 1000) throw new Error("the mends do not end");
       const before = new Map(this.#nodes);
       this.#restoreParents();
       this.#breakCycles();
       this.#closeUnits();
-      if (isFirst) this.#placeForeignValues();
       this.#splitLongRegisters();
       this.#separateNames();
       if (before.size === this.#nodes.size && [...before].every(([key, node]) => this.#nodes.get(key) === node)) break;
@@ -163,16 +175,6 @@ export class FlatMend {
     }
   }
 
-  /** M4 for values of a unit that is a plain directory now: a unit beside it. */
-  #placeForeignValues(): void {
-    const all = this.#joined.foreign.map((each) => ({ ...each, at: this.#nodes.get(each.node) }));
-    for (const { at, data, meta, mtimeNs } of all.sort((x, y) =>
-      compareDots((x.at as FlatNode).id, (y.at as FlatNode).id),
-    )) {
-      if (at !== undefined) this.#bear({ ...at, meta, mtimeNs }, data);
-    }
-  }
-
   /** A new node beside another, with its looks and these values. */
   #bear(beside: FlatNode, values: readonly FlatValue[]): void {
     const first = this.#born(values.length);
@@ -275,7 +277,8 @@ export class FlatMend {
 
   /** The counter that this event's next value of a register gets. */
   #nextCounter(data: readonly FlatValue[]): number {
-    const own = data.filter(({ dot }) => isOfEvent(dot, this.event)).map(({ dot }) => dot.counter);
+    const event = this.#dot(0);
+    const own = data.filter(({ dot }) => compareEvents(dot, event) === 0).map(({ dot }) => dot.counter);
     return own.length === 0 ? 0 : Math.max(...own) + 1;
   }
 
