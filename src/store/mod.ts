@@ -1,4 +1,6 @@
 /** The store: objects by their hashes, in packs, found by an index. */
+export type { ArrivedPack } from "./adopt-packs.ts";
+export { Adoption, type AdoptionOptions } from "./adoption.ts";
 export type { CheckOptions, Damage } from "./check.ts";
 export * from "./content-source.ts";
 export type { GcOptions, GcResult } from "./gc.ts";

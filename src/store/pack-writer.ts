@@ -189,6 +189,7 @@ export class PackWriter {
       name: this.#hash.digest(),
       size: this.#size,
       directorySize,
+      proven: true,
       directory: decodePackDirectory(directory, this.#class, offset, this.#seal.overhead, this.temporaryPath),
     };
   }

@@ -7,6 +7,7 @@ import { ingestAll, readBack, TestBox } from "../../test/support/test-box.ts";
 import { toHex, utf8 } from "../base/bytes.ts";
 import { isKind } from "../base/errors.ts";
 import type { Hash } from "../format/mod.ts";
+import type { ArrivedPack } from "./adopt-packs.ts";
 import type { Store } from "./store.ts";
 
 function putAll(store: Store, objects: readonly Uint8Array[]): Hash[] {
@@ -105,6 +106,12 @@ test("a commit is named by its body, without its signature", () => {
   );
 });
 
+/** Takes in one pack. */
+async function adopt(store: Store, { path, name, class: packClass }: ArrivedPack): Promise<void> {
+  await using adoption = store.openAdoption({ workers: 0, contentBytes: 0 });
+  await adoption.adopt({ path, name, class: packClass });
+}
+
 /** Goal: a pack is the same bytes everywhere. Method: copy packs to another box of the same secrets and adopt them. */
 test("packs of one box can be adopted by its copy, and by no other", async () => {
   using from = new TestBox();
@@ -117,14 +124,13 @@ test("packs of one box can be adopted by its copy, and by no other", async () =>
     const temporary = join(target.temporaryFolder, "arriving");
     copyFileSync(source.packPath(pack.name), temporary);
     const other = pack.class === "meta" ? "content" : "meta";
-    assert.throws(
-      () => target.adoptPack(temporary, pack.name, other),
-      (error) => isKind(error, "corrupt"),
+    await assert.rejects(adopt(target, { ...pack, path: temporary, class: other }), (error) =>
+      isKind(error, "corrupt"),
     );
-    target.adoptPack(temporary, pack.name, pack.class);
+    await adopt(target, { ...pack, path: temporary });
     assert(!existsSync(temporary));
     copyFileSync(source.packPath(pack.name), temporary);
-    target.adoptPack(temporary, pack.name, pack.class);
+    await adopt(target, { ...pack, path: temporary });
   }
   assert.equal(target.packs().length, 2);
   assert.deepEqual(
@@ -148,10 +154,7 @@ test("packs of one box can be adopted by its copy, and by no other", async () =>
     const damaged = Buffer.from(bytes);
     damaged[at] = (damaged[at] as number) ^ 1;
     writeFileSync(temporary, damaged);
-    assert.throws(
-      () => strange.adoptPack(temporary, pack.name, pack.class),
-      (error) => isKind(error, "corrupt"),
-    );
+    await assert.rejects(adopt(strange, { ...pack, path: temporary }), (error) => isKind(error, "corrupt"));
   }
   assert.equal(strange.packs().length, 0);
 });
@@ -167,10 +170,7 @@ test("a pack sealed with another key is refused as that", async () => {
   const strange = other.open();
   const temporary = join(strange.temporaryFolder, "arriving");
   copyFileSync(store.packPath(pack.name), temporary);
-  assert.throws(
-    () => strange.adoptPack(temporary, pack.name, "content"),
-    (error) => isKind(error, "wrong-key"),
-  );
+  await assert.rejects(adopt(strange, { ...pack, path: temporary }), (error) => isKind(error, "wrong-key"));
 });
 
 /** Goal: no flipped bit of a sealed pack goes unnoticed. Method: flip, then read everything from it. */

@@ -11,12 +11,13 @@
 
 import { copyBytes, toHex } from "../base/bytes.ts";
 import { errnoOf, ioError, isKind, OuroError } from "../base/errors.ts";
-import { checkChunkSizes, getHasher, type Hash, type Hasher, type MetaKind, type PackClass } from "../format/mod.ts";
-import { type CheckOptions, checkFrames, checkStore, type Damage } from "./check.ts";
+import { checkChunkSizes, getHasher, type Hash, type Hasher, type MetaKind } from "../format/mod.ts";
+import { Adoption, type AdoptionOptions } from "./adoption.ts";
+import { type CheckOptions, checkStore, type Damage } from "./check.ts";
 import { ChunkTrail } from "./chunk-trail.ts";
 import { FrameCache } from "./frame-cache.ts";
 import { collectGarbage, type GcOptions, type GcResult } from "./gc.ts";
-import { IndexDatabase, type NewPack, type ObjectPlace, type PackRow } from "./index-database.ts";
+import { IndexDatabase, type ObjectPlace, type PackRow } from "./index-database.ts";
 import {
   ensureDirectory,
   type OnPacks,
@@ -31,6 +32,7 @@ import { Ingest, type IngestOptions } from "./ingest.ts";
 import type { MetaSource } from "./meta.ts";
 import { MetaWriter } from "./meta-writer.ts";
 import { isNamed } from "./object-name.ts";
+import { findOtherCopy } from "./other-copies.ts";
 import { PackFile } from "./pack-file.ts";
 import { setAsidePack } from "./set-aside.ts";
 import type { StoreOptions } from "./store-options.ts";
@@ -150,9 +152,7 @@ export class Store implements MetaSource, Disposable {
   }
 
   getMeta(hash: Hash, kind: MetaKind): Uint8Array {
-    const bytes = this.#read(() => this.#index.findMeta(hash, kind));
-    if (bytes === undefined) throw missing(kind, hash);
-    return this.#verified(hash, kind, bytes);
+    return this.#verified(hash, kind, undefined, () => this.#read(() => this.#index.findMeta(hash, kind)));
   }
 
   /**
@@ -161,24 +161,29 @@ export class Store implements MetaSource, Disposable {
    * @throws OuroError "not-found" when it is not on this machine, "corrupt".
    */
   getChunk(hash: Hash, length: number): Uint8Array {
-    const bytes = this.#read(() => this.#index.findChunk(hash), this.#trail?.next(hash));
-    if (bytes === undefined) throw missing("chunk", hash);
-    if (bytes.length !== length) {
-      throw new OuroError(
-        "corrupt",
-        `Cannot read chunk ${toHex(hash)}: it has ${bytes.length} bytes (the tree says ${length})`,
-        { subject: toHex(hash) },
-      );
-    }
-    return this.#verified(hash, undefined, bytes);
+    const read = (): Uint8Array | undefined => this.#read(() => this.#index.findChunk(hash), this.#trail?.next(hash));
+    return this.#verified(hash, undefined, length, read);
   }
 
-  #verified(hash: Hash, kind: MetaKind | undefined, bytes: Uint8Array): Uint8Array {
-    if (isNamed(this.hasher, kind, bytes, hash)) return bytes;
-    throw new OuroError("corrupt", `Cannot read ${kind ?? "chunk"} ${toHex(hash)}: its bytes have another hash`, {
-      subject: toHex(hash),
-      hint: "Run `ourobox check --read-data` to see which pack is damaged and what to do.",
-    });
+  /** Reads an object and verifies it; when it is damaged, looks for another copy. */
+  #verified(
+    hash: Hash,
+    kind: MetaKind | undefined,
+    length: number | undefined,
+    read: () => Uint8Array | undefined,
+  ): Uint8Array {
+    try {
+      const bytes = read();
+      if (bytes === undefined) throw missing(kind ?? "chunk", hash);
+      if (length !== undefined && bytes.length !== length) throw otherLength(hash, bytes.length, length);
+      if (isNamed(this.hasher, kind, bytes, hash)) return bytes;
+      throw otherHash(kind ?? "chunk", hash);
+    } catch (error) {
+      if (!isKind(error, "corrupt")) throw error;
+      const copy = findOtherCopy({ ...this.#options, paths: this.#paths }, this.#index, hash, kind);
+      if (copy === undefined || (length !== undefined && copy.length !== length)) throw error;
+      return copy;
+    }
   }
 
   /** The object's bytes, not verified; undefined when it is not here. */
@@ -251,45 +256,10 @@ export class Store implements MetaSource, Disposable {
     return this.#paths.temporary;
   }
 
-  /**
-   * Takes in a pack that came from elsewhere: verifies that its bytes are what its name says, makes it durable, moves it
-   * to its place and indexes it. This store counts as writing from now on. On failure the file stays where it is.
-   * @throws OuroError "corrupt", "wrong-key", "newer-format", "no-space", "io".
-   */
-  adoptPack(temporaryPath: string, name: Hash, packClass: PackClass): void {
+  /** Takes in packs that came from elsewhere. This store counts as writing from now on. */
+  openAdoption(options: AdoptionOptions): Adoption {
     this.beginWriting();
-    const { disk, secrets } = this.#options;
-    using file = PackFile.open(disk, secrets, temporaryPath, `pack ${toHex(name)}`);
-    file.verifyName(name, secrets.hash);
-    if (file.class !== packClass)
-      throw new OuroError(
-        "corrupt",
-        `Cannot take in pack ${toHex(name)}: it is a ${file.class} pack (must be ${packClass})`,
-        { subject: toHex(name) },
-      );
-    const pack = file.describe(name, { nameIsVerified: true });
-    // Who has the key may be trusted with it; a plain pack may be anybody's, and an object that is here is not stored again.
-    if (secrets.suite === "plain") this.#requireTrue(file, pack);
-    try {
-      const fd = disk.open(temporaryPath, "write");
-      try {
-        disk.syncFile(fd);
-      } finally {
-        disk.close(fd);
-      }
-      disk.rename(temporaryPath, this.#paths.pack(name));
-      disk.syncDirectory(this.#paths.packs);
-    } catch (error) {
-      throw ioError(`Cannot take in pack ${toHex(name)}`, error, temporaryPath);
-    }
-    this.#index.transaction(() => this.#index.addPack(pack));
-  }
-
-  /** @throws OuroError "corrupt" unless everything in a pack is what its directory says. */
-  #requireTrue(file: PackFile, { name, directory }: NewPack): void {
-    for (const { what } of checkFrames(file, directory, this.hasher, name, () => true, this.#options.isRight)) {
-      throw new OuroError("corrupt", `Cannot take in pack ${toHex(name)}: ${what}`, { subject: toHex(name) });
-    }
+    return new Adoption(this.#options, { ...this.#options, paths: this.#paths, index: this.#index }, options);
   }
 
   /**
@@ -361,6 +331,18 @@ function withHint(error: unknown): unknown {
   const subject = error.subject === undefined ? {} : { subject: error.subject };
   const hint = "Run `ourobox check --read-data` to see what else is damaged, and what to do.";
   return new OuroError("corrupt", error.message, { ...subject, hint, cause: error });
+}
+
+function otherLength(hash: Hash, length: number, wanted: number): OuroError {
+  const message = `Cannot read chunk ${toHex(hash)}: it has ${length} bytes (the tree says ${wanted})`;
+  return new OuroError("corrupt", message, { subject: toHex(hash) });
+}
+
+function otherHash(what: string, hash: Hash): OuroError {
+  return new OuroError("corrupt", `Cannot read ${what} ${toHex(hash)}: its bytes have another hash`, {
+    subject: toHex(hash),
+    hint: "Run `ourobox check --read-data` to see which pack is damaged and what to do.",
+  });
 }
 
 function missing(what: string, hash: Hash): OuroError {

@@ -2,8 +2,7 @@
  * Which chunks are asked for, and which have come with packs: kept compactly while packs are on their way, so that the check of
  * a tree need not wait for them, and most chunks need no question to the index.
  */
-import type { Hash, PackDirectory } from "../format/mod.ts";
-import { directoryHash, hashBytes } from "../format/mod.ts";
+import { type Hash, hashBytes } from "../format/mod.ts";
 import { HashSet } from "../history/mod.ts";
 
 /** 60 to 110 MB when both are full. */
@@ -44,9 +43,10 @@ export class NeededChunks {
 export class ArrivedChunks {
   readonly #set = new HashSet();
 
-  add(directory: PackDirectory): void {
-    if (this.#set.size + directory.objects > chunksMax) return;
-    for (let index = 0; index < directory.objects; index += 1) this.#set.add(directoryHash(directory, index));
+  /** @param hashes One after another. */
+  add(hashes: Uint8Array): void {
+    if (this.#set.size + hashes.length / hashBytes > chunksMax) return;
+    for (let at = 0; at < hashes.length; at += hashBytes) this.#set.add(hashes.subarray(at, at + hashBytes));
   }
 
   has(hash: Hash): boolean {

@@ -1,17 +1,20 @@
 /**
- * Bringing packs here: downloaded beside the store, verified by their name, taken in. What a transfer that was cut off had brought
- * is gone on with; if the whole then is not what its name says, it is fetched once more from the start.
+ * Bringing packs here: downloaded beside the store, then verified and taken in, those together that have come together. What a transfer
+ * that was cut off had brought is gone on with; if the whole then is not what its name says, it is fetched once more from the start.
  */
 import { toHex } from "../base/bytes.ts";
 import { ioError, isKind, OuroError } from "../base/errors.ts";
 import type { PackInfo } from "../format/mod.ts";
+import type { Adoption } from "../store/mod.ts";
 import { packName } from "./box-on-remote.ts";
 import { ArrivedChunks } from "./chunk-list.ts";
-import { fileReader, readPackDirectory } from "./pack-directory.ts";
-import { forEachParallel } from "./parallel.ts";
+import { forEachParallel, Turns } from "./parallel.ts";
 import { PartFile } from "./part-file.ts";
 import { isDamage } from "./remote-index.ts";
 import { type SyncOptions, transfersDefault } from "./sync-options.ts";
+
+/** So many packs may wait for being taken in while others are on their way. */
+const waitingMax = 28;
 
 /** What has become of the packs that were wanted. */
 export class FetchedPacks {
@@ -29,69 +32,78 @@ export class FetchedPacks {
 export async function fetchPacks(
   packs: readonly PackInfo[],
   options: SyncOptions,
-  result: FetchedPacks = new FetchedPacks(),
-): Promise<FetchedPacks> {
+  adoption: Adoption,
+  result: FetchedPacks,
+): Promise<void> {
   const ordered = [...packs].sort((a, b) => a.size - b.size);
-  await forEachParallel(ordered, options.transfers ?? transfersDefault, async (pack) => {
+  const transfers = options.transfers ?? transfersDefault;
+  const fetcher = new PackFetcher(options, adoption, new Turns(transfers));
+  await forEachParallel(ordered, transfers + waitingMax, async (pack) => {
     const name = toHex(pack.name);
-    const failure = await fetchPack(pack, options);
-    if (failure === undefined) {
+    const hashes = await fetcher.fetch(pack);
+    if (hashes instanceof OuroError) result.failed.set(name, hashes);
+    else {
       result.arrived.add(name);
       result.bytes += pack.size;
-      if (pack.class === "content") {
-        const read = fileReader(options.disk, options.store.packPath(pack.name));
-        result.chunks.add(await readPackDirectory(pack.size, pack.class, options.secrets, read, name));
-      }
-    } else result.failed.set(name, failure);
+      if (pack.class === "content") result.chunks.add(hashes);
+    }
     options.progress?.add(1, 0);
   });
-  return result;
 }
 
-/** @returns Why it could not be had, or undefined when it is here. */
-async function fetchPack(pack: PackInfo, options: SyncOptions): Promise<OuroError | undefined> {
-  const { disk, store, random } = options;
-  const name = toHex(pack.name);
-  using part = PartFile.open(disk, store.temporaryFolder, name, random);
-  try {
-    const here = part.size;
-    if (here > 0 && here <= pack.size) {
-      const failure = await transfer(pack, part, here, options);
-      if (failure === undefined) return undefined;
-    }
-    const failure = await transfer(pack, part, 0, options);
-    if (failure !== undefined) part.discard();
-    return failure;
-  } catch (thrown) {
-    throw ioError(`Cannot fetch pack ${name}`, thrown, name);
+class PackFetcher {
+  readonly #options: SyncOptions;
+  readonly #adoption: Adoption;
+  readonly #turns: Turns;
+
+  constructor(options: SyncOptions, adoption: Adoption, turns: Turns) {
+    this.#options = options;
+    this.#adoption = adoption;
+    this.#turns = turns;
   }
-}
 
-async function transfer(
-  pack: PackInfo,
-  part: PartFile,
-  offset: number,
-  options: SyncOptions,
-): Promise<OuroError | undefined> {
-  const { remote, store, signal, progress } = options;
-  const name = packName(pack.name);
-  try {
-    const size = await remote.download(name, part.path, {
+  /** @returns The hashes of its objects, or why it could not be had. */
+  async fetch(pack: PackInfo): Promise<Uint8Array | OuroError> {
+    const { disk, store, random } = this.#options;
+    const name = toHex(pack.name);
+    using part = PartFile.open(disk, store.temporaryFolder, name, random);
+    try {
+      const here = part.size;
+      if (here > 0 && here <= pack.size) {
+        const hashes = await this.#transfer(pack, part, here);
+        if (!(hashes instanceof OuroError)) return hashes;
+      }
+      const hashes = await this.#transfer(pack, part, 0);
+      if (hashes instanceof OuroError) part.discard();
+      return hashes;
+    } catch (thrown) {
+      throw ioError(`Cannot fetch pack ${name}`, thrown, name);
+    }
+  }
+
+  async #transfer(pack: PackInfo, { path }: PartFile, offset: number): Promise<Uint8Array | OuroError> {
+    try {
+      await this.#turns.take(() => this.#download(pack, path, offset));
+      return await this.#adoption.adopt({ path, name: pack.name, class: pack.class });
+    } catch (thrown) {
+      // "invalid": what is here is longer than what is there.
+      if (isKind(thrown, "not-found") || isKind(thrown, "invalid") || isDamage(thrown)) return thrown;
+      throw thrown;
+    }
+  }
+
+  async #download(pack: PackInfo, path: string, offset: number): Promise<void> {
+    const { remote, signal, progress } = this.#options;
+    const name = packName(pack.name);
+    const size = await remote.download(name, path, {
       offset,
       bytesMax: pack.size,
       onBytes: (count) => progress?.add(0, count),
       ...(signal === undefined ? {} : { signal }),
     });
-    if (size !== pack.size) {
-      return new OuroError("corrupt", `Cannot fetch ${name}: it has ${size} bytes there (must be ${pack.size})`, {
-        subject: name,
-      });
-    }
-    store.adoptPack(part.path, pack.name, pack.class);
-    return undefined;
-  } catch (thrown) {
-    // "invalid": what is here is longer than what is there.
-    if (isKind(thrown, "not-found") || isKind(thrown, "invalid") || isDamage(thrown)) return thrown;
-    throw thrown;
+    if (size === pack.size) return;
+    throw new OuroError("corrupt", `Cannot fetch ${name}: it has ${size} bytes there (must be ${pack.size})`, {
+      subject: name,
+    });
   }
 }

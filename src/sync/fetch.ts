@@ -20,6 +20,7 @@ import {
 } from "../format/mod.ts";
 import { CommitReader } from "../history/mod.ts";
 import type { BlobInfo } from "../remote/mod.ts";
+import type { Adoption } from "../store/mod.ts";
 import { BoxOnRemote, type SignedHead } from "./box-on-remote.ts";
 import { NeededChunks } from "./chunk-list.ts";
 import { Completeness, includes, joinAll } from "./completeness.ts";
@@ -115,7 +116,7 @@ class Fetching {
     const wanted = missing.filter(([name]) => !this.#memory.shared.has(name)).map(([, pack]) => pack);
     const removed = missing.filter(([name]) => this.#memory.shared.has(name)).map(([, pack]) => pack);
     try {
-      const taken = await this.#take(heads, wanted, removed);
+      const taken = await this.#takeAll(heads, wanted, removed);
       removeParts(disk, store.temporaryFolder);
       const moved = this.#record(taken);
       return {
@@ -156,27 +157,28 @@ class Fetching {
   }
 
   /** Brings packs and checks the heads. @returns Those that are whole. */
-  async #take(
+  async #takeAll(
     heads: readonly SignedHead[],
     wanted: readonly PackInfo[],
     removed: readonly PackInfo[],
   ): Promise<SignedHead[]> {
+    const { store, workers = 0 } = this.#options;
     const isSparse = this.#options.content === "none";
-    await this.#bring(
-      "Fetching metadata",
-      wanted.filter((pack) => pack.class === "meta"),
-    );
+    const content = isSparse ? [] : wanted.filter((pack) => pack.class === "content");
+    const meta = wanted.filter((pack) => pack.class === "meta");
+    await using adoption = store.openAdoption({ workers, contentBytes: sizeOf(content) });
+    await this.#bring("Fetching metadata", meta, adoption);
     const needed = new NeededChunks();
     // The check needs metadata only, and goes on while content is on its way.
     const [brought, checked] = await Promise.allSettled([
-      this.#bring("Fetching content", isSparse ? [] : wanted.filter((pack) => pack.class === "content")),
+      this.#bring("Fetching content", content, adoption),
       this.#check(heads, isSparse ? undefined : (hash) => needed.add(hash)),
     ]);
     if (brought.status === "rejected") throw brought.reason;
     if (checked.status === "rejected") throw checked.reason;
     const { whole, missing } = checked.value;
     if (missing.length === 0 && !needed.isFull && needed.every((hash) => this.#hasChunk(hash))) return whole;
-    return this.#takeCarefully(heads, removed, isSparse);
+    return await this.#takeCarefully(heads, removed, isSparse, adoption);
   }
 
   #hasChunk(hash: Hash): boolean {
@@ -188,6 +190,7 @@ class Fetching {
     heads: readonly SignedHead[],
     removed: readonly PackInfo[],
     isSparse: boolean,
+    adoption: Adoption,
   ): Promise<SignedHead[]> {
     const out = new Set(this.#keptOut.map(({ writer }) => writer));
     const tried = heads.filter(({ head }) => !out.has(writerHex(head.writer)));
@@ -197,18 +200,18 @@ class Fetching {
     const onChunk = isSparse ? undefined : requireChunk;
     let result = await this.#check(tried, onChunk);
     if (result.missing.length > 0 && removed.length > 0) {
-      await this.#bring("Fetching packs again", isSparse ? removed.filter((pack) => pack.class === "meta") : removed);
+      const again = isSparse ? removed.filter((pack) => pack.class === "meta") : removed;
+      await this.#bring("Fetching packs again", again, adoption);
       result = await this.#check(tried, onChunk);
     }
     this.#keptOut.push(...result.missing);
     return result.whole;
   }
 
-  async #bring(phase: string, packs: readonly PackInfo[]): Promise<void> {
+  async #bring(phase: string, packs: readonly PackInfo[], adoption: Adoption): Promise<void> {
     if (packs.length === 0) return;
-    const bytes = packs.reduce((sum, { size }) => sum + size, 0);
-    this.#options.progress?.phase(phase, { files: packs.length, bytes });
-    await fetchPacks(packs, this.#options, this.#packs);
+    this.#options.progress?.phase(phase, { files: packs.length, bytes: sizeOf(packs) });
+    await fetchPacks(packs, this.#options, adoption, this.#packs);
   }
 
   /** Heads that are wrong are kept out for good; those of which something is missing are given back. */
@@ -312,6 +315,10 @@ class Fetching {
     if (info?.tag === undefined) this.#memory.heads.delete(writer);
     else this.#memory.heads.set(writer, { tag: info.tag, size: info.size });
   }
+}
+
+function sizeOf(packs: readonly PackInfo[]): number {
+  return packs.reduce((sum, { size }) => sum + size, 0);
 }
 
 function missingChunk(hash: Hash): OuroError {

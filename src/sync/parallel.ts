@@ -25,3 +25,26 @@ export async function forEachParallel<T>(
   await Promise.all(Array.from({ length: Math.max(1, limit) }, work));
   if (failure !== undefined) throw failure.thrown;
 }
+
+/** Turns: so many may hold one at a time, and others wait, first come first served. */
+export class Turns {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.#free = Math.max(1, count);
+  }
+
+  /** Does `body` when it has a turn. */
+  async take<T>(body: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free -= 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await body();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free += 1;
+      else next();
+    }
+  }
+}

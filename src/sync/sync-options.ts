@@ -7,7 +7,7 @@ import type { Store } from "../store/mod.ts";
 
 export type SyncStore = Pick<
   Store,
-  "hasher" | "packs" | "packPath" | "temporaryFolder" | "hasMeta" | "hasChunk" | "getMeta" | "adoptPack"
+  "hasher" | "packs" | "packPath" | "temporaryFolder" | "hasMeta" | "hasChunk" | "getMeta" | "openAdoption"
 >;
 
 export type SyncState = Pick<
@@ -45,6 +45,8 @@ export interface SyncOptions {
   readonly progress?: SyncProgress;
   /** How many packs are on their way at once; 4 by default. */
   readonly transfers?: number;
+  /** Worker threads for taking in what has come; 0, which is the default, does all in this thread and through `disk`. */
+  readonly workers?: number;
 }
 
 export const transfersDefault = 4;

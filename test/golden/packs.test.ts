@@ -91,12 +91,13 @@ async function writePack({ secrets, contents, class: packClass }: Golden): Promi
   return readFileSync(store.packPath(pack.name));
 }
 
-function readPack({ secrets, contents, class: packClass }: Golden, bytes: Uint8Array): void {
+async function readPack({ secrets, contents, class: packClass }: Golden, bytes: Uint8Array): Promise<void> {
   using place = openPlace(secrets);
   const { store, top } = place;
   const path = join(top, "arriving");
   writeFileSync(path, bytes);
-  store.adoptPack(path, getHasher(secrets.hash).hash(bytes), packClass);
+  await using adoption = store.openAdoption({ workers: 0, contentBytes: 0 });
+  await adoption.adopt({ path, name: getHasher(secrets.hash).hash(bytes), class: packClass });
   assert.deepEqual([...store.check({ readData: true })], []);
   for (const content of contents) {
     const hash = store.hasher.hash(content);
@@ -121,8 +122,8 @@ for (const golden of goldens) {
     }
     const text = readFileSync(path, "utf8").replaceAll("\n", "");
     const bytes = fromHex(text, text.length / 2);
-    readPack(golden, bytes);
-    readPack(golden, written);
+    await readPack(golden, bytes);
+    await readPack(golden, written);
     if (golden.isFixed) assert.equal(toHex(written), text);
   });
 }
