@@ -2,7 +2,7 @@
  * A box with everything that can be done with it. What a command does is in a file of its own beside this one; here they are put together.
  */
 import type { BoxIdentity, ChunkSizes, Entry, Hash, HashName } from "../format/mod.ts";
-import type { Operation } from "../history/mod.ts";
+import { findCommon, type Operation } from "../history/mod.ts";
 import type { Damage } from "../store/mod.ts";
 import { type CommitReport, type CommitRequest, commitBox, type StatusReport, statusOf } from "./box-commit.ts";
 import {
@@ -120,6 +120,11 @@ export class Box extends OpenBox {
     { paths = [], readsNew = true }: { readonly paths?: readonly Path[]; readonly readsNew?: boolean } = {},
   ): AsyncIterable<Change> {
     return diffBox(this, a, b, { paths, readsNew });
+  }
+
+  /** The newest commit that both have taken in. */
+  findCommon(a: Hash, b: Hash): Hash | undefined {
+    return findCommon(this.commits, a, b)?.id;
   }
 
   /** @throws OuroError "not-found", "invalid". */

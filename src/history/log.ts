@@ -3,7 +3,15 @@
  */
 import { compareBytes, equalBytes, toHex } from "../base/bytes.ts";
 import { isKind } from "../base/errors.ts";
-import { type Entry, equalDots, greatestClock, type Hash, type NamedCommit } from "../format/mod.ts";
+import {
+  compareVectors,
+  type Entry,
+  equalDots,
+  fullVector,
+  greatestClock,
+  type Hash,
+  type NamedCommit,
+} from "../format/mod.ts";
 import type { CommitReader } from "./commits.ts";
 import { diffTrees } from "./diff.ts";
 import { entryDifferences } from "./entry-difference.ts";
@@ -84,6 +92,19 @@ export function* walkLog(
     yield named;
     for (const parent of named.commit.parents) frontier.add(parent);
   }
+}
+
+/**
+ * The newest commit of `b` or of what it is made of that `a` has taken in, too; undefined when there is none, or it was trimmed from history.
+ * @throws OuroError "not-found", "corrupt"; "diverged" when a writer's clocks were given out twice.
+ */
+export function findCommon(commits: CommitReader, a: Hash, b: Hash): NamedCommit | undefined {
+  const seen = fullVector(commits.read(a));
+  for (const named of walkLog(commits, [b], { onMissing: () => undefined })) {
+    const order = compareVectors(fullVector(named), seen);
+    if (order === "before" || order === "equal") return named;
+  }
+  return undefined;
 }
 
 /** A commit that changed a path that is followed. */

@@ -24,7 +24,7 @@ export { HashSet } from "./hash-set.ts";
 export { type JoinedTrees, type JoinOptions, type JoinState, joinAll, joinTrees } from "./join.ts";
 export { type JoinCommitsOptions, type JoinDraft, type JoinedCommits, joinCommits } from "./join-commits.ts";
 export { type JoinRules, joinRules } from "./join-rules.ts";
-export { followPaths, type PathCommit, type WalkOptions, walkLog } from "./log.ts";
+export { findCommon, followPaths, type PathCommit, type WalkOptions, walkLog } from "./log.ts";
 export type { Mend, MendKind } from "./mend-event.ts";
 export { mergeBytesMax, mergeTexts } from "./merge-text.ts";
 export { checkHistory, type HistoryDamage, type LiveObjects, markLive, type ObjectWalkOptions } from "./object-walk.ts";

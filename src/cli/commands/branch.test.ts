@@ -141,3 +141,18 @@ test("all branches are pushed, not only the one at hand; and a deleted one goes 
   await box.ok("-C", other, "fetch");
   assert.match(await box.ok("-C", other, "branch"), /^ {2}kept.*\n\* main.*\n$/);
 });
+
+test("diff A...B shows what B has that A has not", async () => {
+  await box.ok("switch", "-c", "idea");
+  box.write("a.txt", "of the idea\n");
+  await box.ok("commit", "-m", "Idea");
+  await box.ok("switch", "main");
+  box.write("d/b.txt", "of main\n");
+  await box.ok("commit", "-m", "Main");
+  assert.equal(await box.ok("diff", "--names", "main...idea"), "M  a.txt\n");
+  assert.equal(await box.ok("diff", "--names", "idea...main"), "M  d/b.txt\n");
+  assert.equal(await box.ok("diff", "--names", "idea", "main"), "M  a.txt\nM  d/b.txt\n");
+  await box.ok("merge", "idea");
+  assert.equal(await box.ok("diff", "--names", "main...idea"), "");
+  assert.match(await fails("diff", "main...idea", "main"), /Give A\.\.\.B alone/);
+});
