@@ -101,6 +101,9 @@ test("a name that is nothing, unclear or too far back is refused with its kind",
       (error) => isKind(error, kind),
       text,
     );
+  assert.throws(() => resolve("HEAD~99"), / has no parent$/);
+  assert.throws(() => resolve("HEAD~1^2"), / has one parent$/);
+  assert.throws(() => resolve("HEAD^3"), / has 2 parents$/);
   const { head, ...rest } = context;
   assert.throws(
     () => resolveRevision("HEAD", rest),

@@ -132,7 +132,11 @@ function parentOf(id: Hash, number: number, text: string, context: RevisionConte
   if (number === 0) return id;
   const { parents } = context.commits.read(id).commit;
   const parent = parents[number - 1];
-  if (parent === undefined) throw notFound(text, `${toHex(id).slice(0, 12)} has ${parents.length} parents`);
+  if (parent === undefined) {
+    const count =
+      parents.length === 0 ? "no parent" : parents.length === 1 ? "one parent" : `${parents.length} parents`;
+    throw notFound(text, `${toHex(id).slice(0, 12)} has ${count}`);
+  }
   return parent;
 }
 
