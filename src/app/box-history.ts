@@ -2,6 +2,7 @@
 
 import { equalBytes, toText, utf8 } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
+import { quoteBytes, quotePath } from "../base/quote.ts";
 import { contentItems, dotKey, type Entry, type Hash, kinds, type NamedCommit, writerHex } from "../format/mod.ts";
 import {
   diffTrees,
@@ -177,7 +178,7 @@ export function* listEntries(
 ): Generator<{ path: Path; entry: Entry }> {
   const entry = findEntry(box, commit, path);
   if (entry === undefined)
-    throw new OuroError("not-found", `Cannot find ${toText(path)} in that commit`, { subject: toText(path) });
+    throw new OuroError("not-found", `Cannot find ${quotePath(path)} in that commit`, { subject: toText(path) });
   const directory = directoryOf(entry);
   if (directory === undefined) yield { path, entry };
   else if (recursive) yield* walkEntries(box.reader, directory, path);
@@ -191,9 +192,9 @@ export async function* readContent(box: OpenBox, entry: Entry): AsyncGenerator<U
   const { value } = entry.data[0];
   if (value.kind === kinds.symlink) yield value.target;
   else if (value.kind === kinds.directory)
-    throw new OuroError("is-dir", `Cannot read ${toText(entry.name)}: it is a directory`);
+    throw new OuroError("is-dir", `Cannot read ${quoteBytes(entry.name)}: it is a directory`);
   else if (value.kind !== kinds.file)
-    throw new OuroError("invalid", `Cannot read ${toText(entry.name)}: it is not a file`);
+    throw new OuroError("invalid", `Cannot read ${quoteBytes(entry.name)}: it is not a file`);
   else {
     for (const item of contentItems(value.content, (hash) => box.store.getMeta(hash, "list"))) {
       box.context.signal.throwIfAborted();

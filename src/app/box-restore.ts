@@ -7,6 +7,7 @@
 import { toHex, toText } from "../base/bytes.ts";
 import type { Disk } from "../base/disk.ts";
 import { errnoOf, ioError, OuroError } from "../base/errors.ts";
+import { quotePath } from "../base/quote.ts";
 import { commitFlags, type Hash } from "../format/mod.ts";
 import { diffTrees, isShown, splitPath } from "../history/mod.ts";
 import { type CommitReport, commitBox, statusOf } from "./box-commit.ts";
@@ -57,9 +58,9 @@ function requirePaths(
   );
   for (const path of paths) {
     if (trees.some((tree) => box.reader.findPath(box.reader.root(tree), splitPath(path)) !== undefined)) continue;
-    throw new OuroError("not-found", `Cannot restore ${toText(path)}: it is not in ${toHex(source).slice(0, 12)}`, {
+    throw new OuroError("not-found", `Cannot restore ${quotePath(path)}: it is not in ${toHex(source).slice(0, 12)}`, {
       subject: toText(path),
-      hint: `Run \`ourobox log -- ${toText(path)}\` to see when it was there.`,
+      hint: `Run \`ourobox log -- ${quotePath(path)}\` to see when it was there.`,
     });
   }
 }

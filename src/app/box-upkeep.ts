@@ -1,6 +1,7 @@
 /** `check` and `gc`: what is damaged, and what nobody needs. */
-import { toHex, toText } from "../base/bytes.ts";
+import { toHex } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
+import { quotePath } from "../base/quote.ts";
 import type { Hash } from "../format/mod.ts";
 import { checkHistory, type LiveObjects, markLive } from "../history/mod.ts";
 import type { Damage } from "../store/mod.ts";
@@ -49,7 +50,7 @@ export async function* checkBox(box: OpenBox, { readData }: { readonly readData:
     isTrimmed: true,
   })) {
     signal.throwIfAborted();
-    const where = path === undefined ? "" : ` of ${path.length === 0 ? "its root" : toText(path)}`;
+    const where = path === undefined ? "" : ` of ${path.length === 0 ? "its root" : quotePath(path)}`;
     yield {
       file: `commit ${toHex(commit).slice(0, 12)}`,
       what: `${kind} ${toHex(object).slice(0, 12)}${where}: ${error.message}`,

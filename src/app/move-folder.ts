@@ -5,8 +5,9 @@
  * what is of the old commit, of the new one or of neither's making is told apart, and the rest is done from there. Head and scan rows move in one
  * transaction at the end.
  */
-import { toHex, toText } from "../base/bytes.ts";
+import { toHex } from "../base/bytes.ts";
 import { isKind, OuroError } from "../base/errors.ts";
+import { quotePath } from "../base/quote.ts";
 import { type Dot, type Entry, type Hash, kinds } from "../format/mod.ts";
 import {
   diffTrees,
@@ -214,7 +215,7 @@ async function findStart(box: OpenBox, head: Hash, target: Hash): Promise<Start>
 function requireUntouched(target: Hash, changes: readonly Change[], way: WrittenPaths): void {
   const touched = changes.filter((change) => isShown(change) && way.isTouchedBy(change));
   if (touched.length === 0) return;
-  const shown = touched.slice(0, pathsShownMax).map(({ path }) => toText(path));
+  const shown = touched.slice(0, pathsShownMax).map(({ path }) => quotePath(path));
   const more = touched.length > shown.length ? ` and ${touched.length - shown.length} more` : "";
   throw new OuroError(
     "diverged",

@@ -1,6 +1,7 @@
 /** Which paths the next commit takes: picking them, and taking that back. A path that would never be committed is refused at once. */
-import { concatBytes, toText, utf8 } from "../base/bytes.ts";
+import { concatBytes, utf8 } from "../base/bytes.ts";
 import { errnoOf, ioError, OuroError } from "../base/errors.ts";
+import { quoteBytes, quotePath } from "../base/quote.ts";
 import { nameProblem } from "../format/mod.ts";
 import { isWithin, splitPath } from "../history/mod.ts";
 import { statusOf } from "./box-commit.ts";
@@ -36,8 +37,8 @@ export function removePicks(box: OpenBox, paths: readonly Path[], { dryRun }: { 
   const found = paths.map((path) => {
     const within = picked.filter((each) => isWithin(each, path));
     if (within.length > 0) return within;
-    throw new OuroError("not-found", `Cannot take back ${shown(path)}: it is not picked`, {
-      subject: shown(path),
+    throw new OuroError("not-found", `Cannot take back ${quotePath(path)}: it is not picked`, {
+      subject: quotePath(path),
       hint: "Run `ourobox status` to see what is.",
     });
   });
@@ -48,8 +49,8 @@ function refuseName(path: Path): void {
   for (const name of splitPath(path)) {
     const problem = nameProblem(name);
     if (problem === undefined) continue;
-    throw new OuroError("invalid", `Cannot pick ${shown(path)}: the name ${toText(name)} ${problem}`, {
-      subject: shown(path),
+    throw new OuroError("invalid", `Cannot pick ${quotePath(path)}: the name ${quoteBytes(name)} ${problem}`, {
+      subject: quotePath(path),
     });
   }
 }
@@ -61,15 +62,19 @@ function isThere({ context: { disk } }: OpenBox, root: string, path: Path): bool
     const errno = errnoOf(thrown);
     // Too long for one call, or behind a folder that may not be entered: the commit will see.
     if (errno === "ENAMETOOLONG" || errno === "EACCES") return true;
-    throw ioError(`Cannot look at ${shown(path)}`, thrown, shown(path));
+    throw ioError(`Cannot look at ${quotePath(path)}`, thrown, quotePath(path));
   }
 }
 
 function notThere(path: Path): OuroError {
-  return new OuroError("not-found", `Cannot pick ${shown(path)}: it is neither in the folder nor in the last commit`, {
-    subject: shown(path),
-    hint: "Run `ourobox status` to see what has changed.",
-  });
+  return new OuroError(
+    "not-found",
+    `Cannot pick ${quotePath(path)}: it is neither in the folder nor in the last commit`,
+    {
+      subject: quotePath(path),
+      hint: "Run `ourobox status` to see what has changed.",
+    },
+  );
 }
 
 /** What is there, is in no commit and is no change either, is left alone. */
@@ -77,12 +82,8 @@ async function refuseIgnored(box: OpenBox, paths: readonly Path[]): Promise<void
   const { changes, partial } = await statusOf(box, { paths });
   const ignored = paths.find((path) => !changes.some((each) => isWithin(each.path, path) || isWithin(path, each.path)));
   if (ignored === undefined || partial) return;
-  throw new OuroError("invalid", `Cannot pick ${shown(ignored)}: it is ignored`, {
-    subject: shown(ignored),
+  throw new OuroError("invalid", `Cannot pick ${quotePath(ignored)}: it is ignored`, {
+    subject: quotePath(ignored),
     hint: "A rule in .ouroboxignore leaves it alone, or a folder above it is a symlink.",
   });
-}
-
-function shown(path: Path): string {
-  return path.length === 0 ? "." : toText(path);
 }

@@ -24,6 +24,8 @@ export interface MessageOptions {
 
 /** So many warnings are printed; the rest are counted. -v prints all. */
 const warningsMax = 20;
+/** So many are known again. */
+const warnedMax = 10_000;
 
 export class Messages {
   readonly #sink: Sink;
@@ -31,6 +33,7 @@ export class Messages {
   readonly #style: Style;
   readonly #progress: ProgressLine | undefined;
   #warnings = 0;
+  readonly #warned = new Set<string>();
 
   constructor(sink: Sink, clock: Clock, options: MessageOptions = {}) {
     this.#sink = sink;
@@ -59,8 +62,10 @@ export class Messages {
     this.#line({ notice: message }, quoteText(message));
   }
 
-  /** Something went wrong for a part of the work, which goes on. */
+  /** Something went wrong for a part of the work, which goes on. What has been told is not told again: a command may look at a folder twice. */
   warn(message: string): void {
+    if (this.#warned.has(message)) return;
+    if (this.#warned.size < warnedMax) this.#warned.add(message);
     this.#warnings += 1;
     if (this.#warnings > warningsMax && this.#options.verbose !== true && this.#options.json !== true) return;
     this.#line({ warning: message }, `${this.#style.yellow("warning:")} ${quoteText(message)}`);

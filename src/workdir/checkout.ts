@@ -13,6 +13,7 @@
 import { equalBytes, toText } from "../base/bytes.ts";
 import { errnoOf, ioError, OuroError } from "../base/errors.ts";
 import type { FileStat } from "../base/posix.ts";
+import { quotePath } from "../base/quote.ts";
 import { type Dot, dotKey, type Entry, equalDots, type Hash, kinds } from "../format/mod.ts";
 import {
   type Change,
@@ -216,7 +217,7 @@ class Checkout {
       const errno = errnoOf(thrown);
       if (errno === "ENOENT") return;
       if (errno !== "ENOTEMPTY" && errno !== "EEXIST") throw thrown;
-      this.#options.warn(`${toText(path)}: kept, for there are files in it that are not in the box`);
+      this.#options.warn(`${quotePath(path)}: kept, for there are files in it that are not in the box`);
     }
   }
 
@@ -409,7 +410,8 @@ class Checkout {
     let entry = this.#finishing.entry(path);
     if (entry === undefined) {
       entry = this.#options.reader.findPath(this.#toRoot, splitPath(path));
-      if (entry === undefined) throw new OuroError("corrupt", `Cannot make ${toText(path)}: the tree does not have it`);
+      if (entry === undefined)
+        throw new OuroError("corrupt", `Cannot make ${quotePath(path)}: the tree does not have it`);
       this.#finishing.add(path, entry, { isFull: false });
     }
     return this.#openWritable(path, entry);
@@ -478,14 +480,14 @@ class Checkout {
       const errno = errnoOf(thrown);
       // A name that cannot be here, or a directory with files of its own.
       if (errno !== undefined && ["ENOENT", "ENAMETOOLONG", "EILSEQ", "EINVAL", "EISDIR"].includes(errno)) return;
-      throw ioError(`Cannot replace ${toText(path)}`, thrown, toText(path));
+      throw ioError(`Cannot replace ${quotePath(path)}`, thrown, toText(path));
     }
   }
 
   #fail(path: Uint8Array, error: OuroError): void {
     if (error.kind === "no-space" || error.kind === "io") throw error;
     this.#isPartial = true;
-    this.#options.warn(`${path.length === 0 ? "." : toText(path)}: ${error.message}`);
+    this.#options.warn(`${quotePath(path)}: ${error.message}`);
   }
 
   #checkAborted(): void {

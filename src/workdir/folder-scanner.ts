@@ -5,9 +5,9 @@
  * stand and which are missing is noted on the way, for scan-moves.ts. What cannot be read, is ignored, or vanished with a mount is no change.
  */
 import { setImmediate } from "node:timers/promises";
-import { toText } from "../base/bytes.ts";
 import { errnoOf, OuroError } from "../base/errors.ts";
 import { DirectoryLister, type FileStat, fstat, listedType, statWord } from "../base/posix.ts";
+import { quotePath } from "../base/quote.ts";
 import { type Dot, type Entry, rootId } from "../format/mod.ts";
 import { directoryOf, type PathFilter, splitPath, type TreeReader } from "../history/mod.ts";
 import { below, FolderWalk, latin } from "./folder-walk.ts";
@@ -163,7 +163,7 @@ export class Scanner {
 
   warn(path: string, why: string): void {
     this.isPartial = true;
-    this.options.warn(`${toText(latin(path === "" ? "." : path))}: ${why}`);
+    this.options.warn(`${quotePath(latin(path))}: ${why}`);
   }
 
   /** Compares a directory, and all of the tree's below it, with their rows. */

@@ -2,9 +2,9 @@
  * Looking at one name of a folder: stat, attributes, target, what is in a new directory. What cannot be read is told with a warning, once,
  * and counts as not there; whoever asks keeps what the last commit has.
  */
-import { toText } from "../base/bytes.ts";
 import { errnoOf } from "../base/errors.ts";
 import { DirectoryLister, type FileStat, findStat, listedType, readLinkAt, statWord } from "../base/posix.ts";
+import { quotePath } from "../base/quote.ts";
 import { type Dot, kinds, limits, type Value, type Xattr } from "../format/mod.ts";
 import { below, type FolderWalk, latin } from "./folder-walk.ts";
 import { type IgnoreRules, ignoreFileName, rulesAbove, rulesIn } from "./ignore-rules.ts";
@@ -42,7 +42,7 @@ export class Observer {
 
   warn(path: string, why: string): void {
     this.isPartial = true;
-    this.#onWarning(`${toText(latin(path === "" ? "." : path))}: ${why}`);
+    this.#onWarning(`${quotePath(latin(path))}: ${why}`);
   }
 
   /** @throws What is no failed system call. */
