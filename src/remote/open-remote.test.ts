@@ -42,6 +42,8 @@ test("open remote: relative paths are kept as absolute ones, URLs as written", (
 
 const refusals = [
   { url: "ssh://me@host/box", kind: "usage", says: /ssh:/ },
+  { url: "me@host:box", kind: "usage", says: /another machine/ },
+  { url: "host:/box", kind: "usage", says: /another machine/ },
   { url: "sftp://host", kind: "usage", says: /no path/ },
   { url: "sftp:///box", kind: "usage", says: /no name or address/ },
   { url: "sftp://-oProxyCommand=x/box", kind: "usage", says: /no name or address/ },
@@ -81,6 +83,21 @@ for (const { url, kind, says } of refusals) {
 
 test("open remote: a refusal does not show a password", () => {
   assert.throws(
+test("open remote: the form of scp is told how to be written, and a colon in a folder's name, too", () => {
+  const hintOf = (url: string): string | undefined => {
+    try {
+      normalizeUrl(url, "/");
+    } catch (thrown) {
+      if (isKind(thrown, "usage")) return thrown.hint;
+    }
+    return undefined;
+  };
+  assert.equal(hintOf("me@host:a/b"), "Write it as sftp://me@host/~/a/b; a folder of that name is ./me@host:a/b.");
+  assert.equal(hintOf("host:/a"), "Write it as sftp://host/a; a folder of that name is ./host:/a.");
+  assert.equal(normalizeUrl("./me@host:a", "/b"), "/b/me@host:a");
+  assert.equal(normalizeUrl("a/b:c", "/d"), "/d/a/b:c");
+});
+
     () => normalizeUrl("sftp://me:secret@host/box", "/"),
     (thrown) => isKind(thrown) && !thrown.message.includes("secret") && thrown.message.includes("me@host"),
   );

@@ -134,6 +134,7 @@ function folderOf(url: string, cwd: string): string {
         hint: "Use a folder: a path, or file:///path.",
       },
     );
+  refuseScpForm(url, scheme);
   }
   throw new OuroError(
     "usage",
@@ -155,6 +156,17 @@ function fileUrlPath(url: string): string {
   if (/%(?![0-9A-Fa-f]{2})/.test(path)) throw refuse("a % is not followed by two hex digits");
   if (/%(00|2f)/i.test(path)) throw refuse("it has an encoded NUL or slash");
   try {
+/** @throws OuroError "usage" for `user@host:path`, which scp and git take for a place on another machine. */
+function refuseScpForm(url: string, scheme: string | undefined): void {
+  const [, host, path = ""] = /^([^/:]+):(.*)$/s.exec(url) ?? [];
+  if (scheme !== undefined || host === undefined) return;
+  const place = path.startsWith("/") ? path : `/~/${path}`;
+  throw new OuroError("usage", `Cannot open ${url}: it looks like a place on another machine`, {
+    subject: url,
+    hint: `Write it as sftp://${host}${place}; a folder of that name is ./${url}.`,
+  });
+}
+
     return resolve(decodeURIComponent(path));
   } catch {
     throw refuse("its path is not UTF-8");
