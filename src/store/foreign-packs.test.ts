@@ -1,41 +1,22 @@
 /** Packs that came from elsewhere: taken in several at once, and never trusted to have what they say. */
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
-import { closeSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { type Claim, hashOf, lie, makeLyingPack, truth } from "../../test/support/lying-pack.ts";
 import { testSeeds } from "../../test/support/seeds.ts";
 import { ingestAll, readBack, TestBox } from "../../test/support/test-box.ts";
 import { toHex, utf8 } from "../base/bytes.ts";
 import { isKind } from "../base/errors.ts";
-import { nodeDisk } from "../base/node-disk.ts";
-import { getHasher, type Hash } from "../format/mod.ts";
 import type { ArrivedPack } from "./adopt-packs.ts";
 import { IndexDatabase } from "./index-database.ts";
-import { PackWriter } from "./pack-writer.ts";
 import type { Store } from "./store.ts";
-import { StorePaths } from "./store-paths.ts";
 
-const hashOf = (bytes: Uint8Array): Hash => getHasher("blake3").hash(bytes);
 const forced = { workers: 1, contentBytes: 2 ** 30 };
 const local = { workers: 0, contentBytes: 0 };
 
-interface Claim {
-  /** What the directory says the bytes are. */
-  readonly hash: Hash;
-  readonly bytes: Uint8Array;
-}
-
-/** A pack as a member of the box can make it: sealed and named as it should be, with whatever it likes in it. */
 function makePack(box: TestBox, claims: readonly Claim[]): ArrivedPack {
-  const paths = new StorePaths(box);
-  const writer = new PackWriter("content", { disk: nodeDisk, secrets: box.secrets, paths, random: randomBytes });
-  for (const { hash, bytes } of claims) writer.add(hash, bytes);
-  const { fd, name, temporaryPath } = writer.complete();
-  closeSync(fd);
-  const path = join(paths.temporary, `fetch-${toHex(name)}`);
-  nodeDisk.rename(temporaryPath, path);
-  return { path, name, class: "content" };
+  return makeLyingPack(box.directory, box.secrets, claims);
 }
 
 async function adoptAll(store: Store, packs: readonly ArrivedPack[], options = local): Promise<unknown[]> {
@@ -43,9 +24,6 @@ async function adoptAll(store: Store, packs: readonly ArrivedPack[], options = l
   const outcomes = await Promise.allSettled(packs.map((pack) => adoption.adopt(pack)));
   return outcomes.map((outcome) => (outcome.status === "rejected" ? outcome.reason : undefined));
 }
-
-const truth = (text: string): Claim => ({ hash: hashOf(utf8(text)), bytes: utf8(text) });
-const lie = (text: string): Claim => ({ hash: hashOf(utf8(text)), bytes: utf8("~".repeat(text.length)) });
 
 test("a chunk is stored although a pack from elsewhere says that it is there", async () => {
   using box = new TestBox();

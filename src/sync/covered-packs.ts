@@ -4,7 +4,8 @@
  *
  * Only a pack that was shared and has been removed here can have its objects in a new pack here. So the directories of those
  * packs are read from the remote (two small ranges each), once after each collection, and a new pack all of whose
- * objects are in them is covered: remembered, and not pushed. When reading them costs more than pushing, all is pushed.
+ * objects are in them is covered: remembered, and not pushed. When reading them costs more than pushing, all is pushed. A pack that came
+ * from elsewhere and was never looked into whole does not count: what it says may be a lie (doc/decisions/0005-remotes.md).
  */
 import { toHex } from "../base/bytes.ts";
 import { isKind } from "../base/errors.ts";
@@ -33,7 +34,9 @@ export async function findCovered(
 ): Promise<void> {
   forgetLost(memory, there);
   const here = new Set(options.store.packs().map(({ name }) => toHex(name)));
-  const removed = [...there].filter(([name]) => memory.shared.has(name) && !here.has(name));
+  const removed = [...there].filter(
+    ([name]) => memory.shared.has(name) && !memory.unproven.has(name) && !here.has(name),
+  );
   const candidates = lacking.filter(({ name }) => !memory.covered.has(toHex(name)));
   if (candidates.length === 0 || removed.every(([name]) => memory.compared.has(name))) return;
   const packs = removed.map(([, pack]) => pack);

@@ -110,7 +110,7 @@ class Fetching {
     const heads = await this.#readHeads(unread);
     const index = await readRemoteIndex(this.#box, this.#memory);
     const here = new Set(store.packs().map(({ name }) => toHex(name)));
-    for (const name of index.packs.keys()) if (here.has(name)) this.#memory.shared.add(name);
+    for (const pack of store.packs()) if (index.packs.has(toHex(pack.name))) this.#memory.noteShared(pack);
     const missing = [...index.packs].filter(([name]) => !here.has(name));
     // A pack that was here and was removed here holds nothing that this box needs, as far as it knew then.
     const wanted = missing.filter(([name]) => !this.#memory.shared.has(name)).map(([, pack]) => pack);
@@ -128,7 +128,7 @@ class Fetching {
         bytes: this.#packs.bytes,
       };
     } finally {
-      for (const name of this.#packs.arrived) this.#memory.shared.add(name);
+      for (const pack of store.packs()) if (this.#packs.arrived.has(toHex(pack.name))) this.#memory.noteShared(pack);
       this.#memory.save(state, remote.url);
     }
   }

@@ -198,7 +198,7 @@ class Pushing {
     const there = packsThere(index, present, condemned);
     // The heads were read before the packs: all that they need is in them.
     const here = this.#options.store.packs();
-    for (const { name } of here) if (there.has(toHex(name))) this.#memory.shared.add(toHex(name));
+    for (const pack of here) if (there.has(toHex(pack.name))) this.#memory.noteShared(pack);
     try {
       const lacking = here.filter(({ name }) => !there.has(toHex(name)));
       await findCovered(lacking, there, this.#memory, this.#options);
@@ -212,7 +212,7 @@ class Pushing {
         return "its packs were collected meanwhile";
       throw thrown;
     }
-    for (const { name } of here) this.#memory.shared.add(toHex(name));
+    for (const pack of here) this.#memory.noteShared(pack);
     for (const name of this.#memory.covered) this.#memory.shared.delete(name);
     if (await this.#hasCondemned(condemned)) return "packs there were condemned meanwhile";
     for (const { head, before } of heads) {

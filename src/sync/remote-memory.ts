@@ -6,10 +6,17 @@
  */
 import { ByteReader, ByteWriter, fromHex, toHex } from "../base/bytes.ts";
 import { isKind } from "../base/errors.ts";
-import { decodeIndexFile, encodeIndexFile, hashBytes, type IndexFile, indexFileLimits } from "../format/mod.ts";
+import {
+  decodeIndexFile,
+  encodeIndexFile,
+  type Hash,
+  hashBytes,
+  type IndexFile,
+  indexFileLimits,
+} from "../format/mod.ts";
 import type { State } from "../history/mod.ts";
 
-const version = 1;
+const version = 2;
 const headsMax = 1_000_000;
 const filesMax = 1_000_000;
 const tagBytesMax = 1000;
@@ -27,6 +34,8 @@ export class RemoteMemory {
   readonly indexFiles: Map<string, IndexFile> = new Map();
   /** Packs that have been both here and there. One that is no longer here was removed here, and is not fetched again. */
   readonly shared: Set<string> = new Set();
+  /** Of `shared` those whose objects are not known to be what the pack says: they are no reason for not pushing an object. */
+  readonly unproven: Set<string> = new Set();
   /** Packs that are here only, all of whose objects are in packs that are there. */
   readonly covered: Set<string> = new Set();
   /** The packs whose objects were looked at to find `covered`. */
@@ -41,6 +50,14 @@ export class RemoteMemory {
       if (isKind(thrown, "corrupt")) return new RemoteMemory();
       throw thrown;
     }
+  }
+
+  /** Notes a pack that is both here and there. */
+  noteShared({ name, proven }: { readonly name: Hash; readonly proven: boolean }): void {
+    const key = toHex(name);
+    this.shared.add(key);
+    if (proven) this.unproven.delete(key);
+    else this.unproven.add(key);
   }
 
   save(state: Pick<State, "setValue">, url: string): void {
@@ -64,7 +81,7 @@ function encode(memory: RemoteMemory): Uint8Array {
   writer.varint(memory.indexFiles.size);
   for (const [name, index] of memory.indexFiles)
     writer.bytes(fromHex(name, hashBytes)).lengthBytes(encodeIndexFile(index));
-  for (const names of [memory.shared, memory.covered, memory.compared]) {
+  for (const names of [memory.shared, memory.unproven, memory.covered, memory.compared]) {
     writer.varint(names.size);
     for (const name of names) writer.bytes(fromHex(name, hashBytes));
   }
@@ -87,7 +104,7 @@ function decode(bytes: Uint8Array): RemoteMemory {
     const name = toHex(reader.bytes(hashBytes));
     memory.indexFiles.set(name, decodeIndexFile(reader.lengthBytes(indexFileLimits.bytes, "index file"), what));
   }
-  for (const names of [memory.shared, memory.covered, memory.compared]) {
+  for (const names of [memory.shared, memory.unproven, memory.covered, memory.compared]) {
     for (let left = reader.varint(filesMax * 100, "packs"); left > 0; left -= 1)
       names.add(toHex(reader.bytes(hashBytes)));
   }
