@@ -24,7 +24,7 @@ import {
   pathKey,
   splitLast,
   splitPath,
-  type TreeReader,
+  TreeReader,
   walkEntries,
 } from "../history/mod.ts";
 import { EntryMaker } from "./checkout-entry.ts";
@@ -71,6 +71,8 @@ const batchBytes = 4 * 1024 * 1024;
 const batchFiles = 256;
 /** After so many bytes the disk is told to begin: at the end there is then less to wait for. */
 const syncBytes = 192 * 1024 * 1024;
+/** Of encoded tree nodes, where each is read once. */
+const onceCacheBytes = 64 * 1024;
 
 /**
  * @throws OuroError "no-space", "aborted", "corrupt" or "not-found" (content that is not here): the folder is then in between, and
@@ -152,8 +154,10 @@ class Checkout {
     this.#finishing.add(new Uint8Array(), this.#toRoot, { isFull: true });
     const top = directoryOf(this.#toRoot);
     if (top === undefined) return;
-    this.#seen.of(this.#toRoot.id, true);
-    for (const { path, entry } of walkEntries(reader, top, new Uint8Array())) await this.#make(path, entry);
+    this.#seen.made(new Uint8Array(), this.#toRoot.id);
+    // Each node is read once: keeping it would only make the garbage collector copy it.
+    const once = new TreeReader(reader.source, { cacheBytes: onceCacheBytes });
+    for (const { path, entry } of walkEntries(once, top, new Uint8Array())) await this.#make(path, entry);
   }
 
   async #makeDifferences(): Promise<void> {
@@ -281,7 +285,7 @@ class Checkout {
     const directory = this.#openParent(parent);
     if (entry.kind === kinds.directory) {
       this.#entries.makeDirectory(directory, name, { replaces: this.#isOver });
-      this.#seen.of(entry.id, true);
+      this.#seen.made(path, entry.id);
       this.#finishing.add(path, entry, { isFull: true });
       return;
     }
@@ -333,21 +337,17 @@ class Checkout {
 
   async #writeBatch(groups: readonly (JobGroup & { readonly entries: readonly Entry[] })[]): Promise<void> {
     const results = await this.#options.pool.write(groups);
-    let at = 0;
-    for (const { directory, entries } of groups) {
-      let bytes = 0;
-      for (const entry of entries) {
-        const result = results[at++];
-        if (result === undefined) throw new OuroError("io", "Cannot write the folder: a worker lost a file");
-        if ("error" in result) this.#notMade(joinPath(directory, entry.name), entry, result.error);
-        else {
-          this.#written += 1;
-          bytes += result.stat.size;
-          this.#seen.note(directory, entry, result.stat);
-        }
+    for (const [index, { directory, entries }] of groups.entries()) {
+      const result = results[index];
+      if (result === undefined) throw new OuroError("io", "Cannot write the folder: a worker lost files");
+      for (const { index: at, kind, message } of result.failed) {
+        const entry = entries[at] as Entry;
+        this.#notMade(joinPath(directory, entry.name), entry, new OuroError(kind, message));
       }
-      this.#options.onFiles?.(entries.length, bytes);
-      this.#unsynced += bytes;
+      this.#seen.noteRow(directory, result.row, result.hasOtherOwners);
+      this.#written += result.written;
+      this.#unsynced += result.bytes;
+      this.#options.onFiles?.(entries.length, result.bytes);
     }
     if (this.#unsynced >= syncBytes) this.#startSync();
   }

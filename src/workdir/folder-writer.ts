@@ -10,6 +10,7 @@ import {
   type FileStat,
   findStat,
   fstat,
+  fstatWords,
   linkAt,
   makeDirectoryAt,
   makeNode,
@@ -64,6 +65,8 @@ export interface FolderWriter {
   list(directory: number): Uint8Array[];
   find(directory: number, name: Uint8Array): FileStat | undefined;
   stat(fd: number): FileStat;
+  /** As `stat`, as the words of a struct statx: valid until the next call. */
+  statWords(fd: number): Int32Array;
   setMode(fd: number, mode: number): void;
   setOwner(fd: number, uid: number, gid: number): void;
   setTime(fd: number, mtimeNs: bigint): void;
@@ -106,6 +109,7 @@ export const posixWriter: FolderWriter = {
   list: (directory) => readdirSync(`/proc/self/fd/${directory}`, "buffer"),
   find: (directory, name) => findStat(name, directory),
   stat: (fd) => fstat(fd),
+  statWords: (fd) => fstatWords(fd),
   setMode: (fd, mode) => setMode(fd, mode),
   setOwner: (fd, uid, gid) => setOwner(fd, uid, gid),
   setTime: (fd, mtimeNs) => setTime(fd, mtimeNs),

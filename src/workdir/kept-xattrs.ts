@@ -53,3 +53,8 @@ export function markXattrs(list: readonly Xattr[]): number {
   }
   return hash | 1;
 }
+
+/** Of an entry's attributes those that a checkout sets. */
+export function setXattrsOf(list: readonly Xattr[], setsOwner: boolean): readonly Xattr[] {
+  return setsOwner ? list : list.filter(({ name }) => !isRootsXattr(name));
+}

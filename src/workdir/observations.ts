@@ -2,7 +2,8 @@
 import type { FileStat } from "../base/posix.ts";
 import { type Dot, dotKey, type Entry } from "../format/mod.ts";
 import { pathKey, splitPath, type TreeReader } from "../history/mod.ts";
-import { ObservedRecords, setXattrsOf } from "./observed-records.ts";
+import { setXattrsOf } from "./kept-xattrs.ts";
+import { ObservedRecords } from "./observed-records.ts";
 import { recordOfEntry } from "./row-of-tree.ts";
 
 /** What was seen in one directory. */
@@ -31,6 +32,11 @@ export class Observations {
     this.#reader = reader;
     this.#root = root;
     this.#setsOwner = setsOwner;
+  }
+
+  /** Notes that a directory was made, with nothing in it yet. */
+  made(path: Uint8Array, id: Dot): void {
+    this.#byPath.set(pathKey(path), this.of(id, true));
   }
 
   of(id: Dot, isNew: boolean): DirectoryObservation {
@@ -64,6 +70,12 @@ export class Observations {
   ): void {
     if (isWritten && (stat.uid !== entry.meta.uid || stat.gid !== entry.meta.gid)) this.hasOtherOwners = true;
     this.at(directory)?.written.put(entry, stat, setXattrsOf(this.#reader.xattrs(entry), this.#setsOwner));
+  }
+
+  /** Notes what was written for many entries, as a scan row. */
+  noteRow(directory: Uint8Array, row: Uint8Array, hasOtherOwners: boolean): void {
+    this.hasOtherOwners ||= hasOtherOwners;
+    this.at(directory)?.written.putRow(row);
   }
 
   /** Notes that an entry could not be made. */

@@ -4,7 +4,7 @@
  */
 import type { FileStat } from "../base/posix.ts";
 import { type Entry, kinds, type Xattr } from "../format/mod.ts";
-import { isRootsXattr, markXattrs } from "./kept-xattrs.ts";
+import { markXattrs } from "./kept-xattrs.ts";
 import { recordFlags, recordOf, type ScanRecord, ScanRow, ScanRowBuilder } from "./scan-row.ts";
 
 export class ObservedRecords {
@@ -26,6 +26,15 @@ export class ObservedRecords {
     this.#builder.add(recordOf(text, stat, kind === kinds.directory ? { ...mark, id } : mark));
   }
 
+  /** Takes in the records of a row. */
+  putRow(bytes: Uint8Array): void {
+    const row = ScanRow.decode(bytes);
+    if (row === undefined || row.count === 0) return;
+    this.#device ??= (BigInt(row.deviceMajor >>> 0) << 32n) | BigInt(row.deviceMinor >>> 0);
+    this.#builder ??= new ScanRowBuilder(row.deviceMajor, row.deviceMinor);
+    this.#builder.addAll(row);
+  }
+
   /** Notes what could not be made. @param record As of the tree. */
   putAbsent(record: ScanRecord): void {
     this.#builder ??= new ScanRowBuilder(0, 0);
@@ -43,9 +52,4 @@ export class ObservedRecords {
     }
     return [...byName.values()];
   }
-}
-
-/** Of an entry's attributes those that a checkout sets. */
-export function setXattrsOf(list: readonly Xattr[], setsOwner: boolean): readonly Xattr[] {
-  return setsOwner ? list : list.filter(({ name }) => !isRootsXattr(name));
 }

@@ -9,7 +9,7 @@
  *     row    := magic, count, device major, device minor, then records by ascending name
  *     record := 16 words (`field`), for a directory 5 more (its node id), the name padded to 4 bytes
  */
-import type { FileKind, FileStat } from "../base/posix.ts";
+import { type FileKind, type FileStat, statWord } from "../base/posix.ts";
 import { type Dot, kinds } from "../format/mod.ts";
 
 const magic = 0x3152534f;
@@ -240,17 +240,22 @@ export class ScanRowBuilder {
   #at = headerWords * 4;
   #count = 0;
 
-  constructor(deviceMajor: number, deviceMinor: number) {
+  /** For a row whose device is that of what is first seen: without one. */
+  constructor(deviceMajor = 0, deviceMinor = 0) {
     this.#bytes.writeInt32LE(magic, 0);
-    this.#bytes.writeInt32LE(deviceMajor | 0, 8);
-    this.#bytes.writeInt32LE(deviceMinor | 0, 12);
+    this.#setDevice(deviceMajor, deviceMinor);
+  }
+
+  #setDevice(major: number, minor: number): void {
+    this.#bytes.writeInt32LE(major | 0, 8);
+    this.#bytes.writeInt32LE(minor | 0, 12);
   }
 
   get count(): number {
     return this.#count;
   }
 
-  #room(bytes: number): number {
+  #room(bytes: number, records = 1): number {
     const at = this.#at;
     if (at + bytes > this.#bytes.length) {
       const larger = Buffer.alloc(Math.max(at + bytes, this.#bytes.length * 2));
@@ -258,7 +263,7 @@ export class ScanRowBuilder {
       this.#bytes = larger;
     }
     this.#at = at + bytes;
-    this.#count += 1;
+    this.#count += records;
     return at;
   }
 
@@ -267,6 +272,40 @@ export class ScanRowBuilder {
     const end = row.nameAt(at) + ((row.nameLength(at) + 3) & ~3);
     const to = this.#room(end - at * 4);
     row.bytes.copy(this.#bytes, to, at * 4, end);
+  }
+
+  /** All records of another row. */
+  addAll(row: ScanRow): void {
+    const { bytes } = row;
+    bytes.copy(this.#bytes, this.#room(bytes.length - headerWords * 4, row.count), headerWords * 4);
+  }
+
+  /** A record of what was just seen and is no directory. @param stat A struct statx. @param xattrs Their mark. */
+  addSeen(name: Uint8Array, stat: Int32Array, xattrs: number): void {
+    const word = (at: number): number => stat[at] as number;
+    if (this.#count === 0) this.#setDevice(word(statWord.deviceMajor), word(statWord.deviceMinor));
+    const at = this.#room(recordWords * 4 + ((name.length + 3) & ~3));
+    const put = (field: number, value: number): void => {
+      this.#bytes.writeInt32LE(value, at + field * 4);
+    };
+    const hasBirth = (word(statWord.mask) & 0x800) !== 0;
+    put(field.nameHash, hashNameBytes(name, 0, name.length));
+    put(field.mode, (word(statWord.mode) & 0xffff) | (name.length << 16));
+    put(field.uid, word(statWord.uid));
+    put(field.gid, word(statWord.gid));
+    put(field.inode, word(statWord.inode));
+    put(field.inode + 1, word(statWord.inode + 1));
+    put(field.size, word(statWord.size));
+    put(field.size + 1, word(statWord.size + 1));
+    put(field.mtime, word(statWord.mtime));
+    put(field.mtime + 1, word(statWord.mtime + 1));
+    put(field.mtimeNs, word(statWord.mtime + 2));
+    put(field.ctime, word(statWord.ctime));
+    put(field.ctime + 1, word(statWord.ctime + 1));
+    put(field.ctimeNs, word(statWord.ctime + 2));
+    put(field.birth, hasBirth ? birthMark(word(statWord.birth), word(statWord.birth + 2)) : 0);
+    put(field.xattrs, xattrs);
+    this.#bytes.set(name, at + recordWords * 4);
   }
 
   add(record: ScanRecord): void {
