@@ -69,6 +69,8 @@ export interface CheckoutReport {
 
 const batchBytes = 4 * 1024 * 1024;
 const batchFiles = 256;
+/** What is not set of a file that is there. */
+const rewriting = ["content", "node", "target", "device", "xattrs", "links"] as const;
 /** After so many bytes the disk is told to begin: at the end there is then less to wait for. */
 const syncBytes = 192 * 1024 * 1024;
 /** Of encoded tree nodes, where each is read once. */
@@ -258,10 +260,8 @@ class Checkout {
       this.#finishing.add(path, after, { isFull: true });
       return;
     }
-    const isRewritten = ["content", "node", "target", "device", "xattrs", "links"].some((each) =>
-      what.has(each as "content"),
-    );
-    if (isRewritten) return this.#make(path, after);
+    // What is set of one name of a linked file is set of all: it becomes a file of its own, or is linked again where it is the same.
+    if (before.meta.link !== undefined || rewriting.some((each) => what.has(each))) return this.#make(path, after);
     const [parent, name] = splitLast(path);
     this.#guard(path, () => {
       const directory = this.#openParent(parent);
