@@ -40,6 +40,8 @@ export interface PushOptions extends SyncOptions {
   /** This device's public key and what it is called. */
   readonly peer: Uint8Array;
   readonly peerName: string;
+  /** Of a remote that is being made: packs are sent meanwhile, and all else when this has resolved (`beginRemote`). */
+  readonly made?: Promise<unknown>;
 }
 
 export interface PushResult {
@@ -66,17 +68,23 @@ interface NewHead {
 }
 
 /**
- * Pushes the box's heads with all that they need, and its tags. The remote must have been made (`initRemote`).
+ * Pushes the box's heads with all that they need, and its tags. The remote must have been made (`initRemote`), or be about to be.
  * @throws OuroError "not-found" (no box there, or content that is not here either), "invalid" (another box), "diverged" (the remote
  * knows commits of this writer that the box does not), "offline", "no-space", "permission", "aborted", ….
  */
 export async function push(options: PushOptions): Promise<PushResult> {
   const box = new BoxOnRemote(options.remote, options.secrets, options.verify, options);
-  await box.checkIdentity();
+  if (options.made === undefined) await box.checkIdentity();
   const pushing = new Pushing(box, options);
-  for (let round = 1; ; round += 1) {
-    const result = await pushing.round(round === roundsMax);
-    if (result !== "again") return result;
+  try {
+    for (let round = 1; ; round += 1) {
+      const result = await pushing.round(round === roundsMax);
+      await options.made;
+      if (result !== "again") return result;
+    }
+  } finally {
+    // The caller may close the remote now.
+    if (options.made !== undefined) await Promise.allSettled([options.made]);
   }
 }
 
@@ -205,6 +213,7 @@ class Pushing {
       const needed = lacking.filter(({ name }) => !this.#memory.covered.has(toHex(name)));
       requireComplete(needed);
       await this.#sendPacks(needed.filter((pack) => !isPresent(pack, present) || condemned.has(toHex(pack.name))));
+      await this.#options.made;
       await this.#sendIndex(needed, index);
     } catch (thrown) {
       // A collection of garbage has moved objects to other packs since they were listed.
