@@ -19,7 +19,7 @@ import type { MetaKind, MetaSink, MetaSource } from "../store/mod.ts";
 export class OverlayMeta implements MetaSource, MetaSink {
   readonly #below: MetaSource;
   readonly #hasher: Hasher;
-  readonly #objects = new Map<string, Uint8Array>();
+  readonly #objects = new Map<string, { readonly kind: MetaKind; readonly bytes: Uint8Array }>();
 
   constructor(below: MetaSource, hasher: Hasher) {
     this.#below = below;
@@ -27,13 +27,18 @@ export class OverlayMeta implements MetaSource, MetaSink {
   }
 
   getMeta(hash: Hash, kind: MetaKind): Uint8Array {
-    return this.#objects.get(asBuffer(hash).toString("latin1")) ?? this.#below.getMeta(hash, kind);
+    return this.#objects.get(asBuffer(hash).toString("latin1"))?.bytes ?? this.#below.getMeta(hash, kind);
   }
 
-  put(_kind: MetaKind, bytes: Uint8Array, id?: Hash): Hash {
+  put(kind: MetaKind, bytes: Uint8Array, id?: Hash): Hash {
     const hash = id ?? this.#hasher.hash(bytes);
-    this.#objects.set(asBuffer(hash).toString("latin1"), new Uint8Array(bytes));
+    this.#objects.set(asBuffer(hash).toString("latin1"), { kind, bytes: new Uint8Array(bytes) });
     return hash;
+  }
+
+  /** Puts all that was put here into another sink. */
+  copyTo(sink: MetaSink): void {
+    for (const [key, { kind, bytes }] of this.#objects) sink.put(kind, bytes, Buffer.from(key, "latin1"));
   }
 }
 

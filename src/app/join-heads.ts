@@ -6,10 +6,21 @@
  */
 import { equalBytes } from "../base/bytes.ts";
 import { isKind } from "../base/errors.ts";
-import { commitFlags, type Hash, type NamedCommit } from "../format/mod.ts";
 import {
+  commitFlags,
+  type EventName,
+  type Hash,
+  type NamedCommit,
+  type VersionVector,
+  type WriterId,
+} from "../format/mod.ts";
+import {
+  type ChainLink,
+  forkedWriters,
   type JoinDraft,
+  type JoinedCommits,
   joinCommits,
+  joinForked,
   makeEventCommit,
   nextEvent,
   type OwnHead,
@@ -49,6 +60,8 @@ export interface JoinReport {
 }
 
 const roundsMax = 20;
+/** Of commits whose ids begin with the same eight bytes. */
+const sameBeginningMax = 100;
 
 interface JoinedOf {
   readonly from: OwnHead | undefined;
@@ -126,17 +139,47 @@ export async function commitChanges(box: OpenBox, message: string): Promise<Comm
 function joinAndPut(box: OpenBox, meta: MetaSink, { from, own, others, branch }: JoinedOf): Joined | undefined {
   const [first, ...rest] = own === undefined ? others : [own, ...others];
   if (first === undefined) return undefined;
+  const forked = findForked(box, [first, ...rest]);
+  if (from !== undefined && forked.has(from.writer)) {
+    box.renewWriter();
+    box.context.notice("This box was used as two: it goes on under a new writer id, and nothing is lost.");
+  }
   const writer = from === undefined ? ownOn(box, branch) : currentWriter(box, from);
+  const joined = joinAs(box, writer, [first, ...rest], { sink: meta, isForked: forked.size > 0 });
+  if (joined.type !== "greatest") putCommit(meta, joined.commit);
+  if (joined.type !== "mend") return { commit: joined.commit, mends: 0 };
+  const last = { clock: joined.event.clock, id: joined.commit.id };
+  return { commit: joined.commit, mends: joined.mends.length, onto: { ...writer, last } };
+}
+
+function findForked(box: OpenBox, commits: readonly NamedCommit[]): ReadonlySet<WriterId> {
+  return forkedWriters(commits, { hasher: box.store.hasher, findEvent: (event) => findEvent(box, event) });
+}
+
+/** A writer's event by its clock and the beginning of its id. */
+function findEvent(box: OpenBox, { clock, event }: { clock: bigint; event: Uint8Array }): ChainLink | undefined {
+  for (const id of box.store.findCommits(event, sameBeginningMax)) {
+    const { commit } = box.commits.read(id);
+    if (commit.type === "event" && commit.clock === clock)
+      return { clock, id, ...(commit.previous === undefined ? {} : { previous: commit.previous }) };
+  }
+  return undefined;
+}
+
+function joinAs(
+  box: OpenBox,
+  writer: Omit<OwnHead, "commit">,
+  commits: readonly [NamedCommit, ...NamedCommit[]],
+  { sink, isForked }: { readonly sink: MetaSink; readonly isForked: boolean },
+): JoinedCommits {
   const { hasher } = box.store;
   const nowMs = box.context.clock.nowMs();
-  const joined = joinCommits([first, ...rest], {
-    reader: box.reader,
-    sink: meta,
+  const options = {
     hasher,
     box: box.identity.box,
     writer: writer.writer,
-    event: (seen) => nextEvent({ ...writer, nowMs, seen }),
-    makeEvent: (event, draft: JoinDraft) =>
+    event: (seen: VersionVector) => nextEvent({ ...writer, nowMs, seen }),
+    makeEvent: (event: EventName, draft: JoinDraft) =>
       makeEventCommit(
         {
           ...draft,
@@ -151,11 +194,19 @@ function joinAndPut(box: OpenBox, meta: MetaSink, { from, own, others, branch }:
         },
         { hasher, sign: (bytes) => box.peer().sign(bytes) },
       ),
+  };
+  const [first, second, ...rest] = commits;
+  if (!isForked || second === undefined) return joinCommits(commits, { ...options, reader: box.reader, sink });
+  // What is renamed is read again before it is kept.
+  const overlay = new OverlayMeta(box.store, hasher);
+  const joined = joinForked([first, second, ...rest], {
+    ...options,
+    reader: new TreeReader(overlay),
+    sink: overlay,
+    findEvent: (event) => findEvent(box, event),
   });
-  if (joined.type !== "greatest") putCommit(meta, joined.commit);
-  if (joined.type !== "mend") return { commit: joined.commit, mends: 0 };
-  const last = { clock: joined.event.clock, id: joined.commit.id };
-  return { commit: joined.commit, mends: joined.mends.length, onto: { ...writer, last } };
+  overlay.copyTo(sink);
+  return joined;
 }
 
 /** Of some heads those which, joined alone with the own, would take away more than the guard allows. Nothing is kept. */

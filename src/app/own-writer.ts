@@ -1,6 +1,6 @@
 /** Who this working copy is on each branch. */
 import { ByteWriter, equalBytes, utf8 } from "../base/bytes.ts";
-import type { WriterId } from "../format/mod.ts";
+import { findVectorEntry, fullVector, type WriterId } from "../format/mod.ts";
 import type { OwnHead } from "../history/mod.ts";
 import type { OpenBox } from "./open-box.ts";
 
@@ -22,9 +22,30 @@ export function isSameHead(a: OwnHead | undefined, b: OwnHead | undefined): bool
   return a === undefined || b === undefined ? a === b : a.branch === b.branch && equalBytes(a.commit, b.commit);
 }
 
-/** Who commits, and its last event: the head's, unless this copy of the box has become a writer of its own. */
+/**
+ * Who commits, and its last event: the head's, unless this copy of the box has become a writer of its own. When somebody has seen a later event of
+ * this writer than it knows itself, it was restored from an older copy: it goes on as a new writer, and never gives out a dot twice.
+ */
 export function currentWriter(box: OpenBox, head: OwnHead | undefined): Omit<OwnHead, "commit"> {
   const branch = head?.branch ?? box.writer().branch;
   const writer = ownWriterOn(box, branch);
-  return head?.writer === writer && head.last !== undefined ? { writer, branch, last: head.last } : { writer, branch };
+  const last = head?.writer === writer ? head.last : undefined;
+  if (isKnownBeyond(box, writer, last?.clock ?? 0n)) {
+    box.renewWriter();
+    box.context.notice(
+      "This box was restored from an older copy, or used as two: it goes on under a new writer id, and nothing is lost.",
+    );
+    return { writer: ownWriterOn(box, branch), branch };
+  }
+  return last === undefined ? { writer, branch } : { writer, branch, last };
+}
+
+/** Whether the head or what was seen on remotes has taken in an event of a writer after this clock. */
+function isKnownBeyond(box: OpenBox, writer: WriterId, clock: bigint): boolean {
+  const head = box.headCommit();
+  const others = box.state.remoteHeads().map(({ commit }) => box.commits.read(commit));
+  return [...(head === undefined ? [] : [head]), ...others].some((commit) => {
+    const entry = findVectorEntry(fullVector(commit), writer);
+    return entry !== undefined && entry.clock > clock;
+  });
 }

@@ -69,7 +69,6 @@ export async function syncBox(
       return undefined;
     }
   };
-  const own = box.root === undefined ? undefined : await commitChanges(box, message);
   const fetched = new Map<string, FetchReport>();
   const fetchAll = async (): Promise<boolean> => {
     let isNew = false;
@@ -83,6 +82,8 @@ export async function syncBox(
     return isNew;
   };
   await fetchAll();
+  // Now it is known whether this box is an old copy: what it commits is then another writer's.
+  const own = box.root === undefined ? undefined : await commitChanges(box, message);
   const beforeMend = async (): Promise<boolean> => {
     await sleep(((box.context.random(1)[0] ?? 0) / 255) * mendWaitMsMax, undefined, { signal: box.context.signal });
     return fetchAll();

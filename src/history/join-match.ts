@@ -7,16 +7,7 @@
  * deleted.
  */
 import { OuroError } from "../base/errors.ts";
-import {
-  type DirectoryValue,
-  type Dot,
-  type Entry,
-  equalDots,
-  kinds,
-  type Reference,
-  type Summary,
-  type TreeNode,
-} from "../format/mod.ts";
+import { type DirectoryValue, type Dot, type Entry, equalDots, kinds, type Summary } from "../format/mod.ts";
 import {
   type Coverage,
   isAllSeen,
@@ -30,6 +21,7 @@ import {
 } from "./join-registers.ts";
 import { type JoinNode, type JoinResult, nameKey, otherSide, type Side, type Standing } from "./join-result.ts";
 import type { JoinRules } from "./join-rules.ts";
+import { type Part, type PartVisitor, walkParts } from "./part-walk.ts";
 import type { TreeReader } from "./tree-reader.ts";
 import { differingEntries } from "./tree-walk.ts";
 
@@ -43,15 +35,6 @@ export interface MixedNode {
   readonly isUnmarked: boolean;
   /** Whether a mend has given the unit a value. */
   isFilled: boolean;
-}
-
-/** A stretch of a directory below a reference. */
-interface Part {
-  readonly reference: Reference;
-  /** Of the node that holds the reference. */
-  readonly level: number;
-  /** A name before all of it, if there is one. */
-  readonly after: Uint8Array | undefined;
 }
 
 /** One-sided entries that were not read: those of a directory, or of a part of one. */
@@ -286,7 +269,7 @@ export class JoinMatch {
     contents.backedBy = [side];
     node.openedOn.push(side);
     const other = otherSide(side);
-    this.#walk(directory, undefined, {
+    walkParts(this.#reader, directory, undefined, {
       enters: ({ summary }) => !this.#isNewBelow(summary, other),
       take: (entry) => {
         const below = plainDirectory(entry);
@@ -305,7 +288,7 @@ export class JoinMatch {
       void node.open;
     }
     const { unopened } = this.#oneSided[side];
-    this.#walk(plainDirectory((node[side] as Standing).entry), part, {
+    walkParts(this.#reader, plainDirectory((node[side] as Standing).entry), part, {
       enters: (reference, level, after) => {
         if (!this.#isSeenBelow(reference.summary, otherSide(side))) return true;
         unopened.push({ node, part: { reference, level, after }, summary: reference.summary });
@@ -323,39 +306,10 @@ export class JoinMatch {
     if (!node.openedOn.includes(side)) {
       node.openedOn.push(side);
       void node.open;
-      this.#walk(directory, undefined, visitor);
+      walkParts(this.#reader, directory, undefined, visitor);
     }
-    for (const { part } of parts) this.#walk(directory, part, visitor);
+    for (const { part } of parts) walkParts(this.#reader, directory, part, visitor);
   }
-
-  #walk(directory: DirectoryValue | undefined, part: Part | undefined, visitor: PartVisitor): void {
-    if (part !== undefined) {
-      const { reference, level, after } = part;
-      this.#walkNode(this.#reader.child(reference, level, after), after, visitor);
-      return;
-    }
-    const top = directory === undefined ? undefined : this.#reader.top(directory);
-    if (top !== undefined) this.#walkNode(top, undefined, visitor);
-  }
-
-  #walkNode(node: TreeNode, before: Uint8Array | undefined, visitor: PartVisitor): void {
-    if ("entries" in node) {
-      for (const entry of node.entries) visitor.take(entry);
-      return;
-    }
-    let after = before;
-    for (const reference of node.references) {
-      if (visitor.enters(reference, node.level, after))
-        this.#walkNode(this.#reader.child(reference, node.level, after), after, visitor);
-      after = reference.last;
-    }
-  }
-}
-
-interface PartVisitor {
-  /** Whether to read what a reference refers to. */
-  readonly enters: (reference: Reference, level: number, after: Uint8Array | undefined) => boolean;
-  readonly take: (entry: Entry) => void;
 }
 
 /** Births that are looked for. */

@@ -20,6 +20,7 @@ export { DirectoryBuilder, putRoot } from "./directory-builder.ts";
 export { type DirectoryEdit, editDirectory } from "./edit-directory.ts";
 export { editTree, type TreeEdit, withDirectory } from "./edit-tree.ts";
 export { type Difference, entryDifferences, equalContents, equalXattrs } from "./entry-difference.ts";
+export { type ChainLink, type Fork, type ForkOptions, findForks, renameBranch } from "./fork.ts";
 export { HashSet } from "./hash-set.ts";
 export { type JoinedTrees, type JoinOptions, type JoinState, joinAll, joinTrees } from "./join.ts";
 export { type JoinCommitsOptions, type JoinDraft, type JoinedCommits, joinCommits } from "./join-commits.ts";
@@ -35,4 +36,5 @@ export { type Operation, type OwnHead, type ParkedBranch, type RemoteHead, State
 export { parseTime } from "./time.ts";
 export { directoryOf, TreeReader } from "./tree-reader.ts";
 export { differingEntries, type EntryPair, type PlacedEntry, walkEntries } from "./tree-walk.ts";
+export { forkedWriters, joinForked } from "./unfork.ts";
 export { eventKeyOf, findBase, findEvents } from "./values.ts";

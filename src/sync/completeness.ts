@@ -41,6 +41,8 @@ export interface CompletenessOptions {
   readonly known: VersionVector;
   /** A writer's events are all of one peer: in a plain box nothing else says who may go on as that writer. */
   readonly isOnePeer: boolean;
+  /** Writers of this box: where one has two histories, the other is taken in to be joined. */
+  readonly own: ReadonlySet<bigint>;
   /** Called for every chunk that a head needs and its base has not; may be called twice for one. */
   readonly onChunk?: (hash: Hash) => void;
   readonly signal?: AbortSignal;
@@ -124,8 +126,11 @@ export class Completeness {
     const known = findVectorEntry(this.#options.known, writer);
     // A head that lags is no fork; whether it may is for others to say.
     if (known === undefined || last.clock < known.clock) return;
-    const { commits, isOnePeer } = this.#options;
-    if (!passesThrough(commits, last, known)) throw forked(writer);
+    const { commits, isOnePeer, own } = this.#options;
+    if (!passesThrough(commits, last, known)) {
+      if (own.has(writer)) return;
+      throw forked(writer);
+    }
     if (isOnePeer && !isByPeer(commits, last, known, peer)) throw takenOver(writer);
   }
 

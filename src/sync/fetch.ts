@@ -227,6 +227,7 @@ class Fetching {
       commits: this.#commits,
       known,
       isOnePeer: secrets.suite === "plain",
+      own: this.#ownWriters(),
       ...(onChunk === undefined ? {} : { onChunk }),
       ...(signal === undefined ? {} : { signal }),
     });
@@ -272,6 +273,11 @@ class Fetching {
     const commits = [...(own === undefined ? [] : [own.commit]), ...seen.map(({ commit }) => commit)];
     const vectors = commits.map((commit) => this.#vectorOf(commit)).filter((vector) => vector !== undefined);
     return { vectors, byWriter, newest: commits[0] };
+  }
+
+  #ownWriters(): ReadonlySet<bigint> {
+    const { state } = this.#options;
+    return new Set([state.head(), ...state.branches()].flatMap((own) => (own === undefined ? [] : [own.writer])));
   }
 
   #vectorOf(commit: Hash): VersionVector | undefined {
