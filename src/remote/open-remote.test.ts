@@ -60,8 +60,13 @@ const refusals = [
   { url: "s3://bucket/a?endpoint=http://h/path", kind: "usage", says: /https:..host:port/ },
   { url: "s3://bucket/a?style=odd", kind: "usage", says: /path or virtual/ },
   { url: "s3://bucket/a?secret=odd", kind: "usage", says: /nothing is known/ },
-  { url: "https://host/box", kind: "unsupported", says: /not available in this version/ },
-  { url: "rclone:name:path", kind: "unsupported", says: /not available in this version/ },
+  { url: "https://me:pw@host/box", kind: "usage", says: /name or password/ },
+  { url: "https://host/box?x", kind: "usage", says: /%3F/ },
+  { url: "https://", kind: "usage", says: /no URL/ },
+  { url: "rclone:name", kind: "usage", says: /NAME:path/ },
+  { url: "rclone::local:/a", kind: "usage", says: /NAME:path/ },
+  { url: "rclone:-name:a", kind: "usage", says: /NAME:path/ },
+  { url: "webdav://host/a", kind: "unsupported", says: /not available in this version/ },
   { url: "gopher://host", kind: "usage", says: /gopher/ },
   { url: "file://host/box", kind: "usage", says: /another machine/ },
   { url: "file://", kind: "usage", says: /absolute/ },
@@ -81,8 +86,6 @@ for (const { url, kind, says } of refusals) {
   });
 }
 
-test("open remote: a refusal does not show a password", () => {
-  assert.throws(
 test("open remote: the form of scp is told how to be written, and a colon in a folder's name, too", () => {
   const hintOf = (url: string): string | undefined => {
     try {
@@ -98,6 +101,8 @@ test("open remote: the form of scp is told how to be written, and a colon in a f
   assert.equal(normalizeUrl("a/b:c", "/d"), "/d/a/b:c");
 });
 
+test("open remote: a refusal does not show a password", () => {
+  assert.throws(
     () => normalizeUrl("sftp://me:secret@host/box", "/"),
     (thrown) => isKind(thrown) && !thrown.message.includes("secret") && thrown.message.includes("me@host"),
   );

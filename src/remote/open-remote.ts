@@ -1,12 +1,14 @@
 /**
  * From a remote's URL to a Remote: a path or `file://` is a folder, `sftp://` an account on another
- * machine, `s3://` a bucket. What goes over a network is tried again when it fails.
+ * machine, `s3://` a bucket, `https://` a published folder, `rclone:` what rclone knows. What goes over a network is tried again when it fails.
  */
 import { dirname, isAbsolute, resolve } from "node:path";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Disk } from "../base/disk.ts";
 import { errnoOf, ioError, OuroError } from "../base/errors.ts";
 import { DirRemote, type DirRemoteOptions } from "./dir-remote.ts";
+import { HttpRemote, parseHttpUrl } from "./http/http-remote.ts";
+import { parseRcloneUrl, RcloneRemote } from "./rclone/rclone-remote.ts";
 import type { Remote } from "./remote.ts";
 import type { RetryPolicy } from "./retry.ts";
 import { RetryRemote } from "./retry-remote.ts";
@@ -22,7 +24,10 @@ export interface OpenRemoteOptions extends DirRemoteOptions {
   readonly cwd: string;
   /** Make the folder, and those above it, when there is none: for `remote add` and a first push, never for a fetch. */
   readonly create?: boolean;
-  /** For programs that are started, and what they read in it; OUROBOX_SSH is the one to start instead of `ssh`. */
+  /**
+   * For programs that are started, and what they read in it; OUROBOX_SSH and OUROBOX_RCLONE are those to start
+   * instead of `ssh` and `rclone`.
+   */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Whether a program may ask a person for a password at the terminal; true unless given. */
   readonly mayAsk?: boolean;
@@ -35,7 +40,7 @@ export interface OpenRemoteOptions extends DirRemoteOptions {
 }
 
 /** Kinds of URL that a later version will open, so that the message can say so. */
-const laterSchemes: ReadonlySet<string> = new Set(["http", "https", "rclone", "webdav", "ftp"]);
+const laterSchemes: ReadonlySet<string> = new Set(["webdav", "ftp"]);
 
 /**
  * The URL as it is kept in a box's settings: a relative path made absolute, everything else as it is.
@@ -60,13 +65,28 @@ export function openRemote(url: string, options: OpenRemoteOptions): Remote {
   const scheme = schemeOf(url);
   if (scheme === "sftp") return retried(openSftp(url, options), options);
   if (scheme === "s3") return retried(openS3(url, options), options);
+  if (scheme === "http" || scheme === "https") {
+    const { disk, env = {} } = options;
+    return retried(new HttpRemote(parseHttpUrl(url), url, { disk, env }), options);
+  }
+  if (scheme === "rclone") {
+    const { disk, random, env = {}, create = false } = options;
+    const program = { env, create, command: wordsOf(env["OUROBOX_RCLONE"], "rclone") };
+    return retried(new RcloneRemote(parseRcloneUrl(url), url, { disk, random, ...program }), options);
+  }
   const folder = folderOf(url, options.cwd);
   if (options.create === true) makeFolder(options.disk, folder);
   return new DirRemote(folder, url, options);
 }
 
 /** Kinds with a URL of their own, which is checked before anything is done. */
-const parsers: Readonly<Record<string, (url: string) => unknown>> = { sftp: parseSftpUrl, s3: parseS3Url };
+const parsers: Readonly<Record<string, (url: string) => unknown>> = {
+  sftp: parseSftpUrl,
+  s3: parseS3Url,
+  http: parseHttpUrl,
+  https: parseHttpUrl,
+  rclone: parseRcloneUrl,
+};
 
 function retried(remote: Remote, { random, retry }: OpenRemoteOptions): Remote {
   return new RetryRemote(remote, { random, ...(retry === undefined ? {} : { policy: retry }) });
@@ -109,9 +129,14 @@ function openS3(url: string, options: OpenRemoteOptions): S3Remote {
 
 function openSftp(url: string, { disk, random, create = false, env = {}, mayAsk = true }: OpenRemoteOptions): Remote {
   const address = parseSftpUrl(url);
-  const command = env["OUROBOX_SSH"]?.split(/\s+/).filter((word) => word !== "") ?? [];
-  const ssh = { command: command.length === 0 ? ["ssh"] : command, env, mayAsk };
+  const ssh = { command: wordsOf(env["OUROBOX_SSH"], "ssh"), env, mayAsk };
   return new SftpRemote(address, url, { disk, random, create, openChannel: (events) => openSsh(address, ssh, events) });
+}
+
+/** A program and its first arguments, as a variable says. */
+function wordsOf(text: string | undefined, program: string): string[] {
+  const words = text?.split(/\s+/).filter((word) => word !== "") ?? [];
+  return words.length === 0 ? [program] : words;
 }
 
 function schemeOf(url: string): string | undefined {
@@ -124,6 +149,7 @@ function folderOf(url: string, cwd: string): string {
     throw new OuroError("usage", "Cannot open a remote: its URL is empty or has a NUL");
   const scheme = schemeOf(url);
   if (scheme === "file") return fileUrlPath(url);
+  refuseScpForm(url, scheme);
   if (scheme === undefined) return resolve(cwd, url);
   if (laterSchemes.has(scheme)) {
     throw new OuroError(
@@ -134,16 +160,26 @@ function folderOf(url: string, cwd: string): string {
         hint: "Use a folder: a path, or file:///path.",
       },
     );
-  refuseScpForm(url, scheme);
   }
   throw new OuroError(
     "usage",
-    `Cannot open ${withoutSecrets(url)}: nothing is known of "${scheme}:" (must be a path, file://, sftp:// or s3://)`,
+    `Cannot open ${withoutSecrets(url)}: nothing is known of "${scheme}:" (must be a path, file://, sftp://, s3://, https:// or rclone:)`,
     {
       subject: withoutSecrets(url),
       ...(scheme === "ssh" ? { hint: "Write it as sftp://user@host/path." } : {}),
     },
   );
+}
+
+/** @throws OuroError "usage" for `user@host:path`, which scp and git take for a place on another machine. */
+function refuseScpForm(url: string, scheme: string | undefined): void {
+  const [, host, path = ""] = /^([^/:]+):(.*)$/s.exec(url) ?? [];
+  if (scheme !== undefined || host === undefined) return;
+  const place = path.startsWith("/") ? path : `/~/${path}`;
+  throw new OuroError("usage", `Cannot open ${url}: it looks like a place on another machine`, {
+    subject: url,
+    hint: `Write it as sftp://${host}${place}; a folder of that name is ./${url}.`,
+  });
 }
 
 /** RFC 8089: an empty or local host, an absolute path, percent-encoded. */
@@ -156,17 +192,6 @@ function fileUrlPath(url: string): string {
   if (/%(?![0-9A-Fa-f]{2})/.test(path)) throw refuse("a % is not followed by two hex digits");
   if (/%(00|2f)/i.test(path)) throw refuse("it has an encoded NUL or slash");
   try {
-/** @throws OuroError "usage" for `user@host:path`, which scp and git take for a place on another machine. */
-function refuseScpForm(url: string, scheme: string | undefined): void {
-  const [, host, path = ""] = /^([^/:]+):(.*)$/s.exec(url) ?? [];
-  if (scheme !== undefined || host === undefined) return;
-  const place = path.startsWith("/") ? path : `/~/${path}`;
-  throw new OuroError("usage", `Cannot open ${url}: it looks like a place on another machine`, {
-    subject: url,
-    hint: `Write it as sftp://${host}${place}; a folder of that name is ./${url}.`,
-  });
-}
-
     return resolve(decodeURIComponent(path));
   } catch {
     throw refuse("its path is not UTF-8");

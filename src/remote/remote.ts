@@ -119,4 +119,7 @@ export interface Remote extends AsyncDisposable {
 
   /** Removes a blob; removing an absent one is fine. */
   remove(name: string, options?: RemoteOptions): Promise<void>;
+
+  /** What people should know of this place whenever it is read from, in words; absent where there is nothing to say. */
+  note?(options?: RemoteOptions): Promise<string | undefined>;
 }

@@ -126,6 +126,10 @@ export class RetryRemote implements Remote {
     await this.#retry(options, () => this.#inner.remove(name, options));
   }
 
+  async note(options: RemoteOptions = {}): Promise<string | undefined> {
+    return await this.#retry(options, async () => await this.#inner.note?.(options));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#inner[Symbol.asyncDispose]();
   }

@@ -66,6 +66,7 @@ export class HttpClient {
   readonly #http: HttpAgent;
   readonly #https: HttpsAgent;
   readonly #silenceMs: number;
+  #isClosed = false;
 
   constructor({ env, silenceMsMax = silenceMsDefault }: HttpClientOptions) {
     const options = { keepAlive: true, maxSockets: connectionsMax, proxyEnv: { ...env } };
@@ -81,6 +82,7 @@ export class HttpClient {
   async send(request: HttpRequest): Promise<HttpAnswer> {
     for (let attempt = 0; ; attempt += 1) {
       checkSignal(request.signal);
+      if (this.#isClosed) throw new OuroError("aborted", `Cannot go on with ${request.url.host}: it was closed`);
       const exchange = new Exchange(
         request,
         this.#silenceMs,
@@ -98,6 +100,7 @@ export class HttpClient {
 
   /** Closes all connections. */
   close(): void {
+    this.#isClosed = true;
     this.#http.destroy();
     this.#https.destroy();
   }
@@ -256,3 +259,12 @@ const reasons: Readonly<Record<string, string>> = {
   EHOSTUNREACH: "there is no way to it",
   ENETUNREACH: "there is no network",
 };
+
+/** Retry-After, in seconds or as a date measured by the answer's own. */
+export function retryAfter(answer: HttpAnswer): { readonly waitMs?: number } {
+  const value = answer.header("retry-after")?.trim();
+  if (value === undefined) return {};
+  if (/^[0-9]{1,6}$/.test(value)) return { waitMs: Number(value) * 1000 };
+  const waitMs = Date.parse(value) - Date.parse(answer.header("date") ?? "");
+  return Number.isNaN(waitMs) || waitMs < 0 ? {} : { waitMs };
+}

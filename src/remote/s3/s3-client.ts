@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../../base/clock.ts";
 import { type ErrorKind, OuroError } from "../../base/errors.ts";
-import type { HttpAnswer, HttpClient, RequestBody } from "../http/http-client.ts";
+import { type HttpAnswer, type HttpClient, type RequestBody, retryAfter } from "../http/http-client.ts";
 import { BusyError } from "../retry.ts";
 import type { S3Settings } from "./s3-settings.ts";
 import { findElement } from "./s3-xml.ts";
@@ -159,13 +159,4 @@ export class S3Client {
       });
     return error("io", "That is no answer of a working S3 server to a correct request.");
   }
-}
-
-/** Retry-After, in seconds or as a date measured by the answer's own. */
-export function retryAfter(answer: HttpAnswer): { readonly waitMs?: number } {
-  const value = answer.header("retry-after")?.trim();
-  if (value === undefined) return {};
-  if (/^[0-9]{1,6}$/.test(value)) return { waitMs: Number(value) * 1000 };
-  const waitMs = Date.parse(value) - Date.parse(answer.header("date") ?? "");
-  return Number.isNaN(waitMs) || waitMs < 0 ? {} : { waitMs };
 }
