@@ -26,6 +26,21 @@ testSeeds("a stream hashes as one call does, however the bytes arrive", 5, (prng
   }
 });
 
+testSeeds("a hash names its bytes, and no others", 5, (prng) => {
+  for (const name of ["blake3", "sha256"] as const) {
+    const hasher = getHasher(name);
+    const bytes = new Uint8Array(prng.bytes(prng.int(1, 20_000)));
+    const hash = new Uint8Array(hasher.hash(bytes));
+    assert(hasher.names(hash, bytes));
+    assert(!hasher.names(hash.subarray(0, 31), bytes));
+    assert(!hasher.names(new Uint8Array(), bytes));
+    assert(!hasher.names(hash, bytes.subarray(1)));
+    const at = prng.int(0, 31);
+    hash[at] = (hash[at] as number) ^ (1 << prng.int(0, 7));
+    assert(!hasher.names(hash, bytes));
+  }
+});
+
 test("keys of hashes differ as the hashes do, and names are checked", () => {
   const [a, b] = [new Uint8Array(32).fill(0xff), new Uint8Array(32).fill(0xfe)];
   assert.notEqual(hashKey(a), hashKey(b));

@@ -5,8 +5,8 @@
  * Format: doc/format.md, section 1.
  */
 import { createHash, hash as hashOnce } from "node:crypto";
-import { Blake3Hasher, blake3 } from "@napi-rs/blake-hash";
-import { asBuffer } from "../base/bytes.ts";
+import { Blake3Hasher, blake3, blake3UrlSafeBase64 } from "@napi-rs/blake-hash";
+import { asBuffer, equalBytes } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
 import type { Hash } from "./entry.ts";
 
@@ -29,6 +29,8 @@ export interface Hasher {
   readonly code: 1 | 2;
   /** @returns 32 bytes; the caller owns the array. */
   hash(bytes: Uint8Array): Hash;
+  /** Whether bytes have a hash. */
+  names(hash: Hash, bytes: Uint8Array): boolean;
   stream(): HashStream;
 }
 
@@ -36,6 +38,9 @@ const blake3Box: Hasher = {
   name: "blake3",
   code: 1,
   hash: (bytes) => blake3(asBuffer(bytes)),
+  // The library's text costs 1.2 us less than its buffer, which is memory outside of the heap to be freed.
+  names: (hash, bytes) =>
+    hash.length === hashBytes && blake3UrlSafeBase64(asBuffer(bytes)) === `${asBuffer(hash).toString("base64url")}=`,
   stream() {
     const inner = new Blake3Hasher();
     return {
@@ -51,6 +56,7 @@ const sha256Box: Hasher = {
   name: "sha256",
   code: 2,
   hash: (bytes) => hashOnce("sha256", bytes, "buffer"),
+  names: (hash, bytes) => equalBytes(hashOnce("sha256", bytes, "buffer"), hash),
   stream() {
     const inner = createHash("sha256");
     return {

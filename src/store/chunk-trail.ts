@@ -1,6 +1,6 @@
 /**
  * Finding chunks that follow one another: a checkout asks for them mostly in the order in which a commit stored them. Whether the next
- * object of the same pack is the one wanted shows in the pack's own directory for a tenth of what the index costs (8 us).
+ * object of a pack is the one wanted shows in the pack's own directory for a tenth of what the index costs (8 us).
  *
  * Like the index it is not trusted: what is read by it is verified. Memory: the directories of `directoriesMax` packs, 2.6 MB each at most.
  */
@@ -11,15 +11,21 @@ import type { ObjectPlace, PackRow } from "./index-database.ts";
 
 const directoriesMax = 8;
 
+/** Where the reading of a pack has come to. */
+interface Place {
+  readonly pack: number;
+  /** Undefined when it cannot be read. */
+  readonly directory: PackDirectory | undefined;
+  /** The object found last, and its frame. */
+  object: number;
+  frame: number;
+}
+
 export class ChunkTrail {
   readonly #read: (pack: PackRow) => PackDirectory;
-  /** By the pack's number, oldest use first; undefined for those that cannot be read. */
-  readonly #known = new Map<number, PackDirectory | undefined>();
-  #pack = 0;
-  #directory: PackDirectory | undefined;
-  /** The object found last, and its frame. */
-  #object = 0;
-  #frame = 0;
+  /** By the pack's number, oldest use first: what is stored at one time goes to several packs. */
+  readonly #places = new Map<number, Place>();
+  #last: Place | undefined;
 
   constructor(read: (pack: PackRow) => PackDirectory) {
     this.#read = read;
@@ -27,51 +33,51 @@ export class ChunkTrail {
 
   /** Forgets everything, after packs may have changed. */
   clear(): void {
-    this.#known.clear();
-    this.#directory = undefined;
+    this.#places.clear();
+    this.#last = undefined;
   }
 
-  /** The place of a chunk if it is the one after that found last. */
+  /** The place of a chunk if it is the one after that found last in a pack. */
   next(hash: Hash): ObjectPlace | undefined {
-    const directory = this.#directory;
-    const object = this.#object + 1;
-    if (directory === undefined || object >= directory.objects) return undefined;
-    if (!equalBytes(directoryHash(directory, object), hash)) return undefined;
-    this.#object = object;
-    if (object >= (directory.frameObjects[this.#frame + 1] as number)) this.#frame += 1;
-    return {
-      pack: this.#pack,
-      offset: directory.frameOffsets[this.#frame] as number,
-      sealed: directory.frameSealed[this.#frame] as number,
-      method: directory.frameMethods[this.#frame] as FrameMethod,
-      decoded: directory.frameLengths[this.#frame] as number,
-      at: directory.objectOffsets[object] as number,
-      length: directory.objectLengths[object] as number,
-    };
+    const last = this.#last;
+    if (last === undefined) return undefined;
+    const found = step(last, hash);
+    if (found !== undefined) return found;
+    for (const place of this.#places.values()) {
+      const other = place === last ? undefined : step(place, hash);
+      if (other === undefined) continue;
+      this.#last = place;
+      return other;
+    }
+    return undefined;
   }
 
   /** Goes on from a place that the index gave. */
   follow(pack: PackRow, { offset, at }: ObjectPlace): void {
-    const directory = pack.complete ? this.#directoryOf(pack) : undefined;
-    this.#directory = directory;
-    if (directory === undefined) return;
-    this.#pack = pack.id;
-    this.#frame = findFrame(directory, offset);
-    const end = directory.frameObjects[this.#frame + 1] as number;
-    this.#object = directory.frameObjects[this.#frame] as number;
-    while (this.#object + 1 < end && directory.objectOffsets[this.#object] !== at) this.#object += 1;
+    const place = pack.complete ? this.#placeIn(pack) : undefined;
+    if (place?.directory === undefined) return;
+    this.#last = place;
+    const { directory } = place;
+    place.frame = findFrame(directory, offset);
+    const end = directory.frameObjects[place.frame + 1] as number;
+    place.object = directory.frameObjects[place.frame] as number;
+    while (place.object + 1 < end && directory.objectOffsets[place.object] !== at) place.object += 1;
   }
 
-  #directoryOf(pack: PackRow): PackDirectory | undefined {
-    let directory = this.#known.get(pack.id);
-    if (directory === undefined && !this.#known.has(pack.id)) directory = this.#readable(pack);
-    this.#known.delete(pack.id);
-    this.#known.set(pack.id, directory);
-    for (const id of this.#known.keys()) {
-      if (this.#known.size <= directoriesMax) break;
-      this.#known.delete(id);
+  #placeIn(pack: PackRow): Place {
+    const place = this.#places.get(pack.id) ?? {
+      pack: pack.id,
+      directory: this.#readable(pack),
+      object: 0,
+      frame: 0,
+    };
+    this.#places.delete(pack.id);
+    this.#places.set(pack.id, place);
+    for (const id of this.#places.keys()) {
+      if (this.#places.size <= directoriesMax) break;
+      this.#places.delete(id);
     }
-    return directory;
+    return place;
   }
 
   /** Undefined where it is damaged: the frames may be whole all the same. */
@@ -83,6 +89,26 @@ export class ChunkTrail {
       return undefined;
     }
   }
+}
+
+/** Goes on to the next object of a pack if that is the one. */
+function step(place: Place, hash: Hash): ObjectPlace | undefined {
+  const { directory } = place;
+  const object = place.object + 1;
+  if (directory === undefined || object >= directory.objects) return undefined;
+  if (!equalBytes(directoryHash(directory, object), hash)) return undefined;
+  place.object = object;
+  if (object >= (directory.frameObjects[place.frame + 1] as number)) place.frame += 1;
+  const { frame } = place;
+  return {
+    pack: place.pack,
+    offset: directory.frameOffsets[frame] as number,
+    sealed: directory.frameSealed[frame] as number,
+    method: directory.frameMethods[frame] as FrameMethod,
+    decoded: directory.frameLengths[frame] as number,
+    at: directory.objectOffsets[object] as number,
+    length: directory.objectLengths[object] as number,
+  };
 }
 
 /** The last frame that begins at or before `offset`. */
