@@ -26,10 +26,10 @@ export class ObservedRecords {
     this.#builder.add(recordOf(text, stat, kind === kinds.directory ? { ...mark, id } : mark));
   }
 
-  /** Takes in the records of a row. */
+  /** Takes in the records of a row that this process made. */
   putRow(bytes: Uint8Array): void {
-    const row = ScanRow.decode(bytes);
-    if (row === undefined || row.count === 0) return;
+    const row = rowIn(bytes);
+    if (row.count === 0) return;
     this.#device ??= (BigInt(row.deviceMajor >>> 0) << 32n) | BigInt(row.deviceMinor >>> 0);
     this.#builder ??= new ScanRowBuilder(row.deviceMajor, row.deviceMinor);
     this.#builder.addAll(row);
@@ -43,7 +43,7 @@ export class ObservedRecords {
 
   /** The records, the last of each name. @param sureBeforeNs What was changed before this time cannot have been changed again unnoticed. */
   records(sureBeforeNs: bigint): ScanRecord[] {
-    const row = this.#builder === undefined ? undefined : ScanRow.decode(this.#builder.finish());
+    const row = this.#builder === undefined ? undefined : rowIn(this.#builder.finish());
     const byName = new Map<string, ScanRecord>();
     for (const at of row?.starts ?? []) {
       const record = (row as ScanRow).record(at);
@@ -52,4 +52,11 @@ export class ObservedRecords {
     }
     return [...byName.values()];
   }
+}
+
+/** A row that is none would hide what is missing from a folder for ever. */
+function rowIn(bytes: Uint8Array): ScanRow {
+  const row = ScanRow.decode(bytes);
+  if (row === undefined) throw new TypeError("Cannot read what was seen: it is no row");
+  return row;
 }

@@ -276,8 +276,10 @@ export class ScanRowBuilder {
 
   /** All records of another row. */
   addAll(row: ScanRow): void {
-    const { bytes } = row;
-    bytes.copy(this.#bytes, this.#room(bytes.length - headerWords * 4, row.count), headerWords * 4);
+    const { bytes, count } = row;
+    // Before the buffer is named: there may be another one then.
+    const at = this.#room(bytes.length - headerWords * 4, count);
+    bytes.copy(this.#bytes, at, headerWords * 4);
   }
 
   /** A record of what was just seen and is no directory. @param stat A struct statx. @param xattrs Their mark. */

@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { TestFolder } from "../../test/support/test-folder.ts";
+import { State } from "../history/mod.ts";
+import { ObservedRecords } from "./observed-records.ts";
+import { ScanRow, ScanRowBuilder } from "./scan-row.ts";
+
+function rowOf(names: readonly string[]): Uint8Array {
+  const builder = new ScanRowBuilder(8, 1);
+  for (const name of names) {
+    const times = { mtimeNs: 1n, ctimeNs: 2n, birth: 3, xattrs: 0, flags: 0 };
+    builder.add({ name, mode: 0o100644, uid: 0, gid: 0, inode: 5n, size: 7, ...times });
+  }
+  return builder.finish();
+}
+
+test("rows that are taken in are all there, however many", () => {
+  const records = new ObservedRecords();
+  const names: string[] = [];
+  for (let row = 0; row < 30; row += 1) {
+    const some = Array.from({ length: row * 7 }, (_, index) => `${row}-${index}`);
+    records.putRow(rowOf(some));
+    names.push(...some);
+  }
+  assert.deepEqual(
+    records.records(10n).map(({ name }) => name),
+    names,
+  );
+});
+
+test("what is missing from a row of another kind is told, not taken for nothing", () => {
+  assert.equal(ScanRow.decode(rowOf(["a"]).subarray(4)), undefined);
+  const records = new ObservedRecords();
+  assert.throws(() => records.putRow(rowOf(["a"]).subarray(4)), TypeError);
+});
+
+test("of a large directory that was checked out every removal is seen", async () => {
+  using folder = new TestFolder();
+  using state = State.open(":memory:");
+  for (let index = 0; index < 400; index += 1) writeFileSync(join(folder.path, `file ${index}`), `${index}\n`);
+  await folder.commit();
+  assert(folder.tree !== undefined);
+  const copy = join(folder.place, "copy");
+  await folder.checkout(copy, folder.tree, { state });
+  assert.deepEqual(await folder.statusLines(undefined, { path: copy, state }), []);
+  for (const index of [0, 7, 200, 399]) rmSync(join(copy, `file ${index}`));
+  const lines = await folder.statusLines(undefined, { path: copy, state });
+  assert.deepEqual(
+    lines.filter((line) => line.startsWith("remove")),
+    ["remove file 0", "remove file 200", "remove file 399", "remove file 7"],
+  );
+});
