@@ -2,8 +2,8 @@
  * HTTP/1.1 over node:http: connections that are kept, a time-out on every wait, bodies that can be sent again, and proxies as
  * HTTPS_PROXY and NO_PROXY say. Answers are not interpreted here, except that they end when they said they would.
  */
-import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
-import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import type { ClientRequest, IncomingMessage } from "node:http";
+import { createRequire } from "node:module";
 import { concatBytes, toText } from "../../base/bytes.ts";
 import { errnoOf, OuroError } from "../../base/errors.ts";
 import { checkSignal } from "../checks.ts";
@@ -62,16 +62,28 @@ const expectBytesMin = 256 * 1024;
 const expectMsMax = 1000;
 const discardBytesMax = 64 * 1024;
 
+/** One of "http:" and "https:". */
+interface Scheme {
+  readonly agent: InstanceType<typeof import("node:http").Agent>;
+  readonly request: typeof import("node:http").request;
+}
+
+/** Loaded with the first client. Imported, node:http would be half of what a pull takes that needs none of it. */
+function loadScheme(name: "http" | "https", options: object): Scheme {
+  const { Agent, request } = createRequire(import.meta.url)(`node:${name}`) as typeof import("node:http");
+  return { agent: new Agent(options), request };
+}
+
 export class HttpClient {
-  readonly #http: HttpAgent;
-  readonly #https: HttpsAgent;
+  readonly #http: Scheme;
+  readonly #https: Scheme;
   readonly #silenceMs: number;
   #isClosed = false;
 
   constructor({ env, silenceMsMax = silenceMsDefault }: HttpClientOptions) {
     const options = { keepAlive: true, maxSockets: connectionsMax, proxyEnv: { ...env } };
-    this.#http = new HttpAgent(options);
-    this.#https = new HttpsAgent(options);
+    this.#http = loadScheme("http", options);
+    this.#https = loadScheme("https", options);
     this.#silenceMs = silenceMsMax;
   }
 
@@ -101,8 +113,8 @@ export class HttpClient {
   /** Closes all connections. */
   close(): void {
     this.#isClosed = true;
-    this.#http.destroy();
-    this.#https.destroy();
+    this.#http.agent.destroy();
+    this.#https.agent.destroy();
   }
 }
 
@@ -113,15 +125,15 @@ class Exchange {
   #message: IncomingMessage | undefined;
   #wasReset = false;
 
-  constructor(request: HttpRequest, silenceMs: number, agent: HttpAgent | HttpsAgent) {
+  constructor(request: HttpRequest, silenceMs: number, scheme: Scheme) {
     this.#request = request;
     const { url, method, body, signal } = request;
     const headers: Record<string, string> = { "accept-encoding": "identity", ...request.headers };
     if (body !== undefined) headers["content-length"] = `${body.size}`;
     const waits = body !== undefined && body.size >= expectBytesMin;
     if (waits) headers["expect"] = "100-continue";
-    const send = url.protocol === "https:" ? httpsRequest : httpRequest;
-    const client = send(url, { method, headers, agent, ...(signal === undefined ? {} : { signal }) });
+    const { agent } = scheme;
+    const client = scheme.request(url, { method, headers, agent, ...(signal === undefined ? {} : { signal }) });
     this.#client = client;
     const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
     this.answer = promise;
