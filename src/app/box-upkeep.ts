@@ -62,6 +62,7 @@ export async function* checkBox(box: OpenBox, { readData }: { readonly readData:
 
 /** Removes what no named commit needs. @throws OuroError "corrupt" when it cannot be told what is needed. */
 export async function gcBox(box: OpenBox, { dryRun }: { readonly dryRun: boolean }): Promise<GcReport> {
+  if (!dryRun) box.requireWritable();
   const { progress, signal } = box.context;
   progress.phase("Looking for what is needed");
   let marked = mark(box);

@@ -43,8 +43,12 @@ export interface DatabasePlaces {
  * Finds the databases' folder, and makes it where they are not to be in `.ourobox`.
  * @throws OuroError "corrupt" (a damaged `.ourobox/databases`), "not-found" (no home), "no-space", "permission".
  */
-export function findDatabases(context: AppContext, layout: Layout, settings: Settings): DatabasePlaces {
-  const id = findId(context, layout) ?? chooseId(context, layout, settings);
+export function findDatabases(
+  context: AppContext,
+  layout: Layout,
+  { settings, isReadOnly }: { readonly settings: Settings; readonly isReadOnly: boolean },
+): DatabasePlaces {
+  const id = findId(context, layout) ?? (isReadOnly ? undefined : chooseId(context, layout, settings));
   if (id === undefined) return { state: layout.state, folder: layout.box };
   const folder = join(dataFolder(context), "ourobox/boxes", id);
   try {

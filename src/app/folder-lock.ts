@@ -19,9 +19,10 @@ export function movingFolder({ layout }: OpenBox): string {
 
 /**
  * @returns To be disposed of when the work is done.
- * @throws OuroError "locked" after ten seconds, "permission", "no-space" and their like.
+ * @throws OuroError "read-only", "locked" after ten seconds, "permission", "no-space" and their like.
  */
 export async function lockFolder(box: OpenBox, kind: "alone" | "shared"): Promise<Disposable> {
+  box.requireWritable();
   const { disk, signal } = box.context;
   const path = movingFolder(box);
   const fd = openFolder();

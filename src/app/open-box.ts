@@ -6,16 +6,16 @@ import { ioError, isKind, OuroError } from "../base/errors.ts";
 import { type BoxIdentity, type BoxSecrets, getHasher, type Hash, type NamedCommit } from "../format/mod.ts";
 import { type CommitKeys, CommitReader, readCommit, type State, TreeReader } from "../history/mod.ts";
 import { openPeerIdentity, type SigningKey, verifySignature } from "../peer/mod.ts";
-import { type IsRight, Store } from "../store/mod.ts";
+import type { IsRight, Store } from "../store/mod.ts";
 import { checkKey } from "./check-key.ts";
 import type { AppContext } from "./context.ts";
 import { findDatabases } from "./databases.ts";
 import type { Layout } from "./layout.ts";
 import { readSecrets } from "./make-box.ts";
+import { isOnlyReadable, OpenedDatabases } from "./open-databases.ts";
 import { peerKeyPath } from "./peer-key.ts";
-import { openState } from "./recover-state.ts";
 import { Settings } from "./settings.ts";
-import { openWriterFile, type WriterFile } from "./writer-file.ts";
+import { defaultBranch, openWriterFile, type WriterFile } from "./writer-file.ts";
 
 export class OpenBox implements AsyncDisposable {
   readonly context: AppContext;
@@ -23,12 +23,15 @@ export class OpenBox implements AsyncDisposable {
   readonly identity: BoxIdentity;
   readonly secrets: BoxSecrets;
   readonly settings: Settings;
+  /** It belongs to another user, or is mounted read-only. */
+  readonly isReadOnly: boolean;
   /** Where index.sqlite is. */
   readonly indexFolder: string;
   readonly store: Store;
   readonly state: State;
   readonly reader: TreeReader;
   readonly commits: CommitReader;
+  readonly #opened: DisposableStack;
   #writer: WriterFile | undefined;
   #peer: SigningKey | undefined;
 
@@ -38,33 +41,41 @@ export class OpenBox implements AsyncDisposable {
     this.identity = identity;
     this.secrets = secrets;
     this.settings = Settings.load({ disk: context.disk, env: context.env, cwd: layout.top });
-    const { state, folder } = findDatabases(context, layout, this.settings);
-    this.layout = { ...layout, state };
-    this.indexFolder = folder;
-    this.store = Store.open({
-      directory: layout.box,
-      indexFolder: folder,
-      secrets,
-      chunk: identity.chunk,
-      disk: context.disk,
-      random: context.random,
+    this.isReadOnly = isOnlyReadable(layout);
+    const places = findDatabases(context, layout, this);
+    this.layout = { ...layout, state: places.state };
+    const databases = new OpenedDatabases({
+      ...this,
+      places,
       isRight: (...object) => isRight(secrets, ...object),
-      onNotice: (text) => context.notice(text),
     });
-    this.reader = new TreeReader(this.store);
-    this.commits = new CommitReader(this.store, keysOf(secrets));
+    const opened = new DisposableStack();
+    opened.use(databases);
     try {
+      this.store = opened.use(databases.openStore());
+      this.indexFolder = databases.indexFolder;
+      this.reader = new TreeReader(this.store);
+      this.commits = new CommitReader(this.store, keysOf(secrets));
       checkKey(context, layout, { secrets, store: this.store });
-      this.state = openState(context, this.layout, secrets);
+      this.state = opened.use(databases.openState());
+      this.#opened = opened;
     } catch (thrown) {
-      this.store[Symbol.dispose]();
+      opened.dispose();
       throw thrown;
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.state[Symbol.dispose]();
-    this.store[Symbol.dispose]();
+    this.#opened.dispose();
+  }
+
+  /** @throws OuroError "read-only" where this box can only be read. */
+  requireWritable(): void {
+    if (!this.isReadOnly) return;
+    throw new OuroError("read-only", `Cannot write to ${this.layout.box}: it can only be read here`, {
+      subject: this.layout.box,
+      hint: "It belongs to another user, or is mounted read-only: clone it to work with it.",
+    });
   }
 
   /** The folder whose states are kept; undefined in a bare box. */
@@ -73,11 +84,12 @@ export class OpenBox implements AsyncDisposable {
   }
 
   get branch(): string {
-    return this.state.head()?.branch ?? this.writer().branch;
+    return this.state.head()?.branch ?? (this.isReadOnly ? defaultBranch : this.writer().branch);
   }
 
   /** Who this working copy is; made on first use. A copied or restored box gets a new id here. */
   writer(): WriterFile {
+    this.requireWritable();
     if (this.#writer === undefined) {
       const opened = openWriterFile(this.context, this.layout, this.peer().publicKey);
       if (opened.copied)

@@ -24,6 +24,7 @@ export interface RepairReport {
 
 /** @param found All that `checkBox` has found. @throws OuroError "locked" when others are writing; "no-space" and its like. */
 export async function repairBox(box: OpenBox, found: readonly Damage[]): Promise<RepairReport> {
+  box.requireWritable();
   const { store, state, layout } = box;
   const folder = join(layout.box, "damaged");
   if (found.some(({ file }) => file === "index.sqlite")) store.rebuildIndex();

@@ -6,6 +6,7 @@ import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSy
 import { crc32 } from "node:zlib";
 import { utf8 } from "../base/bytes.ts";
 import { type ErrorKind, OuroError } from "../base/errors.ts";
+import { openReadOnly } from "../base/read-only-database.ts";
 
 const busyMsDefault = 10_000;
 
@@ -26,6 +27,7 @@ const hintByKind: Partial<Record<ErrorKind, string>> = {
   locked: "Another ourobox is working on this box; wait for it or end it.",
   corrupt: "Run `ourobox check` to see what is damaged.",
   "no-space": "Free some space on that disk and run the command again.",
+  "read-only": "This box belongs to another user, or is mounted read-only: clone it to work with it.",
 };
 
 export type Row = Readonly<Record<string, SQLOutputValue>>;
@@ -46,9 +48,8 @@ export class Database implements Disposable {
   constructor(path: string, options: DatabaseOptions = {}) {
     this.path = path;
     const { readOnly = false, busyMs = busyMsDefault } = options;
-    this.#database = this.#guard(
-      () => new DatabaseSync(path, { readOnly, timeout: busyMs, enableDoubleQuotedStringLiterals: false }),
-    );
+    const how = { timeout: busyMs, enableDoubleQuotedStringLiterals: false };
+    this.#database = this.#guard(() => (readOnly ? openReadOnly(path, how) : new DatabaseSync(path, how)));
     try {
       if (!readOnly) this.#useWal();
       this.#guard(() => this.#database.exec("PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;"));
@@ -146,7 +147,11 @@ function databaseError(path: string, thrown: unknown): unknown {
   const kind = kindByCode[thrown.errcode] ?? kindByCode[thrown.errcode & 0xff] ?? "io";
   const hint = hintByKind[kind];
   const options = { subject: path, cause: thrown, ...(hint === undefined ? {} : { hint }) };
-  return new OuroError(kind, `Cannot use ${path}: ${thrown.message}`, options);
+  const message =
+    kind === "read-only"
+      ? `Cannot write to ${path}: it can only be read here`
+      : `Cannot use ${path}: ${thrown.message}`;
+  return new OuroError(kind, message, options);
 }
 
 export type SummedValue = Uint8Array | string | number | null;

@@ -47,12 +47,17 @@ export const summedColumns: Readonly<Record<string, readonly string[]>> = {
  * @throws OuroError "newer-format" when a later version made them, "corrupt" when they are not ours.
  */
 export function migrate(database: Database): void {
-  if (versionOf(database) === migrations.length) return;
+  if (isMigrated(database)) return;
   database.transaction(() => {
     const version = versionOf(database);
     for (const step of migrations.slice(version)) database.exec(step);
     database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${migrations.length};`);
   });
+}
+
+/** Whether the tables are today's. @throws OuroError as `migrate`. */
+export function isMigrated(database: Database): boolean {
+  return versionOf(database) === migrations.length;
 }
 
 /** The version of the tables, 0 when there are none. */

@@ -8,7 +8,7 @@
 import { OuroError } from "../base/errors.ts";
 import { compareEvents, type Dot, type Hash, type Tag, type WriterId } from "../format/mod.ts";
 import { Database, type DatabaseOptions, type Row, rowSum, type SummedValue } from "./database.ts";
-import { migrate, summedColumns, versionOf } from "./state-schema.ts";
+import { isMigrated, migrate, summedColumns } from "./state-schema.ts";
 
 /** How many operations are remembered. */
 export const operationsMax = 10_000;
@@ -71,8 +71,8 @@ export class State implements Disposable {
     const database = new Database(path, options);
     try {
       if (options.readOnly !== true) migrate(database);
-      else if (versionOf(database) === 0)
-        throw new OuroError("not-found", `Cannot read ${path}: it is empty`, { subject: path });
+      else if (!isMigrated(database))
+        throw new OuroError("not-found", `Cannot read ${path}: it is empty, or of an older version`, { subject: path });
       return new State(database);
     } catch (error) {
       database[Symbol.dispose]();

@@ -7,6 +7,7 @@
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { OuroError } from "../base/errors.ts";
+import { openReadOnly } from "../base/read-only-database.ts";
 import {
   directoryHash,
   type FrameMethod,
@@ -128,7 +129,8 @@ export class IndexDatabase implements Disposable {
     const readOnly = options.readOnly === true;
     let database: DatabaseSync | undefined;
     try {
-      database = new DatabaseSync(path, { readOnly, timeout: busyTimeoutMs });
+      const options = { timeout: busyTimeoutMs };
+      database = readOnly ? openReadOnly(path, options) : new DatabaseSync(path, options);
       database.exec(`PRAGMA cache_size = -${readOnly ? readCacheKib : writeCacheKib}`);
       if (!readOnly) {
         database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000");

@@ -133,7 +133,8 @@ export function reconcileIndex(context: UpkeepContext, index: IndexDatabase, onP
   }
 }
 
-function isInStep(context: UpkeepContext, index: IndexDatabase): boolean {
+/** Whether the index has just the packs that are in the folder. */
+export function isInStep(context: UpkeepContext, index: IndexDatabase): boolean {
   const files = listPacks(context);
   const packs = index.packs();
   return packs.length === files.size && packs.every(({ name }) => files.has(hashKey(name)));

@@ -17,6 +17,8 @@ export interface StoreOptions {
   readonly random: (count: number) => Uint8Array;
   /** Opens without looking after anything: cheap enough for a worker thread. Needs an index that is there. */
   readonly readOnly?: boolean;
+  /** With `readOnly`: makes the index where there is none, and keeps it in step with the packs. Its folder can be written, the box's cannot. */
+  readonly makesIndex?: boolean;
   /** Each chunk's bytes are used before the next is asked for: the memory of frames is used again, and few are kept. */
   readonly usesChunksAtOnce?: boolean;
   /** Told what was found wrong and mended while opening, one sentence each. */

@@ -20,6 +20,7 @@ import { collectGarbage, type GcOptions, type GcResult } from "./gc.ts";
 import { IndexDatabase, type ObjectPlace, type PackRow } from "./index-database.ts";
 import {
   ensureDirectory,
+  isInStep,
   type OnPacks,
   openIndex,
   rebuildIndex,
@@ -74,14 +75,16 @@ export class Store implements MetaSource, Disposable {
     const { disk } = options;
     const paths = new StorePaths(options);
     const lock = new WritingLock(disk, paths.packs);
-    if (options.readOnly === true) {
+    if (options.readOnly === true && options.makesIndex !== true) {
       return new Store(options, paths, lock, IndexDatabase.open(paths.index, { readOnly: true }));
     }
     try {
-      ensureDirectory(disk, paths.packs);
-      ensureDirectory(disk, paths.temporary);
       const context: UpkeepContext = { ...options, paths, lock };
-      removeTemporaryPacks(context);
+      if (options.readOnly !== true) {
+        ensureDirectory(disk, paths.packs);
+        ensureDirectory(disk, paths.temporary);
+        removeTemporaryPacks(context);
+      }
       return new Store(options, paths, lock, openIndex(context));
     } catch (error) {
       lock[Symbol.dispose]();
@@ -119,7 +122,9 @@ export class Store implements MetaSource, Disposable {
    */
   beginWriting(): void {
     if (this.#options.readOnly === true)
-      throw new OuroError("read-only", "Cannot write: the store was opened for reading");
+      throw new OuroError("read-only", "Cannot write: this box can only be read here", {
+        hint: "It belongs to another user, or is mounted read-only: clone it to work with it.",
+      });
     if (this.#lock.isHeld) return;
     this.#lock.share();
     if (this.#readIndexInode() === this.#indexInode) return;
@@ -136,6 +141,11 @@ export class Store implements MetaSource, Disposable {
   /** No longer counts as a writer. To be called when the head that refers to what was written has moved, or will not. */
   endWriting(): void {
     this.#lock.release();
+  }
+
+  /** Whether the index knows just the packs that are here: one that was opened for reading is as somebody left it. */
+  get isInStep(): boolean {
+    return this.#attempt("Cannot list the packs", () => isInStep(this.#context, this.#index));
   }
 
   hasMeta(hash: Hash): boolean {
