@@ -19,11 +19,12 @@ export interface SimOptions {
   readonly rules?: Partial<JoinRules>;
   readonly keepsPickedDot?: boolean;
   readonly datesEveryJoin?: boolean;
+  readonly ignoresForks?: boolean;
 }
 
 /** The acts of one step: what a peer does, with whom. */
 export interface Step {
-  readonly kind: "edit" | "publish" | "fetch" | "direct" | "crash" | "share";
+  readonly kind: "edit" | "publish" | "fetch" | "direct" | "crash" | "share" | "clone";
   readonly peer: number;
   readonly seed: number;
   /** Of an edit: how many changes to the tree are one commit. */
@@ -63,11 +64,13 @@ export function makePlan(options: SimOptions): Plan {
   const gone = prng.chance(0.3) ? prng.int(0, peers - 1) : -1;
   const valuesMax = prng.chance(0.1) ? peers + 1 : 1024;
   const editShare = prng.int(3, 7) / 10;
+  /** Copies of a box, or boxes restored from a backup, that go on beside it: they come after the others. */
+  const copies = prng.chance(0.15) ? prng.int(1, 2) : 0;
   const steps: Step[] = [];
   if (prng.chance(0.6))
     steps.push(editStep(prng, 0, 12), editStep(prng, 0, 8), { kind: "share", peer: 0, seed: 0, changes: 0 });
   for (let changes = 0; changes < changesMin; ) {
-    const peer = prng.int(0, peers - 1);
+    const peer = prng.int(0, peers + copies - 1);
     const others = ["publish", "fetch", "fetch", "direct", "direct", "crash"] as const;
     const isAway = peer === gone && changes > changesMin / 4;
     const isEdit = prng.chance(editShare) || isAway;
@@ -75,6 +78,13 @@ export function makePlan(options: SimOptions): Plan {
     steps.push(step);
     changes += step.changes;
   }
+  for (let left = copies; left > 0; left -= 1)
+    steps.splice(prng.int(0, steps.length >> 1), 0, {
+      kind: "clone",
+      peer: prng.int(0, peers - 1),
+      seed: 0,
+      changes: 0,
+    });
   return {
     peers,
     skewsMs,
@@ -102,7 +112,7 @@ export class Run {
   constructor(plan: Plan, options: Partial<SimOptions> = {}) {
     this.#plan = plan;
     this.#options = options;
-    const { bent, rules, datesEveryJoin } = options;
+    const { bent, rules, datesEveryJoin, ignoresForks } = options;
     this.#world = new World({
       peers: plan.peers,
       skewsMs: plan.skewsMs,
@@ -110,6 +120,7 @@ export class Run {
       ...(bent === undefined ? {} : { bent }),
       ...(rules === undefined ? {} : { rules }),
       ...(datesEveryJoin === undefined ? {} : { datesEveryJoin }),
+      ...(ignoresForks === undefined ? {} : { ignoresForks }),
     });
     this.#remotes = Array.from({ length: plan.remotes }, () => new Map());
   }
@@ -130,6 +141,7 @@ export class Run {
     if (kind === "edit") this.#edit(peer, prng, changes);
     else if (kind === "publish") this.#publish(peer, prng);
     else if (kind === "fetch") this.#fetch(peer, prng);
+    else if (kind === "clone") this.#world.clone(peer);
     else if (kind === "share")
       for (const each of this.#world.peers) each.state = this.#world.join(each, each.state, peer.state);
     else {
@@ -192,9 +204,9 @@ export class Run {
     peer.state = this.#world.joinMany(peer, [peer.state, ...others]);
   }
 
-  /** Every bracketing of states that were reached gives the same tree, where no step mends. */
+  /** Every bracketing of states that were reached gives the same tree, where no step mends. Branches of forked writers must be renamed first. */
   #checkBrackets(): void {
-    if (this.#reached.length === 0 || this.#options.bent !== undefined) return;
+    if (this.#reached.length === 0 || this.#options.bent !== undefined || this.#world.hasClones) return;
     const world = this.#world;
     const prng = new Prng(this.#reached.length);
     for (let count = 0; count < 4; count += 1) {

@@ -36,6 +36,7 @@ class Stage {
       peers: 1,
       skewsMs: [],
       valuesMax: 1024,
+      ignoresForks: true,
       ...(rules === undefined ? {} : { rules }),
       ...(rule === undefined ? {} : { bent: rule }),
     });
@@ -52,7 +53,7 @@ class Stage {
 
   join(letter: string, a: SimState, b: SimState): SimState {
     this.#mends = this.#world.counts.mends;
-    return this.#world.join({ writer: writerOf(letter), skewMs: 0, older: [], state: a }, a, b);
+    return this.#world.join({ writer: writerOf(letter), self: writerOf(letter), skewMs: 0, older: [], state: a }, a, b);
   }
 
   get hasMended(): boolean {

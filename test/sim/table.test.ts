@@ -12,7 +12,7 @@ const rows = page
   .map((line) => line.split("|").map((cell) => cell.trim()))
   .filter(([, a]) => a !== "A does");
 
-const mender = { writer: writerOf("M"), skewMs: 0, older: [] };
+const mender = { writer: writerOf("M"), self: writerOf("M"), skewMs: 0, older: [] };
 
 test("the table of pairings has every pair of changes to a file and to a directory", () => {
   const verbs = ["create", "edit", "touch", "move", "delete", "chmod", "link"];

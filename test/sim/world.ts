@@ -2,16 +2,40 @@
  * Some writers, their states, and remotes that hold heads: what a simulated run acts on. Every join is made twice, by the program on
  * trees and by the reference on flat maps, and must give the same tree to the byte.
  */
+
+import { toHex } from "../../src/base/bytes.ts";
 import { nextClock } from "../../src/base/clock.ts";
-import type { EventName, VersionVector } from "../../src/format/mod.ts";
-import { joinVectors, kinds, rootId } from "../../src/format/mod.ts";
-import { type JoinRules, type JoinState, joinAll, joinRules, joinTrees, TreeReader } from "../../src/history/mod.ts";
-import { type BentRule, joinFlat } from "../support/flat-join.ts";
+import {
+  type EventName,
+  findVectorEntry,
+  getHasher,
+  joinVectors,
+  kinds,
+  rootId,
+  type VersionVector,
+  vectorEntry,
+} from "../../src/format/mod.ts";
+import {
+  type ChainLink,
+  type Fork,
+  type ForkOptions,
+  findForks,
+  type JoinRules,
+  type JoinState,
+  joinAll,
+  joinRules,
+  joinTrees,
+  renameBranch,
+  TreeReader,
+} from "../../src/history/mod.ts";
+import { renameFlat } from "../support/flat-fork.ts";
+import { type BentRule, joinFlat, unionVectors } from "../support/flat-join.ts";
 import {
   describeNode,
   FlatBuilder,
   type FlatNode,
   type FlatState,
+  type FlatVector,
   isPlainDirectory,
   loadFlat,
   type Nodes,
@@ -24,10 +48,15 @@ import { Ledger } from "./ledger.ts";
 /** A state, both ways. */
 export interface SimState extends JoinState {
   readonly flat: FlatState;
+  /** What it has taken in of whom: a copy of a box counts for itself, though it writes under the same id. */
+  readonly truth: FlatVector;
 }
 
 export interface Peer {
-  readonly writer: bigint;
+  /** Changes when the peer finds that its box is a copy. */
+  writer: bigint;
+  /** Never the same for two. */
+  readonly self: bigint;
   /** How far its clock is off. */
   readonly skewMs: number;
   state: SimState;
@@ -45,6 +74,8 @@ export interface WorldOptions {
   readonly bent?: BentRule;
   /** M7 bent: a join without a mend is dated, too. */
   readonly datesEveryJoin?: boolean;
+  /** F2 bent: whether a greater clock continues what is known of its writer is not asked. */
+  readonly ignoresForks?: boolean;
 }
 
 export interface Counts {
@@ -55,7 +86,11 @@ export interface Counts {
   joins: number;
   mends: number;
   brackets: number;
+  /** Branches of writers that were renamed. */
+  forks: number;
 }
+
+const hasher = getHasher("blake3");
 
 const rootNode: FlatNode = {
   id: rootId,
@@ -74,10 +109,12 @@ const rootNode: FlatNode = {
 export class World {
   readonly peers: Peer[] = [];
   readonly ledger: Ledger = new Ledger();
-  readonly counts: Counts = { changes: 0, edits: 0, joins: 0, mends: 0, brackets: 0 };
+  readonly counts: Counts = { changes: 0, edits: 0, joins: 0, mends: 0, brackets: 0, forks: 0 };
   readonly meta: MemoryMeta = new MemoryMeta();
   readonly #reader: TreeReader = new TreeReader(this.meta);
   readonly #builder = new FlatBuilder(this.meta);
+  /** Every event that was made, by clock and the beginning of its id. */
+  readonly #chains = new Map<string, ChainLink>();
   readonly #options: WorldOptions;
   readonly #rules: JoinRules;
   #nowMs = 1_700_000_000_000;
@@ -86,9 +123,24 @@ export class World {
     this.#options = options;
     this.#rules = { ...joinRules, ...options.rules, valuesMax: options.valuesMax };
     const nodes = new Map([[rootKey, rootNode]]);
-    const state = { flat: { nodes, vector: new Map() }, tree: this.#builder.tree(nodes), vector: [] };
+    const flat = { nodes, vector: new Map() };
+    const state = { flat, tree: this.#builder.tree(nodes), vector: [], truth: new Map() };
     for (let at = 0; at < options.peers; at += 1)
-      this.peers.push({ writer: BigInt(at + 1) * 0x1111n, skewMs: options.skewsMs[at] ?? 0, state, older: [] });
+      this.#addPeer(BigInt(at + 1) * 0x1111n, options.skewsMs[at] ?? 0, state);
+  }
+
+  #addPeer(writer: bigint, skewMs: number, state: SimState): void {
+    this.peers.push({ writer, self: BigInt(this.peers.length + 1), skewMs, state, older: [] });
+  }
+
+  /** Whether a writer may be forked. */
+  get hasClones(): boolean {
+    return this.peers.length > this.#options.peers;
+  }
+
+  /** A copy of a peer's box, at work beside it. */
+  clone({ writer, skewMs, state }: Peer): void {
+    this.#addPeer(writer, skewMs, state);
   }
 
   /** The name of the peer's next event, above all in these states. */
@@ -103,9 +155,10 @@ export class World {
     const vector = new Map(peer.state.flat.vector).set(event.writer, event.clock);
     this.counts.edits += 1;
     checkValid(edit.nodes);
-    this.ledger.note(edit, event, vector);
+    const truth = new Map(peer.state.truth).set(peer.self, event.clock);
+    this.ledger.note(edit, { clock: event.clock, writer: peer.self }, truth);
     peer.older.push(peer.state.flat.nodes);
-    peer.state = this.#state({ nodes: edit.nodes, vector }, peer.state.vector, event);
+    peer.state = this.#state({ nodes: edit.nodes, vector }, peer.state.vector, truth, peer, event);
   }
 
   /** A state that came about by other ways than a commit here. */
@@ -113,12 +166,69 @@ export class World {
     const tree = this.#builder.tree(flat.nodes);
     const rows = [...flat.vector].sort(([x], [y]) => (x < y ? -1 : 1));
     const vector = rows.map(([writer, clock]) => ({ writer, clock, event: new Uint8Array(8) }));
-    return { flat, tree, vector };
+    return { flat, tree, vector, truth: flat.vector };
   }
 
-  #state(flat: FlatState, vector: VersionVector, event: EventName | undefined): SimState {
+  #state(
+    flat: FlatState,
+    vector: VersionVector,
+    truth: FlatVector,
+    peer: Peer,
+    event: EventName | undefined,
+  ): SimState {
     const tree = this.#builder.tree(flat.nodes);
-    return { flat, tree, vector: event === undefined ? vector : withEvent(vector, event, tree) };
+    if (event === undefined) return { flat, tree, vector, truth };
+    return { flat, tree, vector: this.#withEvent(vector, event, peer, tree), truth };
+  }
+
+  /** Notes the event in its writer's chain. What it is known by depends on who made it, as a commit's id does. */
+  #withEvent(vector: VersionVector, event: EventName, peer: Peer, tree: Uint8Array): VersionVector {
+    const own = findVectorEntry(peer.state.vector, peer.writer);
+    const previous = own === undefined ? undefined : this.#findEvent(own);
+    const id = hasher.hash(Buffer.concat([tree, Buffer.from(`${event.clock} ${event.writer} ${peer.self}`)]));
+    this.#chains.set(chainKey({ clock: event.clock, event: id }), {
+      clock: event.clock,
+      id,
+      ...(previous === undefined ? {} : { previous }),
+    });
+    const rest = vector.filter(({ writer }) => writer !== event.writer);
+    return joinVectors(rest, [vectorEntry(event, id)]);
+  }
+
+  #findEvent(event: { readonly clock: bigint; readonly event: Uint8Array }): ChainLink | undefined {
+    return this.#chains.get(chainKey(event));
+  }
+
+  /** Renames branches of forked writers, until no two of the states disagree. */
+  #unfork(peer: Peer, given: readonly SimState[]): SimState[] {
+    const states = [...given];
+    const options: ForkOptions = { hasher, findEvent: (event) => this.#findEvent(event) };
+    for (let isDone = false; !isDone; ) {
+      isDone = true;
+      for (const [at, one] of states.entries()) {
+        for (const [other, two] of states.entries()) {
+          if (other <= at || one !== states[at] || two !== states[other]) continue;
+          const [fork] = findForks(one.vector, two.vector, options);
+          if (fork === undefined) continue;
+          isDone = false;
+          states[fork.side === "a" ? at : other] = this.#renamed(fork.side === "a" ? one : two, fork);
+        }
+      }
+    }
+    const own = given.indexOf(peer.state);
+    const isForked = own >= 0 && !sameEntry(states[own]?.vector, peer.state.vector, peer.writer);
+    if (isForked) peer.writer = 0xf0000n + peer.self * 0x1000n + BigInt(this.counts.forks);
+    return states;
+  }
+
+  #renamed(state: SimState, fork: Fork): SimState {
+    this.counts.forks += 1;
+    const { writer, common, to } = fork;
+    const flat = renameFlat(state.flat, { writer, after: common?.clock ?? 0n, to });
+    const { tree, vector } = renameBranch(this.#reader, this.meta, state, fork);
+    if (Buffer.compare(tree, this.#builder.tree(flat.nodes)) !== 0)
+      throw new Error("a branch is renamed otherwise than on flat maps");
+    return { flat, tree, vector, truth: state.truth };
   }
 
   /** The join of two states, as the peer would make it. */
@@ -128,9 +238,10 @@ export class World {
 
   /** The join of states one after another, with one event for all mends. */
   joinMany(peer: Peer, given: readonly [SimState, ...SimState[]]): SimState {
+    const unforked = this.#options.ignoresForks === true || !this.hasClones ? [...given] : this.#unfork(peer, given);
     const clockOf = ({ flat }: SimState): bigint => flat.vector.get(peer.writer) ?? 0n;
-    const start = given.reduce((best, each) => (clockOf(each) > clockOf(best) ? each : best));
-    const states = [start, ...given.toSpliced(given.indexOf(start), 1)] as const;
+    const start = unforked.reduce((best, each) => (clockOf(each) > clockOf(best) ? each : best));
+    const states = [start, ...unforked.toSpliced(unforked.indexOf(start), 1)] as const;
     this.counts.joins += states.length - 1;
     let event: EventName | undefined;
     const name = (): EventName => {
@@ -138,23 +249,24 @@ export class World {
       return event;
     };
     const expected = this.#joinFlat(states, name);
+    const truth = states.reduce((all: FlatVector, each) => unionVectors(all, each.truth), new Map());
     const same = states.find(({ flat }) => flat === expected);
-    if (same !== undefined) return same;
+    if (same !== undefined) return { ...same, truth };
     if (event !== undefined) this.counts.mends += 1;
     checkValid(expected.nodes);
     const { bent, datesEveryJoin } = this.#options;
     if (bent !== undefined) {
       const vector = states.reduce((all: VersionVector, each) => joinVectors(all, each.vector), []);
-      return this.#state(expected, vector, event);
+      return this.#state(expected, vector, truth, peer, event);
     }
-    const made = joinAll(given, {
+    const made = joinAll(states, {
       reader: this.#reader,
       sink: this.meta,
       writer: peer.writer,
       event: name,
       rules: this.#rules,
     });
-    const state = this.#state(expected, made.vector, made.event);
+    const state = this.#state(expected, made.vector, truth, peer, made.event);
     if (Buffer.compare(state.tree, made.tree) !== 0 || made.event !== event)
       throw new Error(`the join differs from the reference:\n${this.#differences(expected.nodes, made.tree)}`);
     return datesEveryJoin === true && event === undefined ? this.#dated(peer, states, state) : state;
@@ -174,7 +286,7 @@ export class World {
   #dated(peer: Peer, states: readonly SimState[], state: SimState): SimState {
     const event = this.nextEvent(peer, states);
     const flat = { nodes: state.flat.nodes, vector: new Map(state.flat.vector).set(event.writer, event.clock) };
-    return { ...state, flat, vector: withEvent(state.vector, event, state.tree) };
+    return { ...state, flat, vector: this.#withEvent(state.vector, event, peer, state.tree) };
   }
 
   /** The join of two states where no step mends; undefined where it would. */
@@ -207,10 +319,14 @@ function refuse(): never {
   throw new NeedsMend();
 }
 
-/** The event's hash in the vector is the beginning of its tree's name: enough to tell two events of one date apart. */
-function withEvent(vector: VersionVector, event: EventName, tree: Uint8Array): VersionVector {
-  const rest = vector.filter(({ writer }) => writer !== event.writer);
-  return joinVectors(rest, [{ ...event, event: tree.subarray(0, 8) }]);
+function chainKey({ clock, event }: { readonly clock: bigint; readonly event: Uint8Array }): string {
+  return `${clock} ${toHex(event.subarray(0, 8))}`;
+}
+
+/** Whether two vectors say the same of a writer. */
+function sameEntry(a: VersionVector | undefined, b: VersionVector, writer: bigint): boolean {
+  const [one, two] = [findVectorEntry(a ?? [], writer), findVectorEntry(b, writer)];
+  return one === two || (one !== undefined && two !== undefined && chainKey(one) === chainKey(two));
 }
 
 /** @throws Error unless every node is below the root, under a name of its own, in a directory. */

@@ -41,3 +41,5 @@ for (const bent of lawRules) {
 test("R2 bent, a pick that is not dated again: a value is lost", () => requireCaught({ keepsPickedDot: true }));
 
 test("M7 bent, a join without a mend that is dated: there is no rest", () => requireCaught({ datesEveryJoin: true }));
+
+test("F2 bent, a greater clock that is believed: a value is lost", () => requireCaught({ ignoresForks: true }));
