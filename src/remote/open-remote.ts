@@ -8,6 +8,7 @@ import type { Disk } from "../base/disk.ts";
 import { errnoOf, ioError, OuroError } from "../base/errors.ts";
 import { DirRemote, type DirRemoteOptions } from "./dir-remote.ts";
 import { HttpRemote, parseHttpUrl } from "./http/http-remote.ts";
+import { LimitRemote, type Limits } from "./limit-remote.ts";
 import { parseRcloneUrl, RcloneRemote } from "./rclone/rclone-remote.ts";
 import type { Remote } from "./remote.ts";
 import type { RetryPolicy } from "./retry.ts";
@@ -37,6 +38,8 @@ export interface OpenRemoteOptions extends DirRemoteOptions {
   readonly verdict?: S3Verdict | undefined;
   /** How what fails on a network is tried again. */
   readonly retry?: RetryPolicy;
+  /** For remotes over a network: what all transfers together may take of the line. */
+  readonly limits?: Limits;
 }
 
 /** Kinds of URL that a later version will open, so that the message can say so. */
@@ -70,8 +73,9 @@ export function openRemote(url: string, options: OpenRemoteOptions): Remote {
     return retried(new HttpRemote(parseHttpUrl(url), url, { disk, env }), options);
   }
   if (scheme === "rclone") {
-    const { disk, random, env = {}, create = false } = options;
-    const program = { env, create, command: wordsOf(env["OUROBOX_RCLONE"], "rclone") };
+    const { disk, random, env = {}, create = false, limits } = options;
+    const limit = limits?.upload === undefined ? {} : { uploadLimit: limits.upload };
+    const program = { ...limit, env, create, command: wordsOf(env["OUROBOX_RCLONE"], "rclone") };
     return retried(new RcloneRemote(parseRcloneUrl(url), url, { disk, random, ...program }), options);
   }
   const folder = folderOf(url, options.cwd);
@@ -88,8 +92,9 @@ const parsers: Readonly<Record<string, (url: string) => unknown>> = {
   rclone: parseRcloneUrl,
 };
 
-function retried(remote: Remote, { random, retry }: OpenRemoteOptions): Remote {
-  return new RetryRemote(remote, { random, ...(retry === undefined ? {} : { policy: retry }) });
+function retried(remote: Remote, { random, retry, limits = {}, clock = systemClock }: OpenRemoteOptions): Remote {
+  const patient = new RetryRemote(remote, { random, ...(retry === undefined ? {} : { policy: retry }) });
+  return Object.keys(limits).length === 0 ? patient : new LimitRemote(patient, limits, clock);
 }
 
 /**

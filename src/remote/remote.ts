@@ -40,6 +40,8 @@ export interface RemoteOptions {
   readonly signal?: AbortSignal;
   /** Told of bytes as they pass, for progress. */
   readonly onBytes?: (count: number) => void;
+  /** Waited for before bytes go out, and after they have come; remotes over a network do so for every block. */
+  readonly pace?: (count: number) => Promise<void>;
 }
 
 export interface GetOptions extends RemoteOptions {

@@ -7,6 +7,7 @@ import { createRequire } from "node:module";
 import { concatBytes, toText } from "../../base/bytes.ts";
 import { errnoOf, OuroError } from "../../base/errors.ts";
 import { checkSignal } from "../checks.ts";
+import type { RemoteOptions } from "../remote.ts";
 
 /** What a request sends. */
 export interface RequestBody {
@@ -15,6 +16,8 @@ export interface RequestBody {
   blocks(): Iterable<Uint8Array>;
   /** Told of bytes as they go out. */
   readonly onBytes?: (count: number) => void;
+  /** Waited for before each block. */
+  readonly pace?: RemoteOptions["pace"] | undefined;
   /** Told when it begins from the start. */
   readonly onStart?: () => void;
 }
@@ -165,28 +168,27 @@ class Exchange {
     if (this.#isSending || this.#client.destroyed) return;
     this.#isSending = true;
     body.onStart?.();
-    this.#write(body, body.blocks()[Symbol.iterator]());
+    this.#write(body, body.blocks()[Symbol.iterator]()).catch((thrown: unknown) =>
+      this.#client.destroy(thrown as Error),
+    );
   }
 
   /** Block by block, as the connection takes them. */
-  #write(body: RequestBody, blocks: Iterator<Uint8Array>): void {
+  async #write(body: RequestBody, blocks: Iterator<Uint8Array>): Promise<void> {
     const client = this.#client;
-    try {
-      for (;;) {
-        if (client.destroyed) return;
-        const next = blocks.next();
-        if (next.done === true) {
-          client.end();
-          return;
-        }
-        const count = next.value.length;
-        const isFree = client.write(next.value, () => body.onBytes?.(count));
-        if (!isFree) break;
-      }
-      client.once("drain", () => this.#write(body, blocks));
-    } catch (thrown) {
-      client.destroy(thrown as Error);
+    for (let next = blocks.next(); next.done !== true; next = blocks.next()) {
+      const count = next.value.length;
+      if (body.pace !== undefined) await body.pace(count);
+      if (client.destroyed) return;
+      const isFree = client.write(next.value, () => body.onBytes?.(count));
+      if (isFree) continue;
+      await new Promise<void>((resolve) => {
+        client.once("drain", resolve);
+        client.once("close", resolve);
+      });
+      if (client.destroyed) return;
     }
+    client.end();
   }
 
   #toAnswer(message: IncomingMessage): HttpAnswer {

@@ -90,27 +90,27 @@ export class HttpRemote implements Remote {
   async get(name: string, options: GetOptions = {}): Promise<Uint8Array> {
     checkBlobName(name);
     checkSignal(options.signal);
-    const { range, bytesMax = getBytesMax, signal, onBytes } = options;
+    const { range, bytesMax = getBytesMax, signal, onBytes, pace } = options;
     if (range !== undefined && !(Number.isSafeInteger(range.start) && range.start >= 0 && range.end > range.start)) {
       checkRange(name, await this.#sizeOf(name, signal), range, bytesMax);
       return new Uint8Array();
     }
     if (range !== undefined && range.end - range.start > bytesMax)
       throw tooLarge(name, range.end - range.start, bytesMax);
-    return await readBody(await this.#get(name, range, signal), { name, range, bytesMax, onBytes });
+    return await readBody(await this.#get(name, range, signal), { name, range, bytesMax, onBytes, pace });
   }
 
   async download(name: string, path: string, options: DownloadOptions = {}): Promise<number> {
     checkBlobName(name);
     checkSignal(options.signal);
-    const { offset = 0, bytesMax = Number.POSITIVE_INFINITY, signal, onBytes } = options;
+    const { offset = 0, bytesMax = Number.POSITIVE_INFINITY, signal, onBytes, pace } = options;
     if (offset > 0 && offset === (await this.#sizeOf(name, signal))) {
       if (offset > bytesMax) throw tooLarge(name, offset, bytesMax);
       this.#truncate(path, offset);
       return offset;
     }
     const answer = await this.#get(name, offset === 0 ? undefined : { start: offset }, signal);
-    return await writeBody(answer, { name, path, offset, bytesMax, onBytes, signal, disk: this.#disk });
+    return await writeBody(answer, { name, path, offset, bytesMax, onBytes, pace, signal, disk: this.#disk });
   }
 
   async stat(name: string, { signal }: RemoteOptions = {}): Promise<BlobInfo | undefined> {

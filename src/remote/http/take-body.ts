@@ -2,13 +2,14 @@
 import type { Disk } from "../../base/disk.ts";
 import { ioError, OuroError } from "../../base/errors.ts";
 import { checkRange, checkSignal, tooLarge } from "../checks.ts";
-import type { ByteRange } from "../remote.ts";
+import type { ByteRange, RemoteOptions } from "../remote.ts";
 import type { HttpAnswer } from "./http-client.ts";
 
 export interface TakeOptions {
   readonly name: string;
   readonly bytesMax: number;
   readonly onBytes?: ((count: number) => void) | undefined;
+  readonly pace?: RemoteOptions["pace"] | undefined;
 }
 
 /** The whole size of a blob, of an answer that has a part of it: "bytes 3-9/20". */
@@ -27,7 +28,7 @@ export async function readBody(
   answer: HttpAnswer,
   options: TakeOptions & { readonly range: ByteRange | undefined },
 ): Promise<Uint8Array> {
-  const { name, range, bytesMax, onBytes } = options;
+  const { name, range, bytesMax, onBytes, pace } = options;
   try {
     const { start, end, whole } = partOf(answer, name);
     const wanted = checkRange(name, whole, range, bytesMax);
@@ -40,6 +41,7 @@ export async function readBody(
       if (part.length > 0) bytes.set(part, at + from - wanted.start);
       at += block.length;
       if (part.length > 0) onBytes?.(part.length);
+      if (pace !== undefined) await pace(block.length);
       if (at >= wanted.end) break;
     }
     if (at < wanted.end) throw endsEarly(name, at, wanted.end);
@@ -63,7 +65,7 @@ export async function writeBody(
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<number> {
-  const { name, path, offset, bytesMax, disk, onBytes, signal } = options;
+  const { name, path, offset, bytesMax, disk, onBytes, signal, pace } = options;
   const local = <T>(act: () => T): T => {
     try {
       return act();
@@ -85,6 +87,7 @@ export async function writeBody(
         local(() => disk.write(fd, part, position));
         at += block.length;
         onBytes?.(part.length);
+        if (pace !== undefined) await pace(block.length);
         checkSignal(signal);
       }
       if (at !== whole) throw endsEarly(name, at, whole);

@@ -33,6 +33,8 @@ export interface RcloneRemoteOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly command: readonly string[];
   readonly create?: boolean;
+  /** What rclone may send, in bytes a second: it sends by itself. */
+  readonly uploadLimit?: number;
   /** How long an upload may stand still; 2 minutes unless given. */
   readonly stallMsMax?: number;
 }
@@ -127,7 +129,7 @@ export class RcloneRemote implements Remote {
   async get(name: string, options: GetOptions = {}): Promise<Uint8Array> {
     checkBlobName(name);
     checkSignal(options.signal);
-    const { range, bytesMax = getBytesMax, signal, onBytes } = options;
+    const { range, bytesMax = getBytesMax, signal, onBytes, pace } = options;
     if (range !== undefined && range.end - range.start > bytesMax)
       throw tooLarge(name, range.end - range.start, bytesMax);
     return await this.#found(name, signal, async () => {
@@ -137,14 +139,20 @@ export class RcloneRemote implements Remote {
         return new Uint8Array();
       }
       const header = range === undefined ? undefined : `bytes=${range.start}-${range.end - 1}`;
-      return await readBody(await rclone.read(this.#fs, name, header, signal), { name, range, bytesMax, onBytes });
+      return await readBody(await rclone.read(this.#fs, name, header, signal), {
+        name,
+        range,
+        bytesMax,
+        onBytes,
+        pace,
+      });
     });
   }
 
   async download(name: string, path: string, options: DownloadOptions = {}): Promise<number> {
     checkBlobName(name);
     checkSignal(options.signal);
-    const { offset = 0, bytesMax = Number.POSITIVE_INFINITY, signal, onBytes } = options;
+    const { offset = 0, bytesMax = Number.POSITIVE_INFINITY, signal, onBytes, pace } = options;
     const { disk } = this.#options;
     return await this.#found(name, signal, async () => {
       const { rclone } = await this.#start();
@@ -155,7 +163,7 @@ export class RcloneRemote implements Remote {
         if (offset === size) return size;
       }
       const answer = await rclone.read(this.#fs, name, offset === 0 ? undefined : `bytes=${offset}-`, signal);
-      return await writeBody(answer, { name, path, offset, bytesMax, onBytes, signal, disk });
+      return await writeBody(answer, { name, path, offset, bytesMax, onBytes, pace, signal, disk });
     });
   }
 
@@ -222,7 +230,9 @@ export class RcloneRemote implements Remote {
   }
 
   async #startNow(): Promise<{ readonly rclone: RcloneProcess; readonly features: Features }> {
-    const { random, env, command } = this.#options;
+    const { random, command, uploadLimit } = this.#options;
+    const limit = uploadLimit === undefined ? {} : { RCLONE_BWLIMIT: `${Math.ceil(uploadLimit)}B:off` };
+    const env = { ...this.#options.env, ...limit };
     const rclone = await RcloneProcess.start({ random, env, command, place: this.#fs });
     try {
       const info = objectOf(await rclone.call("operations/fsinfo", { fs: this.#fs }));

@@ -6,6 +6,7 @@ import { utf8 } from "../../base/bytes.ts";
 import { OuroError } from "../../base/errors.ts";
 import type { CountedBytes } from "../counted-bytes.ts";
 import { type LocalSource, openBytes } from "../local-source.ts";
+import type { RemoteOptions } from "../remote.ts";
 import { type RetryOptions, retrying } from "../retry.ts";
 import { hashBody } from "./s3-body.ts";
 import type { S3Client } from "./s3-client.ts";
@@ -17,6 +18,7 @@ export interface PartsOptions extends RetryOptions {
   /** At least 5 MiB, which S3 wants of all but the last. */
   readonly partBytes: number;
   readonly counted: CountedBytes;
+  readonly pace?: RemoteOptions["pace"] | undefined;
 }
 
 const answerBytesMax = 64 * 1024;
@@ -76,13 +78,14 @@ async function putPart(
   options: PartsOptions,
 ): Promise<string> {
   const { key, uploadId, number, source } = part;
-  const { name, partBytes, counted, signal } = options;
+  const { name, partBytes, counted, pace, signal } = options;
   const start = (number - 1) * partBytes;
   const body = await hashBody(
     source,
     { start, end: Math.min(source.size, start + partBytes) },
     {
       signal,
+      pace,
       onBytes: (count) => counted.add(count),
       onStart: () => counted.restart(start),
     },

@@ -25,7 +25,10 @@ const sendBlockBytes = 128 * 1024;
 export async function hashBody(
   source: LocalSource,
   range: { readonly start: number; readonly end: number },
-  { signal, ...told }: Pick<RequestBody, "onBytes" | "onStart"> & { readonly signal?: AbortSignal | undefined },
+  {
+    signal,
+    ...told
+  }: Pick<RequestBody, "onBytes" | "onStart" | "pace"> & { readonly signal?: AbortSignal | undefined },
 ): Promise<HashedBody> {
   const sha256 = createHash("sha256");
   const md5 = createHash("md5");

@@ -79,7 +79,7 @@ export class S3Remote implements Remote {
     return verdict === "create-only" ? verdict : "none";
   }
 
-  async put(name: string, source: BlobSource, { signal, onBytes }: RemoteOptions = {}): Promise<void> {
+  async put(name: string, source: BlobSource, { signal, onBytes, pace }: RemoteOptions = {}): Promise<void> {
     checkBlobName(name);
     checkSignal(signal);
     const { disk, partBytes = partBytesDefault } = this.#options;
@@ -87,10 +87,16 @@ export class S3Remote implements Remote {
     const counted = new CountedBytes(onBytes);
     await this.#checkBucket(signal);
     if (local.size > partBytes * 2) {
-      await putInParts(this.#client(), this.#key(name), local, { name, partBytes, counted, ...this.#retry(signal) });
+      await putInParts(this.#client(), this.#key(name), local, {
+        name,
+        partBytes,
+        counted,
+        pace,
+        ...this.#retry(signal),
+      });
       return;
     }
-    const told = { onBytes: (count: number) => counted.add(count), onStart: () => counted.restart() };
+    const told = { pace, onBytes: (count: number) => counted.add(count), onStart: () => counted.restart() };
     const body = await hashBody(local, { start: 0, end: local.size }, { signal, ...told });
     const answer = await this.#client().send({
       method: "PUT",
@@ -159,7 +165,7 @@ export class S3Remote implements Remote {
   async get(name: string, options: GetOptions = {}): Promise<Uint8Array> {
     checkBlobName(name);
     checkSignal(options.signal);
-    const { range, bytesMax = getBytesMax, signal, onBytes } = options;
+    const { range, bytesMax = getBytesMax, signal, onBytes, pace } = options;
     if (range !== undefined && !(Number.isSafeInteger(range.start) && range.start >= 0 && range.end > range.start)) {
       const { size } = await this.#require(name, signal);
       checkRange(name, size, range, bytesMax);
@@ -168,13 +174,13 @@ export class S3Remote implements Remote {
     if (range !== undefined && range.end - range.start > bytesMax)
       throw tooLarge(name, range.end - range.start, bytesMax);
     const answer = await this.#getObject(name, range, signal);
-    return await readBody(answer, { name, range, bytesMax, onBytes });
+    return await readBody(answer, { name, range, bytesMax, onBytes, pace });
   }
 
   async download(name: string, path: string, options: DownloadOptions = {}): Promise<number> {
     checkBlobName(name);
     checkSignal(options.signal);
-    const { offset = 0, bytesMax = Number.POSITIVE_INFINITY, signal, onBytes } = options;
+    const { offset = 0, bytesMax = Number.POSITIVE_INFINITY, signal, onBytes, pace } = options;
     const answer = await this.#getObject(name, offset === 0 ? undefined : { start: offset }, signal);
     if (answer.status === 416) {
       answer.discard();
@@ -187,7 +193,7 @@ export class S3Remote implements Remote {
       this.#truncate(path, size);
       return size;
     }
-    return await writeBody(answer, { name, path, offset, bytesMax, onBytes, signal, disk: this.#options.disk });
+    return await writeBody(answer, { name, path, offset, bytesMax, onBytes, pace, signal, disk: this.#options.disk });
   }
 
   async stat(name: string, { signal }: RemoteOptions = {}): Promise<BlobInfo | undefined> {

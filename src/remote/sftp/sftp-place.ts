@@ -7,7 +7,7 @@ import { setImmediate } from "node:timers/promises";
 import { findText, toHex } from "../../base/bytes.ts";
 import { type ErrorKind, OuroError } from "../../base/errors.ts";
 import { isBlobName } from "../checks.ts";
-import type { BlobInfo } from "../remote.ts";
+import type { BlobInfo, RemoteOptions } from "../remote.ts";
 import { type Handle, kindOf, SftpFiles } from "./files.ts";
 import { type SftpSession, StatusError } from "./session.ts";
 import { upload } from "./transfer.ts";
@@ -26,6 +26,7 @@ export interface UploadSource {
   /** See `upload`. */
   readonly nextBlock: (blockBytes: number) => Uint8Array | undefined;
   readonly onBlock: (count: number) => void;
+  readonly pace?: RemoteOptions["pace"] | undefined;
 }
 
 export interface FolderListing {
@@ -116,7 +117,7 @@ export class SftpPlace {
   /** Writes all and syncs. A blob that replaces one of its size gets a later time than that, which is its tag. */
   async #write(handle: Handle, source: UploadSource, replaced: Attributes | undefined): Promise<Attributes> {
     const { files } = this;
-    const sent = upload(files, handle, source.nextBlock, source.onBlock);
+    const sent = upload(files, handle, source.nextBlock, source);
     sent.catch(() => {});
     if (source.size > this.session.blockBytes) await sent;
     const [attributes] = await Promise.all([files.fstat(handle), files.sync(handle), sent]);

@@ -77,7 +77,7 @@ export class SftpRemote implements Remote {
           { subject: name, hint: "Use a server with OpenSSH's extensions, or rclone." },
         );
       }
-      await this.#store(place, name, source, { signal: options.signal, counted }, async (temporary, path) => {
+      await this.#store(place, name, source, { ...options, counted }, async (temporary, path) => {
         await place.files.rename(temporary, path);
         return true;
       });
@@ -98,24 +98,18 @@ export class SftpRemote implements Remote {
     const counted = new CountedBytes(options.onBytes);
     return await this.#run(options.signal, async (place, attempt) => {
       if (!place.files.canLink) throw refuse(`${this.#address.shown} cannot link`);
-      const tag = await this.#store(
-        place,
-        name,
-        bytes,
-        { signal: options.signal, counted },
-        async (temporary, path) => {
-          try {
-            await place.files.link(temporary, path);
-          } catch (thrown) {
-            if (!(thrown instanceof StatusError)) throw thrown;
-            if ((await place.files.lstat(path)) !== undefined) return false;
-            if (thrown.code === statusCode.noSuchFile) throw thrown;
-            throw refuse(`${this.#address.shown} does not link (${thrown.message.slice(0, 80)})`);
-          }
-          await place.files.remove(temporary);
-          return true;
-        },
-      );
+      const tag = await this.#store(place, name, bytes, { ...options, counted }, async (temporary, path) => {
+        try {
+          await place.files.link(temporary, path);
+        } catch (thrown) {
+          if (!(thrown instanceof StatusError)) throw thrown;
+          if ((await place.files.lstat(path)) !== undefined) return false;
+          if (thrown.code === statusCode.noSuchFile) throw thrown;
+          throw refuse(`${this.#address.shown} does not link (${thrown.message.slice(0, 80)})`);
+        }
+        await place.files.remove(temporary);
+        return true;
+      });
       // The first try may have done it, and its answer been lost.
       if (tag !== undefined || attempt === 0) return tag;
       const there = await this.#read(place, name, { bytesMax: bytes.length }).catch(() => undefined);
@@ -132,7 +126,7 @@ export class SftpRemote implements Remote {
 
   async download(name: string, path: string, options: DownloadOptions = {}): Promise<number> {
     checkBlobName(name);
-    const { offset = 0, bytesMax = Number.POSITIVE_INFINITY, signal, onBytes } = options;
+    const { offset = 0, bytesMax = Number.POSITIVE_INFINITY, signal, onBytes, pace } = options;
     const { disk } = this.#options;
     const counted = new CountedBytes(onBytes);
     let at = offset;
@@ -158,12 +152,18 @@ export class SftpRemote implements Remote {
         };
         const fd = local(() => disk.open(path, at === 0 ? "create" : "write", 0o600));
         try {
-          await readBlocks(place.files, handle, { start: at, end: size }, (bytes, position) => {
-            local(() => disk.write(fd, bytes, position));
-            at = position + bytes.length;
-            counted.add(bytes.length);
-            checkSignal(signal);
-          });
+          await readBlocks(
+            place.files,
+            handle,
+            { start: at, end: size },
+            (bytes, position) => {
+              local(() => disk.write(fd, bytes, position));
+              at = position + bytes.length;
+              counted.add(bytes.length);
+              checkSignal(signal);
+            },
+            pace,
+          );
           if (at !== size) throw shortRead(name, at, size);
           local(() => disk.truncate(fd, size));
         } finally {
@@ -256,10 +256,16 @@ export class SftpRemote implements Remote {
       const bytes = new Uint8Array(end - start);
       bytes.set(head);
       const from = start + head.length;
-      const count = await readBlocks(place.files, handle, { start: from, end }, (block, position) => {
-        bytes.set(block, position - start);
-        checkSignal(options.signal);
-      });
+      const count = await readBlocks(
+        place.files,
+        handle,
+        { start: from, end },
+        (block, position) => {
+          bytes.set(block, position - start);
+          checkSignal(options.signal);
+        },
+        options.pace,
+      );
       if (from + count !== end) throw shortRead(name, from + count, end);
       return bytes;
     });
@@ -288,7 +294,7 @@ export class SftpRemote implements Remote {
     place: SftpPlace,
     name: string,
     source: BlobSource,
-    { signal, counted }: { readonly signal: AbortSignal | undefined; readonly counted: CountedBytes },
+    { signal, counted, pace }: RemoteOptions & { readonly counted: CountedBytes },
     move: (temporary: string, path: string) => Promise<boolean>,
   ): Promise<string | undefined> {
     using local = openSource(this.#options.disk, name, source);
@@ -303,6 +309,7 @@ export class SftpRemote implements Remote {
             return local.next(blockBytes);
           },
           onBlock: (count) => counted.add(count),
+          pace,
         },
         async (temporary, path) => {
           checkSignal(signal);

@@ -2,10 +2,13 @@
  * Whole blobs over SFTP: many requests under way at once, so that the line is full however long its round trip is, and never more
  * than `windowBytes` of one blob in memory. Blocks are taken in order, whatever order their answers come in.
  */
+import type { RemoteOptions } from "../remote.ts";
 import type { Handle, SftpFiles } from "./files.ts";
 
 /** OpenSSH's own window for a channel is 2 MiB each way; more on top of it only waits elsewhere. */
 const windowBytes = 4 * 1024 * 1024;
+
+type Pace = NonNullable<RemoteOptions["pace"]>;
 
 /**
  * Writes a blob to an open file from its start.
@@ -17,7 +20,7 @@ export async function upload(
   files: SftpFiles,
   handle: Handle,
   nextBlock: (blockBytes: number) => Uint8Array | undefined,
-  onBlock: (count: number) => void,
+  { onBlock, pace }: { readonly onBlock: (count: number) => void; readonly pace?: Pace | undefined },
 ): Promise<void> {
   const { blockBytes } = files.session;
   const window = new Window(windowBytes / blockBytes);
@@ -26,6 +29,7 @@ export async function upload(
     for (;;) {
       const block = nextBlock(blockBytes);
       if (block === undefined) break;
+      if (pace !== undefined) await pace(block.length);
       const sent = files.write(handle, at, block).then(() => onBlock(block.length));
       at += block.length;
       await window.add(sent);
@@ -47,6 +51,7 @@ export async function readBlocks(
   handle: Handle,
   range: { readonly start: number; readonly end: number },
   onBlock: (bytes: Uint8Array, position: number) => void,
+  pace?: Pace,
 ): Promise<number> {
   const { blockBytes } = files.session;
   const asked: { readonly position: number; readonly length: number; readonly answer: Promise<Uint8Array> }[] = [];
@@ -69,6 +74,7 @@ export async function readBlocks(
     for (let missing = oldest.length; ; ) {
       if (bytes.length === 0 || bytes.length > missing) return at - range.start;
       onBlock(bytes, at);
+      if (pace !== undefined) await pace(bytes.length);
       at += bytes.length;
       missing -= bytes.length;
       if (missing === 0) break;
