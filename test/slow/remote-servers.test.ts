@@ -1,0 +1,184 @@
+/**
+ * Remotes on the real servers: the suite of all remotes, what their conditions are found to be, and two machines that never meet.
+ * Ceph loses a disk in the middle of a push; nothing fails.
+ */
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { nodeDisk } from "../../src/base/node-disk.ts";
+import { DirRemote } from "../../src/remote/dir-remote.ts";
+import { HttpRemote, parseHttpUrl } from "../../src/remote/http/http-remote.ts";
+import { measureConditions, openRemote } from "../../src/remote/open-remote.ts";
+import { testRemote } from "../../src/remote/remote.suite.ts";
+import type { S3Verdict } from "../../src/remote/s3/s3-remote.ts";
+import { runCli } from "../support/cli.ts";
+import { skipWithout } from "../support/debian-program.ts";
+import { PublishedRemote } from "../support/published-remote.ts";
+import {
+  type RunningServer,
+  signal,
+  skipWithoutServer,
+  startCeph,
+  startNginx,
+  startSwift,
+} from "../support/real-servers.ts";
+import { skipWithoutSshd, TestSshd } from "../support/sshd.ts";
+
+const random = (length: number): Uint8Array => randomBytes(length);
+type Env = Readonly<Record<string, string>>;
+
+const top = mkdtempSync(join(tmpdir(), "ouro-remotes-"));
+after(() => rmSync(top, { recursive: true }));
+let places = 0;
+const newFolder = (): string => mkdtempSync(join(top, "place-"));
+
+/** A box goes to a second machine and comes back changed, through the remote alone. */
+async function goThere(url: string, remoteEnv: Env, during: (bytes: number) => void = () => {}): Promise<void> {
+  const machines = newFolder();
+  let nowMs = Date.now();
+  const env = {
+    ...remoteEnv,
+    OUROBOX_USER_NAME: "Ada",
+    OUROBOX_PASSPHRASE: "secret",
+    XDG_CONFIG_HOME: join(machines, "c"),
+  };
+  const run = async (folder: string, ...args: string[]): Promise<void> => {
+    nowMs += 1000;
+    const { err, status } = await runCli(args, { cwd: join(machines, folder), nowMs, env });
+    assert.equal(status, 0, err);
+  };
+  await run("", "init", "a");
+  const big = randomBytes(40_000_000);
+  writeFileSync(join(machines, "a/big"), big);
+  await run("a", "commit", "-m", "First");
+  await run("a", "remote", "add", "origin", url);
+  during(big.length);
+  await run("a", "push");
+  await run("", "clone", url, "b");
+  assert.ok(readFileSync(join(machines, "b/big")).equals(big));
+  writeFileSync(join(machines, "b/small"), "two");
+  await run("b", "commit", "-m", "Second");
+  await run("b", "push");
+  await run("a", "pull");
+  assert.equal(readFileSync(join(machines, "a/small"), "utf8"), "two");
+}
+
+async function testBucket(
+  name: string,
+  start: () => Promise<RunningServer>,
+  { skip, verdict, during }: { skip: string | false; verdict: S3Verdict; during?: (server: RunningServer) => void },
+): Promise<void> {
+  if (skip !== false) {
+    test(name, { skip }, () => {});
+    return;
+  }
+  const server = await start();
+  after(() => server[Symbol.asyncDispose]());
+  const options = { cwd: "/", disk: nodeDisk, random, env: server.env, create: true };
+  testRemote(name, () => {
+    places += 1;
+    const url = `s3://suite/a b/${places}`;
+    return { open: () => openRemote(url, { ...options, verdict }), [Symbol.dispose]() {} };
+  });
+  test(`${name}: its conditions are found to be "${verdict}"`, async () => {
+    assert.equal(await measureConditions("s3://suite/probe", options), verdict);
+  });
+  test(`${name}: two machines that never meet`, () => goThere("s3://boxes/a", server.env, () => during?.(server)));
+}
+
+const ceph = {
+  "ceph-mon": "ceph-mon",
+  "ceph-osd": "ceph-osd",
+  radosgw: "radosgw",
+  ceph: "ceph-common",
+  uuidgen: "uuid-runtime",
+  curl: "curl",
+};
+await testBucket("Ceph", startCeph, {
+  skip: skipWithoutServer(ceph),
+  verdict: "cas-bare",
+  during({ folder }) {
+    const pid = Number(readFileSync(join(folder, "run/osd.2.pid"), "utf8"));
+    assert.ok(signal(pid, "SIGKILL"));
+  },
+});
+
+const swift = {
+  "swift-ring-builder": "swift",
+  "swift-proxy-server": "swift-proxy",
+  "swift-account-server": "swift-account",
+  "swift-container-server": "swift-container",
+  "swift-object-server": "swift-object",
+  memcached: "memcached",
+  uuidgen: "uuid-runtime",
+  curl: "curl",
+};
+await testBucket("Swift", startSwift, { skip: skipWithoutServer(swift), verdict: "none" });
+
+const noNginx = skipWithoutServer({ nginx: "nginx-light" });
+if (noNginx !== false) test("nginx", { skip: noNginx }, () => {});
+else {
+  const nginx = await startNginx(top);
+  after(() => nginx[Symbol.asyncDispose]());
+  const urlOf = (folder: string): string => `${nginx.url}${folder.slice(top.length)}`;
+  testRemote("nginx", () => {
+    const folder = newFolder();
+    const dir = new DirRemote(folder, folder, { disk: nodeDisk, random });
+    const open = (): HttpRemote => new HttpRemote(parseHttpUrl(urlOf(folder)), "nginx", { disk: nodeDisk, env: {} });
+    return { open: () => new PublishedRemote(dir, open), [Symbol.dispose]() {} };
+  });
+  test("nginx: a published box is cloned, and says how old it is", async () => {
+    const folder = newFolder();
+    const env = { OUROBOX_USER_NAME: "Ada", XDG_CONFIG_HOME: join(folder, "c") };
+    const run = (cwd: string, ...args: string[]) => runCli(args, { cwd: join(folder, cwd), env });
+    for (const [cwd, ...args] of [
+      ["", "init", "--plain", "a"],
+      ["a", "commit", "-m", "First"],
+      ["a", "remote", "add", "origin", join(folder, "r")],
+      ["a", "push"],
+      ["a", "remote", "publish", "origin"],
+    ] as [string, ...string[]][]) {
+      if (args[0] === "commit") writeFileSync(join(folder, "a/file"), "one");
+      const { status, err } = await run(cwd, ...args);
+      assert.equal(status, 0, err);
+    }
+    const { status, err } = await run("", "clone", urlOf(join(folder, "r")), "b");
+    assert.equal(status, 0, err);
+    assert.match(err, /published at 2026-11-01 10:00 UTC/);
+    assert.equal(readFileSync(join(folder, "b/file"), "utf8"), "one");
+    writeFileSync(join(folder, "b/file"), "two");
+    assert.equal((await run("b", "commit", "-m", "Second")).status, 0);
+    const pushed = await run("b", "push");
+    assert.notEqual(pushed.status, 0);
+    assert.match(pushed.err, /can only be read/);
+  });
+}
+
+const noRclone = skipWithout("rclone", ["version"]) || skipWithoutSshd();
+if (noRclone !== false) test("rclone", { skip: noRclone }, () => {});
+else {
+  const sshd = await TestSshd.start();
+  after(() => sshd[Symbol.asyncDispose]());
+  const config = join(top, "rclone.conf");
+  mkdirSync(join(top, "home"));
+  const sftp = `type = sftp\nhost = 127.0.0.1\nport = ${sshd.port}\nuser = ${sshd.user}\nkey_file = ${sshd.folder}/user_key`;
+  writeFileSync(config, `[here]\ntype = local\n\n[there]\n${sftp}\nknown_hosts_file = ${sshd.folder}/known_hosts\n`);
+  const env = { PATH: process.env["PATH"] ?? "", HOME: join(top, "home"), RCLONE_CONFIG: config };
+  for (const name of ["here", "there"]) {
+    // rclone deletes what it replaces before it moves: for a moment a listing has neither.
+    testRemote(
+      `rclone ${name}`,
+      () => {
+        const url = `rclone:${name}:${newFolder()}`;
+        return { open: () => openRemote(url, { cwd: "/", disk: nodeDisk, random, env }), [Symbol.dispose]() {} };
+      },
+      { except: /readers beside a writer/ },
+    );
+    test(`rclone ${name}: two machines that never meet`, () => goThere(`rclone:${name}:${newFolder()}`, env));
+  }
+  test("sftp: two machines that never meet", () =>
+    goThere(sshd.url(newFolder()), { PATH: env.PATH, OUROBOX_SSH: sshd.command.join(" ") }));
+}
