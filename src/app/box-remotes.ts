@@ -4,8 +4,8 @@ import { OuroError } from "../base/errors.ts";
 import { nodeDisk } from "../base/node-disk.ts";
 import { type BoxIdentity, type Hash, type NamedCommit, wrapKey } from "../format/mod.ts";
 import { verifySignature } from "../peer/mod.ts";
-import { nodeCopier, openRemote, type Remote } from "../remote/mod.ts";
-import { type FetchResult, fetch, initRemote, push, type SyncOptions } from "../sync/mod.ts";
+import { nodeCopier, openRemote, publishListing, type Remote } from "../remote/mod.ts";
+import { type FetchResult, fetch, initRemote, push, readRemoteIdentity, type SyncOptions } from "../sync/mod.ts";
 import { joinHeads } from "./join-heads.ts";
 import { resumeMove } from "./move-folder.ts";
 import type { OpenBox } from "./open-box.ts";
@@ -13,6 +13,7 @@ import { keepOwnHead } from "./own-head.ts";
 import { peerName } from "./peer-name.ts";
 import { headsOfRemotes } from "./remote-heads.ts";
 import { getRemote, type RemoteRow } from "./remote-list.ts";
+import { readTransferSettings } from "./transfer-limits.ts";
 
 export interface FetchReport {
   readonly packs: number;
@@ -54,6 +55,8 @@ export async function fetchBox(box: OpenBox, name: string | undefined): Promise<
 export async function fetchFrom(box: OpenBox, row: RemoteRow, remote: Remote): Promise<FetchReport> {
   const { context } = box;
   context.progress.phase("Fetching");
+  const note = await remote.note?.({ signal: context.signal });
+  if (note !== undefined) context.notice(note);
   let result: FetchResult;
   // From before the packs that are here are looked at: a gc must not take one away that counts as here.
   box.store.beginWriting();
@@ -92,6 +95,19 @@ export async function pushBox(box: OpenBox, name: string | undefined): Promise<P
   });
   context.progress.done();
   return { packs, bytes };
+}
+
+/**
+ * Writes down in a remote what it has, for readers that come through a web server.
+ * @returns How many files there are.
+ * @throws OuroError "not-found" when no box is there.
+ */
+export async function publishRemote(box: OpenBox, name: string | undefined): Promise<number> {
+  const row = getRemote(box, name);
+  const { signal, clock } = box.context;
+  await using remote = openBoxRemote(box, row, { create: false });
+  await readRemoteIdentity(remote, { signal });
+  return await publishListing(remote, { signal, nowMs: clock.nowMs() });
 }
 
 /** What a new remote is to say of this box; of a sealed one with the key wrapped by a passphrase that is asked for here. */
@@ -136,12 +152,14 @@ export function openBoxRemote(
   { create }: { readonly create: boolean },
 ): Remote {
   const { cwd, disk, random, env, clock } = context;
+  const { limits } = readTransferSettings(context);
   const copier = disk === nodeDisk ? { copier: nodeCopier } : {};
-  return openRemote(url, { cwd, disk, random, create, env, clock, verdict, ...copier });
+  return openRemote(url, { cwd, disk, random, create, env, clock, verdict, limits, ...copier });
 }
 
 function syncOptions({ context, secrets, store, state }: OpenBox, row: RemoteRow, remote: Remote): SyncOptions {
   const { disk, random, signal, progress, workers } = context;
+  const { transfers } = readTransferSettings(context);
   return {
     remote,
     remoteName: row.name,
@@ -154,5 +172,6 @@ function syncOptions({ context, secrets, store, state }: OpenBox, row: RemoteRow
     signal,
     progress,
     workers,
+    ...(transfers === undefined ? {} : { transfers }),
   };
 }

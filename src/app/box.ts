@@ -21,6 +21,7 @@ import {
   type PullReport,
   type PullRequest,
   type PushReport,
+  publishRemote,
   pullBox,
   pushBox,
 } from "./box-remotes.ts";
@@ -217,6 +218,11 @@ export class Box extends OpenBox {
   async addRemote(name: string, url: string): Promise<void> {
     addRemote(this, name, url);
     await measureRemote(this, name);
+  }
+
+  /** For readers that come through a web server. @returns How many files the remote has. */
+  publishRemote(name: string): Promise<number> {
+    return publishRemote(this, name);
   }
 
   async removeRemote(name: string): Promise<void> {

@@ -1,5 +1,7 @@
 /** The settings there are: what each does, what it may be, and what it is when nobody says. */
 
+import { mustBeAtOnce, mustBeRate, parseAtOnce, parseRate } from "./transfer-values.ts";
+
 export interface Setting {
   /** One sentence without a full stop, for `ourobox config list` and the docs. */
   readonly help: string;
@@ -66,6 +68,18 @@ export const settingTable: Readonly<Record<string, Setting>> = {
     help: "How often sync --watch looks at remotes, and at the folder for what it was not told of, in seconds",
     default: "60",
     check: (value) => (/^[1-9]\d{0,5}$/.test(value) ? undefined : "it is a number of seconds"),
+  },
+  "transfers.at-once": {
+    help: "How many packs are on their way to or from a remote at once (default: 4)",
+    check: (value) => (parseAtOnce(value) === undefined ? mustBeAtOnce : undefined),
+  },
+  "transfers.download": {
+    help: "The most to receive from a remote over a network, in bytes a second: 500K, 2M",
+    check: (value) => (parseRate(value) === undefined ? mustBeRate : undefined),
+  },
+  "transfers.upload": {
+    help: "The most to send to a remote over a network, in bytes a second: 500K, 2M",
+    check: (value) => (parseRate(value) === undefined ? mustBeRate : undefined),
   },
   "ui.color": {
     help: "Colour: auto (on a terminal), always, never",

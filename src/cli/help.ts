@@ -83,6 +83,11 @@ Variables
   OUROBOX_PASSPHRASE          The passphrase of a sealed remote,
   OUROBOX_PASSPHRASE_FILE       or a file that holds it (its first line),
   OUROBOX_PASSPHRASE_COMMAND    or a shell command that prints it. Else a person is asked.
+  OUROBOX_SSH                 What to start instead of \`ssh\` for sftp:// remotes, with its first arguments.
+  OUROBOX_RCLONE              What to start instead of \`rclone\` for rclone: remotes.
+  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, …
+                              Keys and place of s3:// remotes, as for AWS's own programs.
+  HTTPS_PROXY, NO_PROXY       For s3:// and https:// remotes.
   OUROBOX_NO_PROGRESS         As --no-progress.
   NO_COLOR                    No colour, unless it is empty, or --color or OUROBOX_COLOR asks for it.
   XDG_CONFIG_HOME             Where ourobox/config and this device's key are (default ~/.config).

@@ -2,7 +2,7 @@
 import { type Command, defineCommand } from "../command.ts";
 import { openBox } from "../open.ts";
 import { exitStatus } from "../status.ts";
-import { describeFetch, fetchJson, remoteOf } from "../transfers.ts";
+import { describeFetch, fetchJson, remoteOf, transferOptions, withTransfers } from "../transfers.ts";
 
 const usageText = "fetch [REMOTE]";
 
@@ -15,11 +15,11 @@ Bring the commits, trees and content that REMOTE has and this box has not. The f
 Without REMOTE it is "origin", or the only remote there is.
 
 All that comes is verified. Interrupted, it goes on where it was.`,
-  options: {},
+  options: transferOptions,
   dryRun: "refused",
 
-  async run(context, _values, operands) {
-    await using box = await openBox(context);
+  async run(context, values, operands) {
+    await using box = await openBox(withTransfers(context, values));
     const report = await box.fetch(remoteOf(operands, usageText));
     if (context.json) context.out.json(fetchJson(report));
     else context.messages.notice(describeFetch(report));
