@@ -4,17 +4,15 @@
  * Prints its tables and writes them, with machine and commit, to `bench/results/` as Markdown and JSON.
  */
 import { globSync, mkdirSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { type GroundKind, groundKinds, removeGrounds } from "./support/ground.ts";
 import { describeMachine } from "./support/machine.ts";
 import { killRunning } from "./support/measure.ts";
+import { benchDirectory as directory, installProgram } from "./support/program.ts";
 import { allTools, Bench, type Goal, type Options, type Question } from "./support/question.ts";
 import { markdownTable, Results } from "./support/results.ts";
 import type { Tool } from "./support/tool.ts";
-
-const directory = process.env["OUROBOX_BENCH_DIR"] ?? join(tmpdir(), "ourobox-bench");
 
 /** Time for killed processes to let go of their files. */
 const afterKillMs = 500;
@@ -31,7 +29,7 @@ const usage = `Usage: node bench/run.ts NAME [options]
   --no-verify         do not compare what was restored
   --list              the questions and tools
 
-Files are kept below $OUROBOX_BENCH_DIR (default: ${join(tmpdir(), "ourobox-bench")}).
+Files are kept below $OUROBOX_BENCH_DIR (now: ${directory}).
 `;
 
 const names = globSync("*.ts", { cwd: import.meta.dirname })
@@ -123,6 +121,7 @@ async function main(): Promise<void> {
   const { question } = await loading;
   mkdirSync(directory, { recursive: true });
   removeGrounds(directory, "gone");
+  installProgram();
   // Newer peers than the system's, unpacked by bench/newest-peers.sh.
   process.env["PATH"] = `${join(directory, "peers/bin")}:${process.env["PATH"] ?? ""}`;
   const options: Options = {

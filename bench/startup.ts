@@ -2,13 +2,14 @@
 import { tmpdir } from "node:os";
 import { limit } from "./support/goals.ts";
 import { measure, shell } from "./support/measure.ts";
-import { ourEnvironment, ourobox } from "./support/ours.ts";
+import { ourEnvironment } from "./support/ours.ts";
+import { program } from "./support/program.ts";
 import type { Question } from "./support/question.ts";
 
 const repeats = 20;
 
 const versionOf: Readonly<Record<string, readonly [string, ...string[]]>> = {
-  ours: [ourobox, "--version"],
+  ours: [program, "--version"],
   restic: ["restic", "version"],
   "borg-lz4": ["borg", "--version"],
   casync: ["casync", "--version"],

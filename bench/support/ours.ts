@@ -1,18 +1,15 @@
 /** Ourobox as a tool of the benchmarks: in the folder (sealed, and plain), and as a bare box that folders are saved into. */
 import { join } from "node:path";
 import { type Command, run, tryRun } from "./measure.ts";
+import { program } from "./program.ts";
 import type { Place, Tool } from "./tool.ts";
-
-/** The program, from this checkout, or another one to compare with. */
-export const ourobox: string =
-  process.env["OUROBOX_BENCH_PROGRAM"] ?? join(import.meta.dirname, "../../bin/ourobox.mjs");
 
 /** What makes up the box and is not derived or local: SQLite databases, the last scan and temporary files are. */
 const notStored = /\.sqlite(-wal|-shm|-journal)?$|^tmp$|^lock/;
 
 async function findVersion(): Promise<string | undefined> {
-  const version = await tryRun({ argv: [ourobox, "--version"] });
-  const usable = await tryRun({ argv: [ourobox, "init", "--help"] });
+  const version = await tryRun({ argv: [program, "--version"] });
+  const usable = await tryRun({ argv: [program, "init", "--help"] });
   return usable?.includes("--plain") === true ? version : undefined;
 }
 
@@ -35,7 +32,7 @@ export function ourEnvironment(home: string): Record<string, string> {
 
 /** A command of ours, in a folder. */
 export function ours(cwd: string, ...args: string[]): Command {
-  return { argv: [ourobox, ...args], cwd };
+  return { argv: [program, ...args], cwd };
 }
 
 function inFolder(name: string, ...initOptions: string[]): Tool {
@@ -70,7 +67,7 @@ function bare(name: string, ...initOptions: string[]): Tool {
     findVersion,
     notStored,
     environment: (place) => ourEnvironment(place.home),
-    init: (place) => ({ argv: [ourobox, "init", "--bare", ...initOptions, place.repository] }),
+    init: (place) => ({ argv: [program, "init", "--bare", ...initOptions, place.repository] }),
     commit: (place, label) => ours(place.repository, "commit", "-q", "-m", label, "--from", place.tree),
     restore: (place, target) => ours(place.repository, "restore", "-q", "--source", "HEAD", "--target", target),
     repositoryOf: (place) => place.repository,
