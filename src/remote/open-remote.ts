@@ -11,7 +11,7 @@ import { HttpRemote, parseHttpUrl } from "./http/http-remote.ts";
 import { LimitRemote, type Limits } from "./limit-remote.ts";
 import { parseRcloneUrl, RcloneRemote } from "./rclone/rclone-remote.ts";
 import type { Remote } from "./remote.ts";
-import type { RetryPolicy } from "./retry.ts";
+import type { RetryOptions, RetryPolicy } from "./retry.ts";
 import { RetryRemote } from "./retry-remote.ts";
 import { probeConditions } from "./s3/probe-conditions.ts";
 import { S3Remote, type S3Verdict } from "./s3/s3-remote.ts";
@@ -38,6 +38,8 @@ export interface OpenRemoteOptions extends DirRemoteOptions {
   readonly verdict?: S3Verdict | undefined;
   /** How what fails on a network is tried again. */
   readonly retry?: RetryPolicy;
+  /** Told before each wait for another try. */
+  readonly onRetry?: NonNullable<RetryOptions["onRetry"]>;
   /** For remotes over a network: what all transfers together may take of the line. */
   readonly limits?: Limits;
 }
@@ -92,8 +94,9 @@ const parsers: Readonly<Record<string, (url: string) => unknown>> = {
   rclone: parseRcloneUrl,
 };
 
-function retried(remote: Remote, { random, retry, limits = {}, clock = systemClock }: OpenRemoteOptions): Remote {
-  const patient = new RetryRemote(remote, { random, ...(retry === undefined ? {} : { policy: retry }) });
+function retried(remote: Remote, options: OpenRemoteOptions): Remote {
+  const { random, retry, onRetry, limits = {}, clock = systemClock } = options;
+  const patient = new RetryRemote(remote, { random, onRetry, ...(retry === undefined ? {} : { policy: retry }) });
   return Object.keys(limits).length === 0 ? patient : new LimitRemote(patient, limits, clock);
 }
 

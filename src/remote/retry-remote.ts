@@ -19,7 +19,7 @@ import { type RetryOptions, type RetryPolicy, retrying } from "./retry.ts";
 export interface RetryRemoteOptions {
   readonly random: (length: number) => Uint8Array;
   readonly policy?: RetryPolicy;
-  readonly onRetry?: RetryOptions["onRetry"];
+  readonly onRetry?: RetryOptions["onRetry"] | undefined;
 }
 
 export class RetryRemote implements Remote {

@@ -4,7 +4,7 @@
  */
 
 import type { Disk } from "../../base/disk.ts";
-import { ioError, OuroError } from "../../base/errors.ts";
+import { OuroError } from "../../base/errors.ts";
 import { checkBlobName, checkPrefix, checkRange, checkSignal, tooLarge } from "../checks.ts";
 import {
   type BlobInfo,
@@ -19,7 +19,7 @@ import {
 import { BusyError } from "../retry.ts";
 import { type HttpAnswer, HttpClient, retryAfter } from "./http-client.ts";
 import { decodeListing, type Listing, listingBytesMax, listingName } from "./listing.ts";
-import { readBody, writeBody } from "./take-body.ts";
+import { endDownload, readBody, writeBody } from "./take-body.ts";
 
 export interface HttpRemoteOptions {
   readonly disk: Disk;
@@ -106,7 +106,7 @@ export class HttpRemote implements Remote {
     const { offset = 0, bytesMax = Number.POSITIVE_INFINITY, signal, onBytes, pace } = options;
     if (offset > 0 && offset === (await this.#sizeOf(name, signal))) {
       if (offset > bytesMax) throw tooLarge(name, offset, bytesMax);
-      this.#truncate(path, offset);
+      endDownload(this.#disk, path, offset);
       return offset;
     }
     const answer = await this.#get(name, offset === 0 ? undefined : { start: offset }, signal);
@@ -235,18 +235,5 @@ export class HttpRemote implements Remote {
       subject: this.url,
       hint: "Push to where the web server has its files from, and run `ourobox remote publish` for that remote.",
     });
-  }
-
-  #truncate(path: string, size: number): void {
-    try {
-      const fd = this.#disk.open(path, "write", 0o600);
-      try {
-        this.#disk.truncate(fd, size);
-      } finally {
-        this.#disk.close(fd);
-      }
-    } catch (thrown) {
-      throw ioError(`Cannot write ${path}`, thrown, path);
-    }
   }
 }

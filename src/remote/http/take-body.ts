@@ -101,6 +101,23 @@ export async function writeBody(
   }
 }
 
+/**
+ * Ends a download of which nothing is missing: what stands behind it in the file goes.
+ * @throws OuroError, as writing does.
+ */
+export function endDownload(disk: Disk, path: string, size: number): void {
+  try {
+    const fd = disk.open(path, "write", 0o600);
+    try {
+      disk.truncate(fd, size);
+    } finally {
+      disk.close(fd);
+    }
+  } catch (thrown) {
+    throw ioError(`Cannot write ${path}`, thrown, path);
+  }
+}
+
 /** What an answer of status 200, 206 or 416 says that it has. */
 function partOf(answer: HttpAnswer, name: string): Part {
   const { status, size } = answer;

@@ -13,7 +13,7 @@ import type { Disk } from "../../base/disk.ts";
 import { ioError, isKind, OuroError } from "../../base/errors.ts";
 import { checkBlobName, checkPrefix, checkRange, checkSignal, isBlobName, tooLarge } from "../checks.ts";
 import { CountedBytes } from "../counted-bytes.ts";
-import { readBody, writeBody } from "../http/take-body.ts";
+import { endDownload, readBody, writeBody } from "../http/take-body.ts";
 import { openSource } from "../local-source.ts";
 import {
   type BlobInfo,
@@ -160,7 +160,10 @@ export class RcloneRemote implements Remote {
         const size = await this.#sizeOf(name, signal);
         if (size > bytesMax) throw tooLarge(name, size, bytesMax);
         checkRange(name, size, { start: offset, end: size }, size);
-        if (offset === size) return size;
+        if (offset === size) {
+          endDownload(disk, path, size);
+          return size;
+        }
       }
       const answer = await rclone.read(this.#fs, name, offset === 0 ? undefined : `bytes=${offset}-`, signal);
       return await writeBody(answer, { name, path, offset, bytesMax, onBytes, pace, signal, disk });

@@ -6,11 +6,11 @@
  */
 import type { Clock } from "../../base/clock.ts";
 import type { Disk } from "../../base/disk.ts";
-import { ioError, isKind, OuroError } from "../../base/errors.ts";
+import { isKind, OuroError } from "../../base/errors.ts";
 import { checkBlobName, checkPrefix, checkRange, checkSignal, isBlobName, tooLarge } from "../checks.ts";
 import { CountedBytes } from "../counted-bytes.ts";
 import { type HttpAnswer, HttpClient } from "../http/http-client.ts";
-import { readBody, writeBody } from "../http/take-body.ts";
+import { endDownload, readBody, writeBody } from "../http/take-body.ts";
 import { openSource } from "../local-source.ts";
 import {
   type BlobInfo,
@@ -190,7 +190,7 @@ export class S3Remote implements Remote {
       checkRange(name, size, { start: offset, end: size }, size);
       if (offset < size)
         throw new OuroError("io", `Cannot read ${name}: the server refuses bytes that it has`, { subject: name });
-      this.#truncate(path, size);
+      endDownload(this.#options.disk, path, size);
       return size;
     }
     return await writeBody(answer, { name, path, offset, bytesMax, onBytes, pace, signal, disk: this.#options.disk });
@@ -334,19 +334,5 @@ export class S3Remote implements Remote {
       (await client.send({ method: "PUT", signal, doing: `make the bucket ${bucket}`, expected: [409] })).discard();
     }
     this.#hasBucket = true;
-  }
-
-  #truncate(path: string, size: number): void {
-    const { disk } = this.#options;
-    try {
-      const fd = disk.open(path, "write", 0o600);
-      try {
-        disk.truncate(fd, size);
-      } finally {
-        disk.close(fd);
-      }
-    } catch (thrown) {
-      throw ioError(`Cannot write ${path}`, thrown, path);
-    }
   }
 }
