@@ -39,7 +39,7 @@ import {
 import type { Change, Path } from "./changes.ts";
 import { type Conflict, conflictsOf } from "./conflicts.ts";
 import type { AppContext } from "./context.ts";
-import { type JoinReport, mergeCommit } from "./join-heads.ts";
+import { type JoinReport, type MergeRequest, mergeCommit } from "./join-heads.ts";
 import { findBox } from "./layout.ts";
 import { makeBoxFolder } from "./make-box.ts";
 import { lockWhole } from "./move-folder.ts";
@@ -249,8 +249,8 @@ export class Box extends OpenBox {
     return pullBox(this, remote, request);
   }
 
-  merge(commit: Hash, name: string): Promise<JoinReport> {
-    return mergeCommit(this, commit, name);
+  merge(commit: Hash, request: MergeRequest): Promise<JoinReport> {
+    return mergeCommit(this, commit, request);
   }
 
   /** @param remotes By name; none: all there are. */

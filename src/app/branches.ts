@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { errnoOf, ioError, OuroError } from "../base/errors.ts";
 import { compareVectors, fullVector, type Hash, type NamedCommit, type WriterId, writerHex } from "../format/mod.ts";
 import type { OwnHead } from "../history/mod.ts";
+import { findFarAhead } from "./far-clocks.ts";
 import { moveFolder, resumeMove } from "./move-folder.ts";
 import type { OpenBox } from "./open-box.ts";
 import { ownWriterOn } from "./own-writer.ts";
@@ -132,6 +133,8 @@ export interface SwitchRequest {
   readonly name: string;
   /** Begin it, at this commit. */
   readonly create?: Hash;
+  /** Goes to what is dated more than a day ahead, too. */
+  readonly acceptClock?: boolean;
 }
 
 export interface SwitchReport {
@@ -143,9 +146,9 @@ export interface SwitchReport {
 
 /**
  * Goes to another branch: head and folder become what it is. Uncommitted changes stay where they are.
- * @throws OuroError "exists", "not-found"; "diverged" when it would replace what is not committed.
+ * @throws OuroError "exists", "not-found"; "diverged" when it would replace what is not committed; "invalid" for what is dated far ahead.
  */
-export async function switchBranch(box: OpenBox, { name, create }: SwitchRequest): Promise<SwitchReport> {
+export async function switchBranch(box: OpenBox, { name, create, acceptClock }: SwitchRequest): Promise<SwitchReport> {
   await resumeMove(box);
   if (create !== undefined) requireNew(box, name);
   const known = create ?? findOwnBranch(box, name);
@@ -157,6 +160,8 @@ export async function switchBranch(box: OpenBox, { name, create }: SwitchRequest
     });
   }
   const isNew = create !== undefined || known === undefined;
+  const ahead = isNew && acceptClock !== true ? findFarAhead(box, box.commits.read(commit)) : undefined;
+  if (ahead !== undefined) throw ahead;
   const { isPartial } = await moveFolder(box, commit, {
     command: `switch ${name} from ${box.branch}`,
     onto: ownOn(box, name),

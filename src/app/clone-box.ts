@@ -4,12 +4,13 @@
  */
 import { equalBytes, toText } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
-import { type BoxIdentity, fullVector, greatestClock, type Hash } from "../format/mod.ts";
+import { type BoxIdentity, fullVector, greatestClock, type Hash, type NamedCommit } from "../format/mod.ts";
 import { readRemoteIdentity, unlockIdentity } from "../sync/mod.ts";
 import { Box } from "./box.ts";
-import { commitsOnBranch, fetchFrom, openBoxRemote } from "./box-remotes.ts";
+import { commitsOnBranch, fetchFrom, hasFarAhead, openBoxRemote } from "./box-remotes.ts";
 import type { AppContext } from "./context.ts";
 import { findStat, listNames } from "./disk-folders.ts";
+import { findFarAhead } from "./far-clocks.ts";
 import { joinHeads } from "./join-heads.ts";
 import { boxFolder, layoutOf } from "./layout.ts";
 import { makeBoxFolder, readSecrets } from "./make-box.ts";
@@ -27,6 +28,8 @@ export interface CloneRequest {
   readonly bare: boolean;
   /** Absent: the one called "main" or, without such a one, that of the newest commit. */
   readonly branch?: string;
+  /** Takes in what is dated more than a day ahead, too. */
+  readonly acceptClock?: boolean;
 }
 
 /**
@@ -36,7 +39,7 @@ export interface CloneRequest {
 export async function cloneBox(
   url: string,
   folder: string,
-  { bare, branch: wanted }: CloneRequest,
+  { bare, branch: wanted, acceptClock = false }: CloneRequest,
   context: AppContext,
 ): Promise<CloneReport> {
   await using remote = openBoxRemote({ context }, { url }, { create: false });
@@ -53,8 +56,11 @@ export async function cloneBox(
   const [row] = remotesOf(box).filter(({ name }) => name === "origin");
   if (row === undefined) throw new OuroError("not-found", "Cannot clone: the remote origin was removed meanwhile");
   const fetched = await fetchFrom(box, row, remote);
-  const branch = wanted ?? likelyBranch(box, row.name);
-  const others = commitsOnBranch(box, branch, row.name);
+  const branch = wanted ?? likelyBranch(box, row.name, acceptClock);
+  const findOthers = (): NamedCommit[] => commitsOnBranch(box, branch, { remote: row.name, acceptClock });
+  const others = findOthers();
+  const isHeldBack = !acceptClock && hasFarAhead(box, branch, row.name);
+  if (others.length === 0 && isHeldBack) throw onlyFarAhead(url);
   if (wanted !== undefined && others.length === 0) throw noBranch(url, wanted);
   if (others.length === 0) {
     if (fetched.partial && box.head() === undefined) throw nothingWhole(url);
@@ -64,19 +70,28 @@ export async function cloneBox(
   const { moved, isPartial } = await joinHeads(box, {
     command: "clone",
     branch,
-    others: () => commitsOnBranch(box, branch, row.name),
+    others: findOthers,
     isGuarded: false,
   });
   const head = moved ?? box.head()?.commit;
-  return { partial: isPartial || fetched.partial, ...(head === undefined ? {} : { head }) };
+  return { partial: isPartial || fetched.partial || isHeldBack, ...(head === undefined ? {} : { head }) };
 }
 
-function likelyBranch(box: Box, remote: string): string {
-  const heads = headsOfRemotes(box, remote);
+function likelyBranch(box: Box, remote: string, acceptClock: boolean): string {
+  const all = headsOfRemotes(box, remote);
+  const near = all.filter(({ commit }) => acceptClock || findFarAhead(box, box.commits.read(commit)) === undefined);
+  const heads = near.length > 0 ? near : all;
   const [newest] = heads
     .map(({ branch, commit }) => ({ branch, clock: greatestClock(fullVector(box.commits.read(commit))) }))
     .sort((a, b) => (a.clock > b.clock ? -1 : 1));
   return newest === undefined || heads.some(({ branch }) => branch === box.branch) ? box.branch : newest.branch;
+}
+
+function onlyFarAhead(url: string): OuroError {
+  return new OuroError("invalid", `Cannot clone ${url}: all that is there is dated more than a day ahead`, {
+    subject: url,
+    hint: "See that this machine's clock is right, and run the same command again: it goes on. With --accept-clock it takes in what is there, and dates all later commits after it.",
+  });
 }
 
 function noBranch(url: string, branch: string): OuroError {

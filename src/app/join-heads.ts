@@ -29,6 +29,7 @@ import {
 } from "../history/mod.ts";
 import type { MetaSink } from "../store/mod.ts";
 import { type CommitReport, commitBox } from "./box-commit.ts";
+import { findFarAhead } from "./far-clocks.ts";
 import { OverlayMeta } from "./graft-tree.ts";
 import { isStoppedByGuard, requireModest } from "./guard.ts";
 import { isStoppedByChanges, lockWhole, moveFolder, resumeMove } from "./move-folder.ts";
@@ -227,8 +228,21 @@ export function immodestHeads(box: OpenBox, others: readonly NamedCommit[]): Nam
   });
 }
 
-/** Joins a commit of another branch, or any other, with the head. @param name What people call it. */
-export function mergeCommit(box: OpenBox, commit: Hash, name: string): Promise<JoinReport> {
+export interface MergeRequest {
+  /** What people call the commit. */
+  readonly name: string;
+  /** Takes in what is dated more than a day ahead, too. */
+  readonly acceptClock: boolean;
+}
+
+/** Joins a commit of another branch, or any other, with the head. @throws OuroError "invalid" for one that is dated far ahead. */
+export async function mergeCommit(
+  box: OpenBox,
+  commit: Hash,
+  { name, acceptClock }: MergeRequest,
+): Promise<JoinReport> {
   const other = box.commits.read(commit);
+  const ahead = acceptClock ? undefined : findFarAhead(box, other);
+  if (ahead !== undefined) throw ahead;
   return joinHeads(box, { command: `merge ${name}`, others: () => [other], isGuarded: false });
 }

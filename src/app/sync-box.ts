@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { equalBytes, toHex } from "../base/bytes.ts";
 import { isKind, type OuroError } from "../base/errors.ts";
 import type { Hash, NamedCommit } from "../format/mod.ts";
-import { commitsOnBranch, type FetchReport, fetchBox, type PushReport, pushBox } from "./box-remotes.ts";
+import { commitsOnBranch, type FetchReport, fetchBox, hasFarAhead, type PushReport, pushBox } from "./box-remotes.ts";
 import { conflictsOf } from "./conflicts.ts";
 import { isStoppedByGuard } from "./guard.ts";
 import { commitChanges, immodestHeads, type JoinReport, joinHeads } from "./join-heads.ts";
@@ -21,6 +21,8 @@ export interface SyncRequest {
   readonly force: boolean;
   /** Of the commit of what was changed here. */
   readonly message: string;
+  /** Takes in what is dated more than a day ahead, too; else it is left for later, with a warning. */
+  readonly acceptClock?: boolean;
   /** What the guard would stop is held back, and all else is joined. */
   readonly holdsBack?: boolean;
 }
@@ -54,7 +56,7 @@ const mendWaitMsMax = 500;
 export async function syncBox(
   box: OpenBox,
   names: readonly string[],
-  { force, message, holdsBack = false }: SyncRequest,
+  { force, message, holdsBack = false, acceptClock = false }: SyncRequest,
 ): Promise<SyncReport> {
   await resumeMove(box);
   const remotes = names.length > 0 ? names : remotesOf(box).map(({ name }) => name);
@@ -91,7 +93,7 @@ export async function syncBox(
   const join = (isTaken: (commit: NamedCommit) => boolean): Promise<JoinReport> =>
     joinHeads(box, {
       command: "sync",
-      others: () => commitsOnBranch(box, box.branch).filter(isTaken),
+      others: () => commitsOnBranch(box, box.branch, { acceptClock }).filter(isTaken),
       isGuarded: !force,
       beforeMend,
     });
@@ -102,7 +104,9 @@ export async function syncBox(
   } catch (thrown) {
     if (!holdsBack || !isStoppedByGuard(thrown) || !isKind(thrown)) throw thrown;
     held = thrown;
-    const ids = new Set(immodestHeads(box, commitsOnBranch(box, box.branch)).map(({ id }) => toHex(id)));
+    const ids = new Set(
+      immodestHeads(box, commitsOnBranch(box, box.branch, { acceptClock })).map(({ id }) => toHex(id)),
+    );
     // Where only all of them together are too much, all wait.
     joined = await join(({ id }) => ids.size > 0 && !ids.has(toHex(id)));
   }
@@ -115,7 +119,8 @@ export async function syncBox(
       if (report !== undefined) pushed.push({ remote, ...report });
     }
   }
-  const isPartial = [...fetched.values()].some(({ partial }) => partial);
+  const isAhead = !acceptClock && hasFarAhead(box, box.branch);
+  const isPartial = isAhead || [...fetched.values()].some(({ partial }) => partial);
   return {
     ...(own?.id === undefined ? {} : { committed: own.id }),
     ...(joined.moved === undefined ? {} : { moved: joined.moved }),

@@ -44,8 +44,9 @@ export function untag(box: OpenBox, name: string): void {
 function writeTag(box: OpenBox, name: string, commit: Hash | undefined): void {
   const { writer } = box.writer();
   box.state.transaction(() => {
-    const greatest = box.state.tags().reduce((max, { clock }) => (clock > max ? clock : max), 0n);
-    const clock = nextClock(box.context.clock.nowMs(), greatest);
+    // Only the values of one name are compared: a forged date of another is no matter here.
+    const before = box.state.tags().find((tag) => tag.name === name)?.clock ?? 0n;
+    const clock = nextClock(box.context.clock.nowMs(), before);
     box.state.setTag({ name, clock, writer, ...(commit === undefined ? {} : { commit }) });
   });
   saveOwnHead(box);

@@ -32,14 +32,18 @@ export function clockAt(ms: number): bigint {
 
 /**
  * The next clock value: the present, or one more than the greatest seen when that is ahead.
- * @throws OuroError "invalid" when the clocks have run out, which only a forged value can bring about.
+ * @throws OuroError "invalid" when the clocks have run out, which only a forged value or a machine's wrong time can bring about.
  */
 export function nextClock(nowMs: number, greatestSeen: bigint): bigint {
   if (greatestSeen >= clockMax) {
     throw new OuroError("invalid", "Cannot date a commit: a clock in this box's history is at its end", {
-      hint: "A peer has written a forged date; remove its head.",
+      hint: "Somebody has written a forged date. Go back to a commit without it: clone the box anew, and leave out what is dated ahead.",
     });
   }
   const present = clockAt(nowMs);
+  if (present > clockMax)
+    throw new OuroError("invalid", "Cannot date a commit: this machine's clock is past the year 10889", {
+      hint: "Set the clock right.",
+    });
   return present > greatestSeen ? present : greatestSeen + 1n;
 }

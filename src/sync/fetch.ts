@@ -8,6 +8,7 @@
  * The box's own head is not moved: that is for pull. Which packs are brought: all metadata, and content as asked.
  */
 import { equalBytes, toHex } from "../base/bytes.ts";
+import { clockMax } from "../base/clock.ts";
 import { isKind, OuroError } from "../base/errors.ts";
 import {
   compareEvents,
@@ -36,6 +37,8 @@ export interface FetchOptions extends SyncOptions {
   readonly content?: "all" | "none";
   /** Whether a head's signer may write to this box; everyone who has the box key by default. */
   readonly isTrusted?: (head: Head) => boolean;
+  /** Tags that are dated later are not taken over; all are by default. */
+  readonly latestClock?: bigint;
 }
 
 /** A head that was not taken in. */
@@ -60,9 +63,19 @@ export interface FetchResult {
   readonly packs: number;
   /** Bytes of the packs that came. */
   readonly bytes: number;
+  /** Names of tags that are dated too late. */
+  readonly lateTags: readonly string[];
 }
 
-const nothingNew: FetchResult = { heads: [], keptOut: [], failedPacks: new Map(), damaged: [], packs: 0, bytes: 0 };
+const nothingNew: FetchResult = {
+  heads: [],
+  keptOut: [],
+  failedPacks: new Map(),
+  damaged: [],
+  packs: 0,
+  bytes: 0,
+  lateTags: [],
+};
 
 /**
  * Brings what is new. What has arrived stays when it fails, and the next fetch goes on from there.
@@ -95,6 +108,7 @@ class Fetching {
   readonly #commits: CommitReader;
   readonly #keptOut: KeptOut[] = [];
   readonly #packs = new FetchedPacks();
+  readonly #lateTags = new Set<string>();
 
   constructor(box: BoxOnRemote, memory: RemoteMemory, listed: ReadonlyMap<string, BlobInfo>, options: FetchOptions) {
     this.#box = box;
@@ -126,6 +140,7 @@ class Fetching {
         damaged: index.damaged,
         packs: this.#packs.arrived.size,
         bytes: this.#packs.bytes,
+        lateTags: [...this.#lateTags],
       };
     } finally {
       for (const pack of store.packs()) if (this.#packs.arrived.has(toHex(pack.name))) this.#memory.noteShared(pack);
@@ -291,7 +306,7 @@ class Fetching {
 
   /** @returns Those that are new or have another commit than before. */
   #record(taken: readonly SignedHead[]): Head[] {
-    const { state, remoteName } = this.#options;
+    const { state, remoteName, latestClock = clockMax } = this.#options;
     const before = new Map(state.remoteHeads(remoteName).map(({ writer, commit }) => [writer, commit]));
     const tags = new Map(state.tags().map((tag) => [tag.name, tag]));
     state.transaction(() => {
@@ -302,7 +317,9 @@ class Fetching {
         state.setRemoteHead({ remote: remoteName, writer: head.writer, commit: head.commit, raw });
         for (const tag of head.tags) {
           const old = tags.get(tag.name);
-          if (old === undefined || compareEvents(old, tag) < 0) state.setTag(tag);
+          if (old !== undefined && compareEvents(old, tag) >= 0) continue;
+          if (tag.clock <= latestClock) state.setTag(tag);
+          else this.#lateTags.add(tag.name);
         }
       }
     });

@@ -428,6 +428,21 @@ test("push: packs that a prune has condemned are not counted on, whenever that h
   }
 });
 
+test("fetch: a tag that is dated too late is not taken over, and does not keep others from that name", async () => {
+  using at = await scene();
+  using other = new TestBox(at.box.secrets);
+  const commit = at.box.state.head()?.commit as Uint8Array;
+  const { writer } = at.box;
+  at.box.state.setTag({ name: "near", clock: 5n, writer, commit });
+  at.box.state.setTag({ name: "late", clock: 2n ** 64n - 1n, writer, commit });
+  await at.box.push(at.remote);
+  assert.deepEqual((await other.fetch(at.remote, { latestClock: 10n })).lateTags, ["late"]);
+  assert.deepEqual(
+    other.state.tags().map(({ name }) => name),
+    ["near"],
+  );
+});
+
 test("push: tags travel, and the later value of a name wins everywhere", async () => {
   using at = await scene();
   using other = new TestBox(at.box.secrets);

@@ -8,7 +8,7 @@ import { usage } from "../options.ts";
 import { checkCount, folderOf, textOf } from "../paths.ts";
 import { exitStatus } from "../status.ts";
 
-const usageText = "clone [--bare] [--branch NAME] URL [DIR]";
+const usageText = "clone [--bare] [--branch NAME] [--accept-clock] URL [DIR]";
 
 export const command: Command = defineCommand({
   name: "clone",
@@ -18,7 +18,8 @@ export const command: Command = defineCommand({
 Bring the box that URL holds to a new folder DIR (default: the last part of the URL), with all its history, and write out the files of its newest
 commit. URL becomes the remote "origin". A sealed box asks for the passphrase that its remote was made with.
 
-With --bare no files are written out: the clone is a box without a folder. Interrupted, the same command goes on.`,
+With --bare no files are written out: the clone is a box without a folder. Interrupted, the same command goes on.
+With --accept-clock it begins with a commit that is dated more than a day ahead, too.`,
   options: {
     bare: { kind: "flag", help: "Only the box, no files" },
     branch: {
@@ -27,6 +28,7 @@ With --bare no files are written out: the clone is a box without a folder. Inter
       short: "b",
       help: "The branch to begin with (default: main, or the newest)",
     },
+    "accept-clock": { kind: "flag", help: "Take in what is dated more than a day ahead, too" },
   },
   dryRun: "refused",
 
@@ -40,7 +42,11 @@ With --bare no files are written out: the clone is a box without a folder. Inter
     const { head, partial } = await cloneBox(
       url,
       folder,
-      { bare: values.bare, ...(values.branch === undefined ? {} : { branch: values.branch }) },
+      {
+        bare: values.bare,
+        acceptClock: values["accept-clock"],
+        ...(values.branch === undefined ? {} : { branch: values.branch }),
+      },
       appContext(context),
     );
     if (context.json) context.out.json({ folder, head: head === undefined ? null : toHex(head), partial });

@@ -7,7 +7,7 @@ import { openBox } from "../open.ts";
 import { checkCount, textOf } from "../paths.ts";
 import { exitStatus } from "../status.ts";
 
-const usageText = "merge BRANCH|COMMIT";
+const usageText = "merge [--accept-clock] BRANCH|COMMIT";
 
 export const command: Command = defineCommand({
   name: "merge",
@@ -16,14 +16,19 @@ export const command: Command = defineCommand({
   description: `
 Join all that BRANCH or COMMIT has with HEAD, and bring the folder up to date; the other branch stays as it is. What was changed on both is in conflict
 afterwards (\`ourobox conflicts\`), with the latest shown. What is changed here, not committed and in the way is committed first.`,
-  options: {},
+  options: {
+    "accept-clock": { kind: "flag", help: "Join what is dated more than a day ahead, too" },
+  },
   dryRun: "refused",
 
-  async run(context, _values, operands) {
+  async run(context, values, operands) {
     checkCount(operands, 1, 1, usageText);
     const [name = ""] = operands.map((operand) => textOf(operand, "a commit"));
     await using box = await openBox(context);
-    const { moved, mends, saved, isPartial } = await box.merge(box.resolve(name), name);
+    const { moved, mends, saved, isPartial } = await box.merge(box.resolve(name), {
+      name,
+      acceptClock: values["accept-clock"],
+    });
     const conflicts = moved === undefined ? 0 : box.conflicts([]).length;
     if (context.json) {
       const [head, savedId] = [moved, saved].map((id) => (id === undefined ? null : toHex(id)));

@@ -7,7 +7,7 @@ import { openBox } from "../open.ts";
 import { exitStatus } from "../status.ts";
 import { describeFetch, fetchJson, remoteOf } from "../transfers.ts";
 
-const usageText = "pull [--force] [REMOTE]";
+const usageText = "pull [--force] [--accept-clock] [REMOTE]";
 
 export const command: Command = defineCommand({
   name: "pull",
@@ -18,15 +18,21 @@ Do \`ourobox fetch\`, then join what REMOTE has of this branch with HEAD, and br
 changed on both sides is in conflict afterwards (\`ourobox conflicts\`), with the latest shown. Files that were changed here and not committed stay as they
 are; where one would have to be replaced, what is changed here is committed first.
 
-It stops when it would remove or overwrite more than half of the files (settings sync.guard-share and sync.guard-files); --force goes on.`,
+It stops when it would remove or overwrite more than half of the files (settings sync.guard-share and sync.guard-files); --force goes on.
+
+A commit that is dated more than a day ahead is not joined: all that is committed after it would have to be dated later still. --accept-clock joins it.`,
   options: {
     force: { kind: "flag", short: "f", help: "Go on though much would be removed or overwritten" },
+    "accept-clock": { kind: "flag", help: "Join what is dated more than a day ahead, too" },
   },
   dryRun: "refused",
 
   async run(context, values, operands) {
     await using box = await openBox(context);
-    const report = await box.pull(remoteOf(operands, usageText), { force: values.force });
+    const report = await box.pull(remoteOf(operands, usageText), {
+      force: values.force,
+      acceptClock: values["accept-clock"],
+    });
     const { moved, mends, saved, partial } = report;
     const conflicts = moved === undefined ? 0 : box.conflicts([]).length;
     if (context.json) {

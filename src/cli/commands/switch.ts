@@ -7,7 +7,7 @@ import { usage } from "../options.ts";
 import { checkCount, textOf } from "../paths.ts";
 import { exitStatus } from "../status.ts";
 
-const usageText = "switch NAME\nswitch -c NAME [COMMIT]";
+const usageText = "switch [--accept-clock] NAME\nswitch -c NAME [COMMIT]";
 
 export const command: Command = defineCommand({
   name: "switch",
@@ -18,6 +18,7 @@ Make HEAD and the folder what the branch NAME is: one of this box, or one that o
 would have to be replaced, nothing is moved and the message names it.`,
   options: {
     create: { kind: "flag", short: "c", help: "Begin the branch, at COMMIT (default HEAD)" },
+    "accept-clock": { kind: "flag", help: "Go there though it is dated more than a day ahead" },
   },
   dryRun: "refused",
 
@@ -31,7 +32,7 @@ would have to be replaced, nothing is moved and the message names it.`,
       );
     await using box = await openBox(context);
     const create = values.create ? { create: box.resolve(revision ?? "HEAD") } : {};
-    const { commit, isNew, isPartial } = await box.switch({ name, ...create });
+    const { commit, isNew, isPartial } = await box.switch({ name, ...create, acceptClock: values["accept-clock"] });
     if (context.json) context.out.json({ branch: name, head: toHex(commit), new: isNew, partial: isPartial });
     else context.messages.notice(`Now on ${isNew ? "the new " : ""}branch ${name}, at commit ${shortId(commit)}`);
     return isPartial ? exitStatus.partial : exitStatus.ok;

@@ -10,7 +10,7 @@ import { textOf } from "../paths.ts";
 import { exitStatus } from "../status.ts";
 import { fetchJson, pushJson } from "../transfers.ts";
 
-const usageText = "sync [-m MESSAGE] [--force] [REMOTE…]\nsync --watch [REMOTE…]";
+const usageText = "sync [-m MESSAGE] [--force] [--accept-clock] [REMOTE…]\nsync --watch [REMOTE…]";
 
 export const command: Command = defineCommand({
   name: "sync",
@@ -23,18 +23,24 @@ there is nothing to do, and can be run as often as you like. A remote that does 
 --watch goes on doing so: when the folder has changed and come to rest, and every sync.interval seconds. What the guard would stop is held
 back, and the rest goes on.
 
-It stops when it would remove or overwrite more than half of the files (settings sync.guard-share and sync.guard-files); --force goes on.`,
+It stops when it would remove or overwrite more than half of the files (settings sync.guard-share and sync.guard-files); --force goes on.
+What is dated more than a day ahead is not joined, with a warning and status 3; --accept-clock joins it.`,
   options: {
     message: { kind: "text", short: "m", value: "MESSAGE", help: "What to say of the commit" },
     watch: { kind: "flag", short: "w", help: "Go on until interrupted" },
     force: { kind: "flag", short: "f", help: "Go on though much would be removed or overwritten" },
+    "accept-clock": { kind: "flag", help: "Join what is dated more than a day ahead, too" },
   },
   dryRun: "refused",
 
   async run(context, values, operands) {
     await using box = await openBox(context);
     const remotes = operands.map((operand) => textOf(operand, "a remote"));
-    const request = { force: values.force, message: values.message ?? "" };
+    const request = {
+      force: values.force,
+      acceptClock: values["accept-clock"],
+      message: values.message ?? "",
+    };
     if (values.watch) {
       const onReport = (report: SyncReport): void => (context.json ? showJson : show)(context, report);
       const onError = (error: OuroError): void =>
