@@ -5,7 +5,8 @@ import { nodeDisk } from "../base/node-disk.ts";
 import { type BoxIdentity, type Hash, type NamedCommit, wrapKey } from "../format/mod.ts";
 import { verifySignature } from "../peer/mod.ts";
 import { nodeCopier, openRemote, publishListing, type Remote } from "../remote/mod.ts";
-import { type FetchResult, fetch, initRemote, push, readRemoteIdentity, type SyncOptions } from "../sync/mod.ts";
+import { beginRemote, type FetchResult, fetch, push, readRemoteIdentity, type SyncOptions } from "../sync/mod.ts";
+import { findFarAhead, latestClock, nearCommits } from "./far-clocks.ts";
 import { joinHeads } from "./join-heads.ts";
 import { resumeMove } from "./move-folder.ts";
 import type { OpenBox } from "./open-box.ts";
@@ -32,6 +33,8 @@ export interface PushReport {
 export interface PullRequest {
   /** Takes in what would remove or overwrite a great part of the files, too. */
   readonly force: boolean;
+  /** Takes in what is dated more than a day ahead, too. */
+  readonly acceptClock?: boolean;
 }
 
 export interface PullReport {
@@ -61,7 +64,7 @@ export async function fetchFrom(box: OpenBox, row: RemoteRow, remote: Remote): P
   // From before the packs that are here are looked at: a gc must not take one away that counts as here.
   box.store.beginWriting();
   try {
-    result = await fetch(syncOptions(box, row, remote));
+    result = await fetch({ ...syncOptions(box, row, remote), latestClock: latestClock(box) });
   } finally {
     box.store.endWriting();
   }
@@ -73,6 +76,10 @@ export async function fetchFrom(box: OpenBox, row: RemoteRow, remote: Remote): P
   for (const [pack, error] of result.failedPacks)
     context.warn(`Pack ${pack.slice(0, 12)} could not be fetched: ${error.message}`);
   for (const error of result.damaged) context.warn(error.message);
+  for (const tag of result.lateTags)
+    context.warn(
+      `The tag ${tag} was not taken over: it is dated more than a day ahead. See that the clocks are right.`,
+    );
   const partial = result.keptOut.length + result.failedPacks.size + result.damaged.length > 0;
   return { packs: result.packs, bytes: result.bytes, heads: result.heads.length, partial };
 }
@@ -85,10 +92,12 @@ export async function pushBox(box: OpenBox, name: string | undefined): Promise<P
   // A remote that was there before and is not now is a disk that is not mounted: its folder is not made anew.
   const isNew = box.state.remoteHeads(row.name).length === 0;
   await using remote = openBoxRemote(box, row, { create: isNew });
-  await initRemote(remote, box.secrets, () => wrappedIdentity(box, row), { signal: context.signal });
+  const { signal } = context;
+  const { made } = await beginRemote(remote, box.secrets, () => wrappedIdentity(box, row), { signal });
   context.progress.phase("Pushing");
   const { packs, bytes } = await push({
     ...syncOptions(box, row, remote),
+    made,
     sign: (message) => box.peer().sign(message),
     peer: box.peer().publicKey,
     peerName: peerName(box),
@@ -110,36 +119,61 @@ export async function publishRemote(box: OpenBox, name: string | undefined): Pro
   return await publishListing(remote, { signal, nowMs: clock.nowMs() });
 }
 
-/** What a new remote is to say of this box; of a sealed one with the key wrapped by a passphrase that is asked for here. */
-async function wrappedIdentity({ identity, secrets, context }: OpenBox, row: RemoteRow): Promise<BoxIdentity> {
-  if (secrets.key === undefined) return identity;
+/**
+ * What a new remote is to say of this box; of a sealed one with the key wrapped by a passphrase that is asked for here. The
+ * wrapping takes a while and goes on when this is back.
+ */
+async function wrappedIdentity(
+  { identity, secrets, context }: OpenBox,
+  row: RemoteRow,
+): Promise<{ readonly identity: Promise<BoxIdentity> }> {
+  if (secrets.key === undefined) return { identity: Promise.resolve(identity) };
   const passphrase = await context.askPassphrase(`New passphrase for the remote ${row.name} (${row.url})`);
-  return { ...identity, keys: [await wrapKey(secrets.key, identity.box, passphrase, { random: context.random })] };
+  const wrapping = wrapKey(secrets.key, identity.box, passphrase, { random: context.random });
+  return { identity: wrapping.then((key) => ({ ...identity, keys: [key] })) };
 }
 
 /** Fetches, and joins what others have on this branch with what is here. */
-export async function pullBox(box: OpenBox, name: string | undefined, { force }: PullRequest): Promise<PullReport> {
+export async function pullBox(box: OpenBox, name: string | undefined, request: PullRequest): Promise<PullReport> {
   const row = getRemote(box, name);
   await resumeMove(box);
   await using remote = openBoxRemote(box, row, { create: false });
   const fetched = await fetchFrom(box, row, remote);
   const { moved, mends, saved, isPartial } = await joinHeads(box, {
     command: "pull",
-    others: () => commitsOnBranch(box, box.branch, row.name),
-    isGuarded: !force,
+    others: () => commitsOnBranch(box, box.branch, { remote: row.name, ...request }),
+    isGuarded: !request.force,
   });
   if (moved === undefined) keepOwnHead(box);
+  const isHeldBack = request.acceptClock !== true && hasFarAhead(box, box.branch, row.name);
   return {
     fetched,
     mends,
-    partial: isPartial || fetched.partial,
+    partial: isPartial || fetched.partial || isHeldBack,
     ...(moved === undefined ? {} : { moved }),
     ...(saved === undefined ? {} : { saved }),
   };
 }
 
-/** What remotes have of a branch. @param remote Only this one's; absent: all. */
-export function commitsOnBranch(box: OpenBox, branch: string, remote?: string): NamedCommit[] {
+/**
+ * What remotes have of a branch, but for what is dated far ahead, of which the user is warned.
+ * @param options.remote Only this one's; absent: all. @param options.acceptClock With what is dated far ahead.
+ */
+export function commitsOnBranch(
+  box: OpenBox,
+  branch: string,
+  { remote, acceptClock }: { readonly remote?: string; readonly acceptClock?: boolean } = {},
+): NamedCommit[] {
+  const commits = allOnBranch(box, branch, remote);
+  return acceptClock === true ? commits : nearCommits(box, commits);
+}
+
+/** Whether something of a branch is not joined, being dated far ahead. */
+export function hasFarAhead(box: OpenBox, branch: string, remote?: string): boolean {
+  return allOnBranch(box, branch, remote).some((commit) => findFarAhead(box, commit) !== undefined);
+}
+
+function allOnBranch(box: OpenBox, branch: string, remote: string | undefined): NamedCommit[] {
   return headsOfRemotes(box, remote)
     .filter((head) => head.branch === branch)
     .map(({ commit }) => box.commits.read(commit));
