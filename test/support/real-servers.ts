@@ -53,7 +53,7 @@ async function startScript(
   const run: SpawnSyncReturns<string> = spawnSync("bash", [join(import.meta.dirname, script), folder, ...args], {
     env,
     encoding: "utf8",
-    timeout: 120_000,
+    timeout: 300_000,
     // Its daemons keep what they inherit, so output goes to files.
     stdio: ["ignore", "ignore", "ignore"],
   });
@@ -74,6 +74,14 @@ async function stopServer(folder: string): Promise<void> {
   const pids = files
     .filter((file) => file.endsWith(".pid"))
     .map((file) => Number(readFileSync(join(folder, "run", file), "utf8")))
+    .filter((pid) => pid > 1)
+    // Workers outlive a server that is killed.
+    .flatMap((pid) => [
+      pid,
+      ...spawnSync("pgrep", ["-P", `${pid}`], { encoding: "utf8" })
+        .stdout.split("\n")
+        .map(Number),
+    ])
     .filter((pid) => pid > 1);
   for (const pid of pids) signal(pid, "SIGKILL");
   for (let tries = 0; tries < 100 && pids.some((pid) => signal(pid, 0)); tries += 1) await setTimeout(50);

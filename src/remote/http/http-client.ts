@@ -183,8 +183,11 @@ class Exchange {
       const isFree = client.write(next.value, () => body.onBytes?.(count));
       if (isFree) continue;
       await new Promise<void>((resolve) => {
-        client.once("drain", resolve);
-        client.once("close", resolve);
+        const goOn = (): void => {
+          client.off("drain", goOn).off("close", goOn);
+          resolve();
+        };
+        client.once("drain", goOn).once("close", goOn);
       });
       if (client.destroyed) return;
     }

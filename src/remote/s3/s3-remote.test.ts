@@ -170,6 +170,20 @@ for (const action of busy) {
   });
 }
 
+testFaulty("s3: a long upload waits for the line without piling up listeners", async (server) => {
+  const warnings: Error[] = [];
+  const warn = (warning: Error): void => void warnings.push(warning);
+  process.on("warning", warn);
+  try {
+    await using remote = openS3(url, server.env);
+    await remote.put("packs/a", new Uint8Array(30_000_000));
+    await setImmediate();
+    assert.deepEqual(warnings, []);
+  } finally {
+    process.off("warning", warn);
+  }
+});
+
 testFaulty("s3: a server that does not answer is offline, and stopping does not wait for it", async (server) => {
   server.fault = () => ({ kind: "silence" });
   await using remote = openS3(url, server.env, { silenceMsMax: 50 });
