@@ -5,10 +5,18 @@
 import { join } from "node:path";
 import { toHex, toText } from "../base/bytes.ts";
 import type { Disk } from "../base/disk.ts";
-import { errnoOf, ioError } from "../base/errors.ts";
+import { errnoOf, ioError, OuroError } from "../base/errors.ts";
 import { flock } from "../base/posix-space.ts";
 import { discardFolder, listNames } from "./disk-folders.ts";
 import { boxFolder } from "./layout.ts";
+
+/** So often one may be taken for a dead process's, in the moment before it is locked. */
+const triesMax = 10;
+
+interface Maker {
+  readonly disk: Disk;
+  readonly random: (length: number) => Uint8Array;
+}
 
 export class TemporaryFolder implements Disposable {
   readonly path: string;
@@ -16,20 +24,12 @@ export class TemporaryFolder implements Disposable {
   readonly #fd: number;
 
   /** @throws OuroError "permission", "no-space" and their like. */
-  constructor(
-    parent: string,
-    { disk, random }: { readonly disk: Disk; readonly random: (length: number) => Uint8Array },
-  ) {
+  constructor(parent: string, { disk, random }: Maker) {
     removeDead(disk, parent);
-    this.path = join(parent, `${boxFolder}.${toHex(random(8))}.tmp`);
     this.#disk = disk;
-    try {
-      disk.makeDirectory(this.path, 0o700);
-      this.#fd = disk.open(this.path, "read");
-      flock(this.#fd, "exclusive");
-    } catch (thrown) {
-      throw ioError(`Cannot make ${this.path}`, thrown, this.path);
-    }
+    const { path, fd } = makeLocked(parent, { disk, random });
+    this.path = path;
+    this.#fd = fd;
   }
 
   /** Removes it with all that is in it, unless it has got another name. */
@@ -37,6 +37,37 @@ export class TemporaryFolder implements Disposable {
     discardFolder(this.#disk, this.path);
     this.#disk.close(this.#fd);
   }
+}
+
+function makeLocked(parent: string, { disk, random }: Maker): { readonly path: string; readonly fd: number } {
+  for (let tries = 1; tries <= triesMax; tries += 1) {
+    const path = join(parent, `${boxFolder}.${toHex(random(8))}.tmp`);
+    try {
+      disk.makeDirectory(path, 0o700);
+      const fd = lockDirectory(disk, path);
+      if (fd !== undefined) return { path, fd };
+    } catch (thrown) {
+      discardFolder(disk, path);
+      throw ioError(`Cannot make ${path}`, thrown, path);
+    }
+  }
+  throw new OuroError("locked", `Cannot make a folder in ${parent}: others remove it each time`, {
+    subject: parent,
+    hint: "Run the command again.",
+  });
+}
+
+/** Its descriptor; undefined when another has it, or has removed it meanwhile. @throws Node's own errors. */
+function lockDirectory(disk: Disk, path: string): number | undefined {
+  const fd = openDirectory(disk, path);
+  if (fd === undefined) return undefined;
+  let isOurs = false;
+  try {
+    isOurs = flock(fd, "exclusive") && disk.stat(path) !== undefined;
+  } finally {
+    if (!isOurs) disk.close(fd);
+  }
+  return isOurs ? fd : undefined;
 }
 
 function removeDead(disk: Disk, parent: string): void {
@@ -55,12 +86,22 @@ function removeDead(disk: Disk, parent: string): void {
   }
 }
 
-/** A directory's descriptor; undefined for anything else, and for what is gone. */
-function openQuietly(disk: Disk, path: string): number | undefined {
+/** A directory's descriptor; undefined for anything else, and for what is gone. @throws Node's own errors. */
+function openDirectory(disk: Disk, path: string): number | undefined {
   try {
     return disk.stat(path)?.kind === "directory" ? disk.open(path, "read") : undefined;
   } catch (thrown) {
-    if (errnoOf(thrown) === undefined) throw thrown;
+    if (errnoOf(thrown) !== "ENOENT") throw thrown;
+    return undefined;
+  }
+}
+
+/** As `openDirectory`; undefined for what cannot be opened, too. */
+function openQuietly(disk: Disk, path: string): number | undefined {
+  try {
+    return openDirectory(disk, path);
+  } catch (thrown) {
+    ioError(`Cannot open ${path}`, thrown, path);
     return undefined;
   }
 }
