@@ -73,6 +73,8 @@ export async function cloneBox(
     others: findOthers,
     isGuarded: false,
   });
+  // The last run may have ended it, but for the file of its head.
+  if (moved === undefined) keepOwnHead(box);
   const head = moved ?? box.head()?.commit;
   return { partial: isPartial || fetched.partial || isHeldBack, ...(head === undefined ? {} : { head }) };
 }
