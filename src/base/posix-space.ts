@@ -58,12 +58,21 @@ export function syncFileSystem(fd: number): void {
 }
 
 /**
- * As `syncFileSystem`, but on a thread of the pool: resolves when it is done, however it ends. For having a disk begin early; nothing is to
- * be taken for durable by it.
+ * As `syncFileSystem`, but on a thread of the pool; the descriptor must stay open until it is done. Its failure must not be passed over: the
+ * next sync of this descriptor is not told of it again.
  */
 export function startSyncFileSystem(fd: number): Promise<void> {
   const { syncfs } = library().call;
-  return new Promise((resolve) => (syncfs as unknown as AsyncCall).async(fd, () => resolve()));
+  return new Promise((resolve, reject) => {
+    (syncfs as unknown as AsyncCall).async(fd, (_, result) => {
+      try {
+        check(result, "syncfs");
+        resolve();
+      } catch (thrown) {
+        reject(thrown);
+      }
+    });
+  });
 }
 
 /** Every function of koffi's can be called so. */

@@ -48,6 +48,7 @@ import {
   setTime,
   setTimeAt,
   setXattr,
+  startSyncFileSystem,
   statWord,
   syncFileSystem,
   unlinkAt,
@@ -242,6 +243,12 @@ test("bytes are copied within the kernel, and a file system is synced and named"
   assert(fileSystemType(to) > 0);
   closeSync(from);
   closeSync(to);
+});
+
+test("a sync on another thread says how it ended", async () => {
+  using folder = new Folder();
+  await startSyncFileSystem(folder.fd);
+  await assert.rejects(startSyncFileSystem(1_000_000), { code: "EBADF", syscall: "syncfs" });
 });
 
 test("a listing gives every name once, whatever its bytes, with its stat", () => {

@@ -32,6 +32,7 @@ import { type CheckoutPlace, type FileJob, type JobGroup, setsRootsXattrs, tempo
 import { LinkGroups } from "./checkout-links.ts";
 import type { CheckoutPool } from "./checkout-pool.ts";
 import { separateDisplaced } from "./displaced.ts";
+import { EarlySync } from "./early-sync.ts";
 import { FinishingDirectories } from "./finishing.ts";
 import { FolderPaths } from "./folder-paths.ts";
 import type { HeldMove } from "./held.ts";
@@ -71,8 +72,6 @@ const batchBytes = 4 * 1024 * 1024;
 const batchFiles = 256;
 /** What is not set of a file that is there. */
 const rewriting = ["content", "node", "target", "device", "xattrs", "links"] as const;
-/** After so many bytes the disk is told to begin: at the end there is then less to wait for. */
-const syncBytes = 192 * 1024 * 1024;
 /** Of encoded tree nodes, where each is read once. */
 const onceCacheBytes = 64 * 1024;
 
@@ -103,8 +102,7 @@ class Checkout {
   #groupedFiles = 0;
   readonly #inFlight = new Set<Promise<void>>();
   #failure: unknown;
-  #unsynced = 0;
-  #sync: Promise<void> | undefined;
+  readonly #sync: EarlySync;
   #written = 0;
   #removed = 0;
   #isPartial = false;
@@ -117,6 +115,7 @@ class Checkout {
     this.#toRoot = reader.root(to);
     this.#fromRoot = from === undefined ? undefined : reader.root(from);
     this.#paths = new FolderPaths(place.writer, place.root);
+    this.#sync = new EarlySync(place.writer, place.root);
     this.#entries = new EntryMaker(place, reader.source);
     this.#seen = new Observations(reader, this.#toRoot, { setsOwner: setsRootsXattrs(place) });
     this.#isOver = from === undefined && place.moving !== undefined;
@@ -129,10 +128,9 @@ class Checkout {
       else await this.#makeDifferences();
       await this.#flush();
       await this.#settle(0);
-      await this.#sync;
       this.#makeLinks();
       this.#finishDirectories();
-      this.#place.writer.sync(this.#place.root);
+      await this.#sync.end();
       return {
         written: this.#written,
         removed: this.#removed,
@@ -144,7 +142,7 @@ class Checkout {
         rootStat: this.#place.writer.stat(this.#place.root),
       };
     } catch (thrown) {
-      await Promise.allSettled([...this.#inFlight, this.#sync]);
+      await Promise.allSettled([...this.#inFlight, this.#sync.settle()]);
       throw ioError("Cannot write the folder", thrown);
     } finally {
       this.#paths.close();
@@ -346,18 +344,9 @@ class Checkout {
       }
       this.#seen.noteRow(directory, result.row, result.hasOtherOwners);
       this.#written += result.written;
-      this.#unsynced += result.bytes;
+      this.#sync.add(result.bytes);
       this.#options.onFiles?.(entries.length, result.bytes);
     }
-    if (this.#unsynced >= syncBytes) this.#startSync();
-  }
-
-  #startSync(): void {
-    if (this.#sync !== undefined) return;
-    this.#unsynced = 0;
-    this.#sync = this.#place.writer.startSync(this.#place.root).finally(() => {
-      this.#sync = undefined;
-    });
   }
 
   #makeLinks(): void {

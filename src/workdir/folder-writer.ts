@@ -83,7 +83,7 @@ export interface FolderWriter {
   setTimeOf(directory: number, name: Uint8Array, mtimeNs: bigint): void;
   /** Makes all that was written on the folder's file system durable. */
   sync(root: number): void;
-  /** Has the disk begin with what was written so far; resolves when it is done. */
+  /** Has the disk begin with what was written so far; resolves when it is done, and is rejected when something could not be written. */
   startSync(root: number): Promise<void>;
 }
 
