@@ -1,4 +1,5 @@
 /** How much dearer than a plain copy of the bytes are push and pull, and what does a pull cost that finds nothing? */
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { sourceTree } from "./support/dataset.ts";
 import { compare, limit, memoryGoal } from "./support/goals.ts";
@@ -12,7 +13,7 @@ const idlePulls = 7;
 export const question: Question = {
   title: "Push and pull over a directory",
   about:
-    "The fresh box of a source tree is pushed to an empty directory on another filesystem, and cloned bare from there to a third (all bytes, no folder). Beside each, the same files by `cp -a` and `sync -f`, right afterwards. Then `pull` in a clone that has everything; it is run several times in each run.",
+    "The fresh box of a source tree is pushed to an empty directory on another filesystem (which makes the remote, with a key derived from the passphrase), pulled by a bare clone that had one file before, and cloned bare to another filesystem (all bytes, no folder; with the key derived again). Beside each, the same files by `cp -a` and `sync -f`, right afterwards. Then `pull` in a clone that has everything; it is run several times in each run.",
   tools: ["ours", "ours-plain"],
   runs: 3,
   async prepare(bench) {
@@ -31,7 +32,18 @@ export const question: Question = {
     };
     await using place = await bench.openPlace(tool);
     const command = (...args: string[]) => withEnvironment(tool, place, ours(place.tree, ...args));
-    await run(command("commit", "-q", "-m", "first"));
+    // A clone that has the box, and nearly nothing of what is in it.
+    await using earlyGround = await bench.makeGround();
+    await using pullGround = await bench.makeGround();
+    const [early, puller] = [join(earlyGround.path, "remote"), join(pullGround.path, "clone")];
+    writeFileSync(join(place.tree, "start"), "start\n");
+    await run(command("add", "-q", "start"));
+    await run(command("commit", "-q", "-m", "start"));
+    await run(command("remote", "add", "early", early));
+    await run(command("push", "-q", "early"));
+    await run(withEnvironment(tool, place, ours(place.home, "clone", "-q", "--bare", early, puller)));
+
+    await run(command("commit", "-q", "-a", "-m", "first"));
     await using remoteGround = await bench.makeGround();
     const remote = join(remoteGround.path, "remote");
     await run(command("remote", "add", "origin", remote));
@@ -39,13 +51,18 @@ export const question: Question = {
     await bench.step("push", tool, ours(place.tree, "push", "-q"), { place, flushed: remoteGround });
     await copyAndSync("push", join(place.tree, ".ourobox/packs"));
 
+    await run(command("push", "-q", "early"));
+    await earlyGround.flush();
+    await bench.step("pull of everything", tool, ours(puller, "pull", "-q"), { place, flushed: pullGround });
+    await copyAndSync("pull of everything", early);
+
     await using cloneGround = await bench.makeGround();
     const clone = join(cloneGround.path, "clone");
-    await bench.step("pull of everything", tool, ours(place.home, "clone", "-q", "--bare", remote, clone), {
+    await bench.step("clone of everything", tool, ours(place.home, "clone", "-q", "--bare", remote, clone), {
       place,
       flushed: cloneGround,
     });
-    await copyAndSync("pull of everything", remote);
+    await copyAndSync("clone of everything", remote);
     for (let index = 0; index < idlePulls; index += 1) {
       await bench.step("pull that finds nothing", tool, ours(clone, "pull", "-q"), { place, flushed: null });
     }

@@ -123,15 +123,18 @@ export class IndexDatabase implements Disposable {
 
   /**
    * Opens the index; a new and empty one is made unless `readOnly`.
+   * @param options.cacheKib How much of it is kept in memory: as much as is written at once saves writing pages several times.
    * @throws OuroError "corrupt" when it is damaged or of another version, "locked", "no-space", "permission", "io".
    */
-  static open(path: string, options: { readonly readOnly?: boolean } = {}): IndexDatabase {
-    const readOnly = options.readOnly === true;
+  static open(
+    path: string,
+    { readOnly = false, cacheKib }: { readonly readOnly?: boolean; readonly cacheKib?: number } = {},
+  ): IndexDatabase {
     let database: DatabaseSync | undefined;
     try {
       const options = { timeout: busyTimeoutMs };
       database = readOnly ? openReadOnly(path, options) : new DatabaseSync(path, options);
-      database.exec(`PRAGMA cache_size = -${readOnly ? readCacheKib : writeCacheKib}`);
+      database.exec(`PRAGMA cache_size = -${cacheKib ?? (readOnly ? readCacheKib : writeCacheKib)}`);
       if (!readOnly) {
         database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000");
       }
