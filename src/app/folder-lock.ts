@@ -2,7 +2,7 @@
  * Who is at work on the folder: a lock of the kernel on `.ourobox/moving`, so that it ends with its process however that ends.
  *
  * What writes the folder's files (a pull, a restore, the end of a clone) holds it alone; commits hold it shared. So none takes what another
- * has half done for the work of a person.
+ * has half done for the work of a person. Why it cannot be shorter: doc/decisions/0004-folder.md.
  */
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -12,6 +12,8 @@ import type { OpenBox } from "./open-box.ts";
 
 const triesMax = 200;
 const pauseMs = 50;
+/** After so many, somebody may wonder why nothing happens. */
+const triesUntold = 20;
 
 export function movingFolder({ layout }: OpenBox): string {
   return join(layout.box, "moving");
@@ -29,6 +31,7 @@ export async function lockFolder(box: OpenBox, kind: "alone" | "shared"): Promis
   try {
     for (let tries = 1; !flock(fd, kind === "alone" ? "exclusive" : "shared"); tries += 1) {
       if (tries === triesMax) throw locked();
+      if (tries === triesUntold) box.context.notice("Waiting for another command that is at work on this folder.");
       await delay(pauseMs, undefined, { signal }).catch(() => signal?.throwIfAborted());
     }
   } catch (thrown) {
