@@ -1,10 +1,13 @@
 /**
  * Where batches of files are taken in: in this thread, all of it through the given disk, or in a worker thread.
  */
+import { setImmediate } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { OuroError } from "../base/errors.ts";
+import { startWriteBack } from "../base/posix-space.ts";
 import { workerEntry } from "../base/worker-entry.ts";
 import { getHasher } from "../format/mod.ts";
+import { BackgroundPublisher } from "./background-publisher.ts";
 import type { ClaimTable } from "./claim-table.ts";
 import { ContentWriter } from "./content-writer.ts";
 import type { IndexDatabase } from "./index-database.ts";
@@ -36,14 +39,24 @@ export interface LaneOptions {
   readonly onBytes: (count: number) => void;
 }
 
-/** In this thread. `run` has done everything when it returns. */
+/** Beside workers this thread looks up after so many bytes: for messages, signals, the next part of the walk. */
+const turnBytes = 4 * 1024 * 1024;
+
+/** In this thread. Where there are no workers, `run` has done everything when it returns. */
 export class LocalLane implements IngestLane {
   readonly outstanding = 0;
   readonly #core: IngestCore;
   readonly #writer: ContentWriter | undefined;
+  /** Beside workers: a disk is not waited for. */
+  readonly #publisher: BackgroundPublisher | undefined;
+  #turnBytes = 0;
+  #isRunning = false;
+  #last: Promise<unknown> | undefined;
 
-  constructor({ store, paths, index, claims, hashOnly, control, onBytes }: LaneOptions) {
+  /** @param hasWorkers Whether others work meanwhile, so that this thread is to do no more than its share. */
+  constructor({ store, paths, index, claims, hashOnly, control, onBytes }: LaneOptions, hasWorkers: boolean) {
     const word = new Int32Array(control);
+    this.#publisher = hasWorkers && !hashOnly ? new BackgroundPublisher(paths, index) : undefined;
     this.#writer = hashOnly
       ? undefined
       : new ContentWriter({
@@ -51,34 +64,61 @@ export class LocalLane implements IngestLane {
           paths,
           index,
           claims,
-          publish(pack) {
+          publish: (pack) => {
+            if (this.#publisher !== undefined) return this.#publisher.publish(pack);
             publishPacks(store.disk, paths, [pack]);
             index.transaction(() => index.addPack(pack));
           },
+          ...(hasWorkers ? { onBlock: startWriteBack } : {}),
         });
     this.#core = new IngestCore({
       hasher: getHasher(store.secrets.hash),
       chunk: store.chunk,
       ...(this.#writer === undefined ? {} : { writer: this.#writer }),
-      onBytes,
+      onBytes: (count) => {
+        if (hasWorkers) this.#turnBytes += count;
+        onBytes(count);
+      },
       checkAborted: () => checkControl(word),
     });
   }
 
-  async run(batch: FileBatch): Promise<BatchResult> {
-    const work = this.#core.process(batch);
-    for (;;) {
-      const step = work.next();
-      if (step.done === true) return step.value;
+  run(batch: FileBatch): Promise<BatchResult> {
+    // One after another: they share a buffer.
+    const before = this.#isRunning ? this.#last?.catch(() => undefined) : undefined;
+    const result = before === undefined ? this.#run(batch) : before.then(() => this.#run(batch));
+    this.#last = result;
+    return result;
+  }
+
+  async #run(batch: FileBatch): Promise<BatchResult> {
+    this.#isRunning = true;
+    try {
+      const work = this.#core.process(batch);
+      for (;;) {
+        const step = work.next();
+        if (step.done === true) return step.value;
+        const room = this.#publisher?.room();
+        if (room !== undefined) await room;
+        if (this.#turnBytes < turnBytes) continue;
+        this.#turnBytes = 0;
+        await setImmediate();
+      }
+    } finally {
+      this.#isRunning = false;
     }
   }
 
   async finish(): Promise<void> {
     this.#writer?.finish();
+    await this.#publisher?.done();
   }
 
   async abort(): Promise<void> {
+    // It is told to stop, and would begin another pack otherwise.
+    await this.#last?.catch(() => undefined);
     this.#writer?.abort();
+    await this.#publisher?.done().catch(() => undefined);
   }
 }
 

@@ -114,6 +114,40 @@ test("a large file goes through in pieces, and an edit in it stores little", asy
   assert(added < 1_000_000, `${added} bytes`);
 });
 
+/** Goal: this thread and a worker share the work, in pieces, and nothing is mixed up. Method: files larger than a piece, beside small ones. */
+testSeeds("large files that several threads take in at once come back whole", 1, async (prng) => {
+  using box = new TestBox({ suite: "plain", chunk: { min: 16_384, avg: 65_536, max: 262_144 } });
+  const store = box.open();
+  const contents = Array.from({ length: 8 }, (_, index) => {
+    const bytes = Buffer.alloc(index % 2 === 0 ? 9_000_000 + index : 3000, prng.bytes(1 + prng.int(40_000, 90_000)));
+    bytes.writeUInt32LE(index, prng.int(0, 2000));
+    return bytes;
+  });
+  const files = contents.map((bytes, index) => box.file(`f${index}`, bytes));
+  await using ingest = store.openIngest({ workers: 2 });
+  const results = (await Promise.all(files.map((file) => ingest.ingest([file])))).flat();
+  await ingest.finish();
+  for (const [index, bytes] of contents.entries()) assert(bytes.equals(readBack(store, results[index])));
+  assert.deepEqual(readdirSync(store.temporaryFolder), []);
+});
+
+test("an abort in the middle of large files leaves nothing behind", async () => {
+  using box = new TestBox();
+  const store = box.open();
+  const files = Array.from({ length: 6 }, (_, index) =>
+    box.file(`f${index}`, Buffer.alloc(12_000_000, `${index} file`)),
+  );
+  const controller = new AbortController();
+  await using ingest = store.openIngest({
+    workers: 2,
+    signal: controller.signal,
+    onBytes: () => controller.abort(),
+  });
+  await assert.rejects(Promise.all(files.map((file) => ingest.ingest([file]))), (error) => isKind(error, "aborted"));
+  await ingest.abort();
+  assert.deepEqual(readdirSync(store.temporaryFolder), []);
+});
+
 test("holes stay holes", async () => {
   using box = new TestBox();
   const store = box.open();

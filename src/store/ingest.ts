@@ -1,11 +1,13 @@
 /**
  * Taking in many files at once: batches go to worker threads, two of them waiting at each, and results come back as the
- * batches are done. A few small files are taken in by this thread: starting another would take longer.
+ * batches are done. While these have enough to do this thread takes in files, too: one worker less, which would compile and collect garbage by
+ * itself. A few small files are its alone: starting another thread would take longer.
  *
  * Content packs are published as they fill, so an interrupted run has not been in vain; nothing refers to them until the
  * caller's commit does.
  */
 import { availableParallelism } from "node:os";
+import { setImmediate } from "node:timers";
 import { OuroError } from "../base/errors.ts";
 import { ClaimTable } from "./claim-table.ts";
 import type { IndexDatabase } from "./index-database.ts";
@@ -35,7 +37,7 @@ export function defaultWorkers(): number {
 }
 
 export interface IngestOptions {
-  /** At most so many threads; 0: everything in this thread and through the store's disk. */
+  /** At most so many threads, this one among them when there are several; 0: everything in this thread and through the store's disk. */
   readonly workers: number;
   /** Reads, cuts and hashes, and stores nothing. */
   readonly hashOnly?: boolean;
@@ -66,6 +68,7 @@ export class Ingest implements AsyncDisposable {
   #waitingForRoom: (() => void)[] = [];
   #localFilesLeft = localFiles;
   #localBytesLeft = localBytes;
+  #isHelping = false;
   #ended = false;
   readonly #removeListener: () => void;
 
@@ -136,20 +139,40 @@ export class Ingest implements AsyncDisposable {
   }
 
   #localLane(): LocalLane {
-    this.#local ??= new LocalLane(this.#laneOptions);
+    this.#local ??= new LocalLane(this.#laneOptions, this.#workers > 0);
     return this.#local;
   }
 
   #dispatch(): void {
     while (this.#queue.length > 0) {
       const lane = this.#findLane();
-      if (lane === undefined) return;
+      if (lane === undefined) {
+        this.#help();
+        return;
+      }
       const task = this.#queue.shift();
       task?.resolve(lane.run(task.batch));
     }
     const waiting = this.#waitingForRoom;
     this.#waitingForRoom = [];
     for (const resolve of waiting) resolve();
+  }
+
+  /** Takes in a batch in this thread, when what the workers have sent is looked at and they still have enough to do. */
+  #help(): void {
+    if (this.#isHelping || this.#workers < 2) return;
+    this.#isHelping = true;
+    setImmediate(() => {
+      const task = this.#findLane() === undefined && !this.#ended ? this.#queue.shift() : undefined;
+      const end = (): void => {
+        this.#isHelping = false;
+        this.#dispatch();
+      };
+      if (task === undefined) return end();
+      const result = this.#localLane().run(task.batch);
+      task.resolve(result);
+      result.then(end, end);
+    });
   }
 
   /** The worker with the least to do, a new one if all are busy, or undefined when there is enough to do. */
@@ -159,7 +182,7 @@ export class Ingest implements AsyncDisposable {
       undefined,
     );
     if (least?.outstanding === 0) return least;
-    if (this.#lanes.length < this.#workers) {
+    if (this.#lanes.length < Math.max(1, this.#workers - 1)) {
       const lane = new WorkerLane(this.#laneOptions);
       this.#lanes.push(lane);
       return lane;

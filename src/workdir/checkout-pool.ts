@@ -29,6 +29,9 @@ export type CheckoutReply =
 
 const outstandingMax = 2;
 
+/** This thread writes no more at a time: it is to see that the user wants an end. */
+const ownBytesMax = 16 * 1024 * 1024;
+
 /** What a worker makes is garbage soon; a small young generation has what is outside of the heap collected early. */
 const youngMb = 2;
 
@@ -62,7 +65,8 @@ export function workerPool(count: number, data: CheckoutWorkerData): CheckoutPoo
     async write(groups) {
       if (idlest().outstanding >= outstandingMax) await setImmediate();
       const worker = idlest();
-      if (worker.outstanding < outstandingMax || count === 1) return worker.write(groups);
+      if (worker.outstanding < outstandingMax || count === 1 || bytesOf(groups) > ownBytesMax)
+        return worker.write(groups);
       return groups.map((group) => writeGroup(place, store, group));
     },
     [Symbol.asyncDispose]: async () => {
@@ -70,6 +74,10 @@ export function workerPool(count: number, data: CheckoutWorkerData): CheckoutPoo
       await Promise.all(workers.map((worker) => worker.end()));
     },
   };
+}
+
+function bytesOf(groups: readonly JobGroup[]): number {
+  return groups.flatMap(({ files }) => files).reduce((sum, { content }) => sum + content.size, 0);
 }
 
 /** A store for content that is used in the order in which it lies. */
