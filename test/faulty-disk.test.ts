@@ -19,8 +19,8 @@ class Place implements Disposable {
     mkdirSync(this.graveyard);
   }
 
-  disk(fault?: Fault): FaultyDisk {
-    return new FaultyDisk(nodeDisk, { graveyard: this.graveyard, ...(fault === undefined ? {} : { fault }) });
+  disk(options: { readonly fault?: Fault; readonly keepsOrder?: boolean } = {}): FaultyDisk {
+    return new FaultyDisk(nodeDisk, { graveyard: this.graveyard, ...options });
   }
 
   [Symbol.dispose](): void {
@@ -73,7 +73,7 @@ testSeeds("a power loss at any operation leaves the old or the new file of a car
     const path = join(place.path, "file");
     const first = place.disk();
     replace(first, path, "old");
-    const disk = place.disk({ at, kind: "crash" });
+    const disk = place.disk({ fault: { at, kind: "crash" }, keepsOrder: prng.chance(0.5) });
     let hasEnded = true;
     try {
       replace(disk, path, "new");
@@ -101,16 +101,56 @@ test("directories and everything in them go with the change that made them", () 
   }
 });
 
+/** What may be there after a power loss, over many of them. */
+function namesAfter(
+  keepsOrder: boolean,
+  work: (disk: FaultyDisk, path: (name: string) => string) => void,
+): Set<string> {
+  const seen = new Set<string>();
+  for (let seed = 1; seed <= 300; seed += 1) {
+    using place = new Place();
+    const disk = place.disk({ keepsOrder });
+    work(disk, (name) => join(place.path, name));
+    disk.losePower(new Prng(seed));
+    seen.add(readdirSync(place.path, { recursive: true }).sort().join());
+  }
+  return seen;
+}
+
+test("changes in one directory are lost from some moment on, or, without an order, each for itself", () => {
+  const make = (disk: FaultyDisk, path: (name: string) => string): void => {
+    for (const name of ["a", "b"]) disk.close(disk.open(path(name), "create-new"));
+  };
+  assert.deepEqual(namesAfter(true, make), new Set(["", "a", "a,b"]));
+  assert.deepEqual(namesAfter(false, make), new Set(["", "a", "b", "a,b"]));
+});
+
+test("without an order, what a name rests on is there as long as it is, and what a sync made durable stays", () => {
+  const work = (disk: FaultyDisk, path: (name: string) => string): void => {
+    disk.makeDirectory(path("d"));
+    disk.close(disk.open(path("d/a"), "create-new"));
+    disk.close(disk.open(path("x"), "create-new"));
+    disk.syncDirectory(path("d"));
+    disk.rename(path("x"), path("y"));
+    disk.link(path("d/a"), path("b"));
+    disk.unlink(path("d/a"));
+  };
+  assert.deepEqual(
+    namesAfter(false, work),
+    new Set(["b,d", "b,d,d/a", "b,d,x", "b,d,y", "b,d,d/a,x", "b,d,d/a,y", "d,d/a", "d,d/a,x", "d,d/a,y"]),
+  );
+});
+
 test("after a failure the disk goes on, after a crash it does not", () => {
   using place = new Place();
-  const disk = place.disk({ at: 2, kind: "ENOSPC" });
+  const disk = place.disk({ fault: { at: 2, kind: "ENOSPC" } });
   const path = join(place.path, "file");
   const fd = disk.open(path, "create-new");
   assert.throws(() => disk.write(fd, utf8("0123456789"), 0), { code: "ENOSPC" });
   assert.equal(readFileSync(path, "utf8"), "01234");
   disk.write(fd, utf8("0123456789"), 0);
   disk.close(fd);
-  const ended = place.disk({ at: 1, kind: "crash" });
+  const ended = place.disk({ fault: { at: 1, kind: "crash" } });
   assert.throws(() => ended.stat(path), Crash);
   assert.throws(() => ended.list(place.path), Crash);
 });

@@ -3,13 +3,15 @@
  *
  * It works on the real disk and remembers how to undo. The model is a strict journaling file system: of the changes to names that no sync
  * of a directory has made durable, those in one directory (and in directories connected by renames) are kept up to some moment and
- * undone after it, each such group for itself; the bytes of a file since its last sync are kept, lost, or replaced by zeros, whatever
- * became of its names. For small test files: contents are held in memory.
+ * undone after it, each such group for itself; or, where `keepsOrder` is false, any of them are undone, whatever was done later (see
+ * lost-changes.ts). The bytes of a file since its last sync are kept, lost, or replaced by zeros, whatever became of its names. For
+ * small test files: contents are held in memory.
  */
 import { dirname, join } from "node:path";
 import type { Disk, DiskPath, DiskStat, OpenMode } from "../../src/base/disk.ts";
 import { errnoOf } from "../../src/base/errors.ts";
 import type { Prng } from "../../src/base/prng.ts";
+import { type PathChange, pickLost, withNeeded } from "./lost-changes.ts";
 
 /** Thrown by the operation at which the machine stops, and by all after it. No failed system call: nothing may catch it. */
 export class Crash extends Error {
@@ -34,7 +36,7 @@ interface OpenFile {
   isDirty: boolean;
 }
 
-interface NameChange {
+interface NameChange extends PathChange {
   /** Syncing any of these makes it durable. */
   readonly durableBy: readonly string[];
   /** Directories whose changes are ordered with this one. */
@@ -59,6 +61,7 @@ export class FaultyDisk implements Disk {
   readonly #fault: Fault | undefined;
   /** Where what was removed is kept, for undoing it. */
   readonly #graveyard: string;
+  readonly #keepsOrder: boolean;
   #graves = 0;
   #count = 0;
   #hasCrashed = false;
@@ -68,8 +71,12 @@ export class FaultyDisk implements Disk {
   #names: NameChange[] = [];
 
   /** @param options.graveyard An empty folder on the same file system, not part of what is tested. */
-  constructor(inner: Disk, options: { readonly graveyard: string; readonly fault?: Fault }) {
+  constructor(
+    inner: Disk,
+    options: { readonly graveyard: string; readonly fault?: Fault; readonly keepsOrder?: boolean },
+  ) {
     this.#inner = inner;
+    this.#keepsOrder = options.keepsOrder ?? true;
     this.#graveyard = options.graveyard;
     this.#fault = options.fault;
   }
@@ -137,7 +144,7 @@ export class FaultyDisk implements Disk {
     this.#inodes.set(fd, inode);
     if (mode === "read" || kind !== "file") return fd;
     this.#track(path, inode, { isNew: before === undefined });
-    if (before === undefined) this.#change([parentOf(path)], [], () => this.#inner.unlink(path));
+    if (before === undefined) this.#change([path], () => this.#inner.unlink(path));
     return fd;
   }
 
@@ -194,13 +201,12 @@ export class FaultyDisk implements Disk {
     this.#step("syncDirectory");
     this.#inner.syncDirectory(path);
     const directory = pathKey(path);
-    const groups = this.#groups();
-    for (const group of groups) {
-      const last = group.findLastIndex(({ durableBy }) => durableBy.includes(directory));
-      // What is durable rests on what came before it.
-      const durable = new Set(group.slice(0, last + 1));
-      this.#names = this.#names.filter((change) => !durable.has(change));
-    }
+    const isSynced = ({ durableBy }: NameChange): boolean => durableBy.includes(directory);
+    // What is durable rests on what came before it.
+    const durable = this.#keepsOrder
+      ? new Set(this.#groups().flatMap((group) => group.slice(0, group.findLastIndex(isSynced) + 1)))
+      : withNeeded(this.#names, this.#names.filter(isSynced));
+    this.#names = this.#names.filter((change) => !durable.has(change));
   }
 
   rename(from: DiskPath, to: DiskPath): void {
@@ -208,7 +214,7 @@ export class FaultyDisk implements Disk {
     const replaced = this.#inner.stat(to);
     const grave = replaced?.kind === "file" ? this.#bury(to) : undefined;
     this.#inner.rename(from, to);
-    this.#change([parentOf(from), parentOf(to)], [], () => {
+    this.#change([from, to], () => {
       this.#inner.rename(to, from);
       if (grave !== undefined) this.#inner.rename(grave, to);
       if (replaced?.kind === "directory") this.#inner.makeDirectory(to, replaced.mode);
@@ -218,14 +224,14 @@ export class FaultyDisk implements Disk {
   link(from: DiskPath, to: DiskPath): void {
     this.#step("link");
     this.#inner.link(from, to);
-    this.#change([parentOf(to)], [parentOf(from)], () => this.#inner.unlink(to));
+    this.#change([to], () => this.#inner.unlink(to), { from });
   }
 
   unlink(path: DiskPath): void {
     this.#step("unlink");
     const grave = this.#inner.stat(path)?.kind === "file" ? this.#bury(path) : undefined;
     this.#inner.unlink(path);
-    this.#change([parentOf(path)], [], () => {
+    this.#change([path], () => {
       if (grave !== undefined) this.#inner.rename(grave, path);
     });
   }
@@ -233,21 +239,22 @@ export class FaultyDisk implements Disk {
   makeDirectory(path: DiskPath, permissions?: number): void {
     this.#step("makeDirectory");
     this.#inner.makeDirectory(path, permissions);
-    this.#change([parentOf(path)], [pathKey(path)], () => {
+    const undo = (): void => {
       try {
         this.#inner.removeDirectory(path);
       } catch (thrown) {
         // Something else than this disk has put something into it, and made it durable so.
         if (errnoOf(thrown) !== "ENOTEMPTY") throw thrown;
       }
-    });
+    };
+    this.#change([path], undo, { directory: path });
   }
 
   removeDirectory(path: DiskPath): void {
     this.#step("removeDirectory");
     const mode = this.#inner.stat(path)?.mode ?? 0o700;
     this.#inner.removeDirectory(path);
-    this.#change([parentOf(path)], [pathKey(path)], () => this.#inner.makeDirectory(path, mode));
+    this.#change([path], () => this.#inner.makeDirectory(path, mode), { directory: path });
   }
 
   list(path: DiskPath): Uint8Array[] {
@@ -265,8 +272,24 @@ export class FaultyDisk implements Disk {
     return this.#inner.statFile(fd);
   }
 
-  #change(durableBy: readonly string[], others: readonly string[], undo: () => void): void {
-    this.#names.push({ durableBy, touches: [...durableBy, ...others], undo });
+  /** @param others What else the change rests on: a file that gets a second name, a directory that comes or goes. */
+  #change(
+    changed: readonly DiskPath[],
+    undo: () => void,
+    others: { readonly from?: DiskPath; readonly directory?: DiskPath } = {},
+  ): void {
+    const { from, directory } = others;
+    const durableBy = changed.map(parentOf);
+    this.#names.push({
+      durableBy,
+      touches: [
+        ...durableBy,
+        ...(from === undefined ? [] : [parentOf(from)]),
+        ...(directory === undefined ? [] : [pathKey(directory)]),
+      ],
+      paths: [...changed, ...(from === undefined ? [] : [from])].map(pathKey),
+      undo,
+    });
   }
 
   /** A second name for a file that is about to lose its own. */
@@ -301,9 +324,10 @@ export class FaultyDisk implements Disk {
       if (file.isDirty) this.#loseBytes(file, prng);
       this.#inner.close(file.fd);
     }
-    const lost = this.#groups().flatMap((group) => group.slice(prng.int(0, group.length)));
-    const undone = new Set(lost);
-    for (const change of this.#names.toReversed()) if (undone.has(change)) change.undo();
+    if (this.#keepsOrder) {
+      const lost = new Set(this.#groups().flatMap((group) => group.slice(prng.int(0, group.length))));
+      for (const change of this.#names.toReversed()) if (lost.has(change)) change.undo();
+    } else for (const change of pickLost(this.#names, prng)) change.undo();
     for (const name of this.#inner.list(this.#graveyard))
       this.#inner.unlink(join(this.#graveyard, Buffer.from(name).toString()));
   }

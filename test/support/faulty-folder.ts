@@ -2,7 +2,7 @@
  * A FolderWriter on which things go wrong at the operation at which they do for a `FaultyDisk`, with the same count; and what it wrote
  * may be lost when the power goes.
  *
- * The model: names are undone from some moment on, back to the last `sync`; the bytes of a file that was made since then are kept, lost, or zeros,
+ * The model: names are undone from some moment on, back to the last `sync`, or any of them are (see lost-changes.ts); the bytes of a file that was made since then are kept, lost, or zeros,
  * with the attributes that were set, as on a file system that allocates late.
  */
 import {
@@ -23,19 +23,29 @@ import { fstat } from "../../src/base/posix.ts";
 import type { Prng } from "../../src/base/prng.ts";
 import { type FolderWriter, posixWriter } from "../../src/workdir/mod.ts";
 import type { FaultyDisk } from "./faulty-disk.ts";
+import { type PathChange, pickLost } from "./lost-changes.ts";
+
+interface NameChange extends PathChange {
+  undo(): void;
+}
 
 export class FaultyFolder {
   /** To be given to what is tested. */
   readonly writer: FolderWriter;
   readonly #graveyard: string;
   #graves = 0;
-  #undo: (() => void)[] = [];
+  readonly #keepsOrder: boolean;
+  #names: NameChange[] = [];
   /** Descriptors of our own for files made since the last sync, by inode. */
   readonly #files = new Map<bigint, number>();
 
   /** @param graveyard An empty folder on the same file system, not part of what is tested. */
-  constructor(disk: FaultyDisk, graveyard: string) {
+  constructor(
+    disk: FaultyDisk,
+    { graveyard, keepsOrder = true }: { readonly graveyard: string; readonly keepsOrder?: boolean },
+  ) {
     this.#graveyard = graveyard;
+    this.#keepsOrder = keepsOrder;
     this.writer = disk.wrap(this.#remembering());
   }
 
@@ -44,47 +54,53 @@ export class FaultyFolder {
       ...posixWriter,
       createFile: (directory, name) => {
         const fd = posixWriter.createFile(directory, name);
-        this.#undo.push(undoing(unlinkSync, pathOf(directory, name)));
+        this.#change(unlinkSync, pathOf(directory, name));
         this.#files.set(fstat(fd).inode, openSync(`/proc/self/fd/${fd}`, "r+"));
         return fd;
       },
       makeDirectory: (directory, name) => {
         posixWriter.makeDirectory(directory, name);
-        this.#undo.push(undoing(rmdirSync, pathOf(directory, name)));
+        this.#change(rmdirSync, pathOf(directory, name));
       },
       makeSymlink: (directory, name, target) => {
         posixWriter.makeSymlink(directory, name, target);
-        this.#undo.push(undoing(unlinkSync, pathOf(directory, name)));
+        this.#change(unlinkSync, pathOf(directory, name));
       },
       link: (fromDirectory, from, directory, name) => {
         posixWriter.link(fromDirectory, from, directory, name);
-        this.#undo.push(undoing(unlinkSync, pathOf(directory, name)));
+        this.#change(unlinkSync, pathOf(directory, name), pathOf(fromDirectory, from));
       },
       rename: (fromDirectory, from, directory, name) => {
         const [old, path] = [pathOf(fromDirectory, from), pathOf(directory, name)];
         const replaced = posixWriter.find(directory, name);
         const grave = replaced === undefined || replaced.kind === "directory" ? undefined : this.#bury(path);
         posixWriter.rename(fromDirectory, from, directory, name);
-        this.#undo.push(() => {
+        const undo = (): void => {
           renameSync(path, old);
           if (grave !== undefined) renameSync(grave, path);
-        });
+        };
+        this.#change(undo, path, old);
       },
       unlink: (directory, name) => {
         const path = pathOf(directory, name);
         const grave = this.#bury(path);
         posixWriter.unlink(directory, name);
-        this.#undo.push(() => renameSync(grave, path));
+        this.#change(() => renameSync(grave, path), path);
       },
       removeDirectory: (directory, name) => {
         posixWriter.removeDirectory(directory, name);
-        this.#undo.push(undoing(mkdirSync, pathOf(directory, name)));
+        this.#change(mkdirSync, pathOf(directory, name));
       },
       sync: (root) => {
         posixWriter.sync(root);
         this.#forget();
       },
     };
+  }
+
+  #change(undo: (path: Buffer) => unknown, path: Buffer, other?: Buffer): void {
+    const paths = [path, ...(other === undefined ? [] : [other])].map((each) => each.toString("latin1"));
+    this.#names.push({ paths, undo: () => void undo(path) });
   }
 
   /** A second name for what is about to lose its own. */
@@ -96,7 +112,7 @@ export class FaultyFolder {
   }
 
   #forget(): void {
-    this.#undo = [];
+    this.#names = [];
     for (const fd of this.#files.values()) closeSync(fd);
     this.#files.clear();
   }
@@ -108,17 +124,15 @@ export class FaultyFolder {
 
   /** The power goes: what was not synced is lost, or not. */
   losePower(prng: Prng): void {
-    const kept = prng.int(0, this.#undo.length);
-    for (const undo of this.#undo.slice(kept).reverse()) undo();
+    const lost = this.#keepsOrder
+      ? this.#names.slice(prng.int(0, this.#names.length)).reverse()
+      : pickLost(this.#names, prng);
+    for (const { undo } of lost) undo();
     for (const fd of this.#files.values()) loseBytes(fd, prng);
     this.#forget();
     rmSync(this.#graveyard, { recursive: true });
     mkdirSync(this.#graveyard);
   }
-}
-
-function undoing(call: (path: Buffer) => unknown, path: Buffer): () => void {
-  return () => void call(path);
 }
 
 function pathOf(directory: number, name: Uint8Array): Buffer {

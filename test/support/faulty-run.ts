@@ -11,8 +11,9 @@ import { FaultyFolder } from "./faulty-folder.ts";
 import type { Scenario } from "./faulty-scenarios.ts";
 import { faultySqlite } from "./faulty-sqlite.ts";
 
-export type FaultKind = Exclude<Fault["kind"], "ENOSPC"> | "power";
-export const faultKinds: readonly FaultKind[] = ["EIO", "full", "crash", "power"];
+/** "power": what was not synced is lost from some moment on; "reordered": any of it is. */
+export type FaultKind = Exclude<Fault["kind"], "ENOSPC"> | "power" | "reordered";
+export const faultKinds: readonly FaultKind[] = ["EIO", "full", "crash", "power", "reordered"];
 
 export interface FaultCounts {
   runs: number;
@@ -36,13 +37,15 @@ async function runOnce(
   { kind, at }: { readonly kind: FaultKind; readonly at: number },
 ): Promise<Outcome & { readonly operations: number }> {
   const { graveyard, folderGraveyard } = place.graveyards;
-  const fault: Fault = { at, kind: kind === "power" ? "crash" : kind };
-  const disk = new FaultyDisk(nodeDisk, { graveyard, fault });
-  const folder = new FaultyFolder(disk, folderGraveyard);
-  const indexes = kind === "power" ? keepIndexes(place) : undefined;
+  const losesPower = kind === "power" || kind === "reordered";
+  const fault: Fault = { at, kind: losesPower ? "crash" : kind };
+  const keepsOrder = kind !== "reordered";
+  const disk = new FaultyDisk(nodeDisk, { graveyard, fault, keepsOrder });
+  const folder = new FaultyFolder(disk, { graveyard: folderGraveyard, keepsOrder });
+  const indexes = losesPower ? keepIndexes(place) : undefined;
   const outcome = await attempt(scenario, place, disk, folder);
   const operations = disk.log.length;
-  if (kind === "power" && outcome.how === "stopped") {
+  if (losesPower && outcome.how === "stopped") {
     const prng = new Prng(at * 31 + scenario.name.length);
     folder.losePower(prng);
     disk.losePower(prng);
