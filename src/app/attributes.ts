@@ -6,10 +6,11 @@
  */
 import ignore, { type Ignore } from "ignore";
 import { findText } from "../base/bytes.ts";
-import { contentItems, type Entry, type Hash, kinds } from "../format/mod.ts";
+import { type Entry, type Hash, kinds } from "../format/mod.ts";
 import { directoryOf, pathKey, splitPath } from "../history/mod.ts";
 import type { Path } from "./changes.ts";
 import type { OpenBox } from "./open-box.ts";
+import { readWhole } from "./whole-file.ts";
 
 export const attributesFileName = ".ouroboxattributes";
 const fileBytesMax = 1024 * 1024;
@@ -62,16 +63,13 @@ export class TreeAttributes {
   }
 
   #read(directory: readonly Uint8Array[]): readonly Rule[] {
-    const { reader, store } = this.#box;
+    const { reader } = this.#box;
     const entry = reader.findPath(this.#root, [...directory]);
     const value = entry === undefined ? undefined : directoryOf(entry);
     const file = value === undefined ? undefined : reader.find(value, Buffer.from(attributesFileName));
     const data = file?.data[0].value;
     if (data?.kind !== kinds.file || data.content.size > fileBytesMax) return [];
-    const parts = [...contentItems(data.content, (hash) => store.getMeta(hash, "list"))].map((item) =>
-      item.form === "hole" ? new Uint8Array(item.length) : store.getChunk(item.hash, item.length),
-    );
-    return parseAttributes(findText(Buffer.concat(parts)) ?? "");
+    return parseAttributes(findText(readWhole(this.#box, data.content)) ?? "");
   }
 }
 

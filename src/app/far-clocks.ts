@@ -7,9 +7,9 @@
  */
 
 import { toHex } from "../base/bytes.ts";
-import { clockAt, clockMs } from "../base/clock.ts";
+import { clockAt, clockMax, clockMs } from "../base/clock.ts";
 import { OuroError } from "../base/errors.ts";
-import { covers, fullVector, type NamedCommit } from "../format/mod.ts";
+import { covers, fullVector, greatestClock, type NamedCommit } from "../format/mod.ts";
 import type { OpenBox } from "./open-box.ts";
 
 /** Clocks of machines in daily use are not further apart. */
@@ -17,9 +17,12 @@ const aheadMsMax = 24 * 3600 * 1000;
 /** The greatest time that a Date can have. */
 const dateMsMax = 8_640_000_000_000_000;
 
-/** The latest date of what is taken in unasked. */
-export function latestClock({ context }: OpenBox): bigint {
-  return clockAt(context.clock.nowMs() + aheadMsMax);
+/** The latest date of what is taken in unasked: a day after now or, once something dated ahead was accepted, after that. */
+export function latestClock(box: OpenBox): bigint {
+  const own = box.headCommit();
+  const latestMs = own === undefined ? 0 : clockMs(greatestClock(fullVector(own)));
+  const clock = Math.max(box.context.clock.nowMs(), latestMs) + aheadMsMax;
+  return clock > clockMs(clockMax) ? clockMax : clockAt(clock);
 }
 
 /** Why a commit is not to be joined unasked; undefined when it is dated like any other. */

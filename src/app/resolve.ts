@@ -3,11 +3,11 @@
  * chosen for several entries is one commit; the folder is moved to it.
  */
 import { join } from "node:path";
-import { toHex, toText, utf8 } from "../base/bytes.ts";
+import { toHex, utf8 } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
+import { quotePath } from "../base/quote.ts";
 import {
   buildContent,
-  contentItems,
   type Dot,
   type Entry,
   type EventName,
@@ -36,6 +36,7 @@ import { nameBeside } from "./name-beside.ts";
 import type { OpenBox } from "./open-box.ts";
 import { writeSmallFile } from "./small-files.ts";
 import { commitTree } from "./tree-commit.ts";
+import { readWhole } from "./whole-file.ts";
 
 export type Resolution =
   /** What is shown now: the latest. */
@@ -73,7 +74,7 @@ export async function resolveConflicts(
 ): Promise<ResolveReport> {
   const conflicts = conflictsOf(box, paths);
   if (conflicts.length === 0) {
-    const where = paths.map(toText).join(", ");
+    const where = paths.map(quotePath).join(", ");
     throw new OuroError("not-found", `Cannot resolve ${where === "" ? "anything" : where}: there is no conflict`, {
       hint: "Run `ourobox conflicts` for the list.",
     });
@@ -81,7 +82,7 @@ export async function resolveConflicts(
   let made: Resolving | undefined;
   const { id, isPartial } = await commitTree(box, {
     command: "resolve",
-    message: `Resolve ${conflicts.length === 1 ? toText(conflicts[0]?.path ?? new Uint8Array()) : "conflicts"}`,
+    message: `Resolve ${conflicts.length === 1 ? quotePath(conflicts[0]?.path ?? new Uint8Array()) : "conflicts"}`,
     flags,
     async edit(head, event, sink) {
       made = new Resolving(box, head, event, sink);
@@ -198,7 +199,7 @@ class Resolving {
 
   async #fromFile(entry: Entry, path: string): Promise<FileValue> {
     if (entry.kind !== kinds.file)
-      throw new OuroError("invalid", `Cannot resolve ${toText(entry.name)} with a file: it is none itself`);
+      throw new OuroError("invalid", `Cannot resolve ${quotePath(entry.name)} with a file: it is none itself`);
     const { store, context } = this.#box;
     await using ingest = store.openIngest({ workers: 0, signal: context.signal });
     const stat = context.disk.stat(path);
@@ -232,17 +233,13 @@ class Resolving {
     const { content } = value;
     if (content.size > mergeBytesMax)
       throw new OuroError("too-large", `Cannot merge a text of ${content.size} bytes (at most ${mergeBytesMax})`);
-    const { store } = this.#box;
-    const parts = [...contentItems(content, (hash) => store.getMeta(hash, "list"))].map((item) =>
-      item.form === "hole" ? new Uint8Array(item.length) : store.getChunk(item.hash, item.length),
-    );
-    return Buffer.concat(parts);
+    return readWhole(this.#box, content);
   }
 }
 
 function noValue(path: Path, why: string): OuroError {
-  return new OuroError("not-found", `Cannot choose a value of ${toText(path)}: ${why}`, {
-    subject: toText(path),
-    hint: `Run \`ourobox conflicts show ${toText(path)}\` to see them.`,
+  return new OuroError("not-found", `Cannot choose a value of ${quotePath(path)}: ${why}`, {
+    subject: quotePath(path),
+    hint: `Run \`ourobox conflicts show ${quotePath(path)}\` to see them.`,
   });
 }

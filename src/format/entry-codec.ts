@@ -11,6 +11,7 @@ import {
   type DatedValue,
   type Entry,
   type EntryKind,
+  isDatedById,
   kinds,
   limits,
   type Meta,
@@ -85,8 +86,7 @@ function entryProblem({ kind, id, meta, data, mtimeNs }: Entry): string | undefi
   if (meta.atomic && kind !== kinds.directory) return "only a directory can be atomic";
   if (meta.link !== undefined && kind === kinds.directory) return "a directory can not be linked";
   if (mtimeNs >= mtimeMax || mtimeNs < -mtimeMax) return "its mtime is out of range";
-  const isDatedById = kind === kinds.fifo || kind === kinds.socket || (kind === kinds.directory && !meta.atomic);
-  if (isDatedById && (data.length > 1 || !equalDots(data[0].dot, id)))
+  if (isDatedById({ kind, meta }) && (data.length > 1 || !equalDots(data[0].dot, id)))
     return "its data must be one value dated by its id";
   if (data.length > limits.values) return `it has ${data.length} values (at most ${limits.values})`;
   let before: DatedValue | undefined;

@@ -99,6 +99,11 @@ export interface Entry {
   readonly data: readonly [DatedValue, ...DatedValue[]];
 }
 
+/** Whether an entry's data is one value for ever, dated by its id: what is in a plain directory are nodes of their own. */
+export function isDatedById({ kind, meta }: Pick<Entry, "kind" | "meta">): boolean {
+  return kind === kinds.fifo || kind === kinds.socket || (kind === kinds.directory && !meta.atomic);
+}
+
 /** A child of a tree node of level 1 and up. */
 export interface Reference {
   /** The last name below it. */

@@ -13,6 +13,7 @@ import {
   type EventName,
   emptySummary,
   type Hash,
+  isDatedById,
   kinds,
 } from "../format/mod.ts";
 import type { MetaSink } from "../store/mod.ts";
@@ -79,11 +80,6 @@ function reverted(reader: TreeReader, sink: MetaSink, { type, before, after, wha
     ...(hasOtherData && after.kind !== kinds.directory ? { data: redatedData(after, event) } : {}),
   };
   return isDatedById(now) ? { ...now, data: redatedData(now, event) } : now;
-}
-
-/** Whether the data is one value for ever, dated by the node's id. */
-function isDatedById({ kind, meta }: Entry): boolean {
-  return kind === kinds.fifo || kind === kinds.socket || (kind === kinds.directory && !meta.atomic);
 }
 
 /** The values of an entry, dated anew in their order: the greatest dot first. */

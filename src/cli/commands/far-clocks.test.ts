@@ -64,6 +64,20 @@ test("what is dated within a day is joined like anything else", async () => {
   assert(existsSync(machines.path("two", "ahead")));
 });
 
+test("once something far ahead was accepted, what is committed after it is joined like anything else", async () => {
+  using machines = await pair();
+  machines.ahead["one"] = 240 * hourMs;
+  await machines.write("one", "ahead");
+  await machines.ok("one", "push");
+  assert.equal((await machines.run("two", "pull")).status, 3);
+  await machines.ok("two", "pull", "--accept-clock");
+  machines.ahead["one"] = 0;
+  await machines.write("one", "later");
+  await machines.ok("one", "push");
+  await machines.ok("two", "pull");
+  assert(existsSync(machines.path("two", "later")));
+});
+
 test("what is dated more than a day ahead is fetched, told of, and not joined until it is asked for", async () => {
   using machines = await pair();
   machines.ahead["one"] = 25 * hourMs;
