@@ -5,11 +5,10 @@
 import { join } from "node:path";
 import { errnoOf, ioError, OuroError } from "../base/errors.ts";
 import { compareVectors, fullVector, type Hash, type NamedCommit, type WriterId, writerHex } from "../format/mod.ts";
-import type { OwnHead } from "../history/mod.ts";
 import { findFarAhead } from "./far-clocks.ts";
 import { moveFolder, resumeMove } from "./move-folder.ts";
 import type { OpenBox } from "./open-box.ts";
-import { ownWriterOn } from "./own-writer.ts";
+import { ownOn } from "./own-writer.ts";
 import { refNameProblem } from "./ref-names.ts";
 import { type BranchHead, headsOfRemotes } from "./remote-heads.ts";
 
@@ -61,14 +60,6 @@ function requireNew(box: OpenBox, name: string): void {
     subject: name,
     hint: `Go to it with \`ourobox switch ${name}\`.`,
   });
-}
-
-/** Who this working copy is on a branch: its writer and that one's last event. */
-function ownOn(box: OpenBox, branch: string): Omit<OwnHead, "commit"> {
-  const writer = ownWriterOn(box, branch);
-  const parked = box.state.findBranch(branch);
-  const last = parked?.writer === writer ? parked.last : undefined;
-  return { writer, branch, ...(last === undefined ? {} : { last }) };
 }
 
 /**

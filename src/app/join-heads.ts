@@ -1,7 +1,7 @@
 /**
  * Joining others' heads with the own, and moving the folder to what comes out. Used by pull, sync, merge and clone.
  *
- * What is not committed and in the way is committed first, so that a join loses nothing (DESIGN 7, R3). When another command moves the head
+ * What is not committed and in the way is committed first, so that a join loses nothing (doc/merge.md, R3). When another command moves the head
  * meanwhile, all is done again.
  */
 import { equalBytes } from "../base/bytes.ts";
@@ -34,7 +34,7 @@ import { OverlayMeta } from "./graft-tree.ts";
 import { isStoppedByGuard, requireModest } from "./guard.ts";
 import { isStoppedByChanges, lockWhole, moveFolder, resumeMove } from "./move-folder.ts";
 import type { OpenBox } from "./open-box.ts";
-import { currentWriter, ownWriterOn } from "./own-writer.ts";
+import { currentWriter, ownOn } from "./own-writer.ts";
 import { peerName } from "./peer-name.ts";
 
 export interface JoinRequest {
@@ -78,7 +78,7 @@ interface Joined {
   readonly onto?: Omit<OwnHead, "commit">;
 }
 
-/** @throws OuroError "diverged" when a writer's clocks were given out twice, or the guard stops it; "stale" when the head moves all the time. */
+/** @throws OuroError "diverged" when the guard stops it; "not-found" when histories of one writer cannot be told apart; "stale" when the head moves all the time. */
 export async function joinHeads(box: OpenBox, request: JoinRequest): Promise<JoinReport> {
   const { state, store } = box;
   let saved: Hash | undefined;
@@ -104,7 +104,7 @@ export async function joinHeads(box: OpenBox, request: JoinRequest): Promise<Joi
       }
       meta.finish();
       const { commit, mends } = joined;
-      const onto = joined.onto ?? (from === undefined ? ownOn(box, request.branch) : undefined);
+      const onto = joined.onto ?? (from === undefined ? ownOn(box, request.branch ?? box.branch) : undefined);
       if (request.isGuarded && own !== undefined) requireModest(box, own, commit);
       const options = { command: request.command, ...(onto && { onto }), ...(from && { from }) };
       const moved = await moveFolder(box, commit.id, options);
@@ -125,11 +125,6 @@ export async function joinHeads(box: OpenBox, request: JoinRequest): Promise<Joi
   }
 }
 
-/** Who this working copy is on a branch that it has not been on. */
-function ownOn(box: OpenBox, branch: string = box.branch): Omit<OwnHead, "commit"> {
-  return { writer: ownWriterOn(box, branch), branch };
-}
-
 /** Commits everything that was changed in the folder. */
 export async function commitChanges(box: OpenBox, message: string): Promise<CommitReport> {
   using _ = await lockWhole(box, "shared");
@@ -145,7 +140,7 @@ function joinAndPut(box: OpenBox, meta: MetaSink, { from, own, others, branch }:
     box.renewWriter();
     box.context.notice("This box was used as two: it goes on under a new writer id, and nothing is lost.");
   }
-  const writer = from === undefined ? ownOn(box, branch) : currentWriter(box, from);
+  const writer = from === undefined ? ownOn(box, branch ?? box.branch) : currentWriter(box, from);
   const joined = joinAs(box, writer, [first, ...rest], { sink: meta, isForked: forked.size > 0 });
   if (joined.type !== "greatest") putCommit(meta, joined.commit);
   if (joined.type !== "mend") return { commit: joined.commit, mends: 0 };

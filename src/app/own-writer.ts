@@ -22,6 +22,14 @@ export function isSameHead(a: OwnHead | undefined, b: OwnHead | undefined): bool
   return a === undefined || b === undefined ? a === b : a.branch === b.branch && equalBytes(a.commit, b.commit);
 }
 
+/** Who this working copy is on a branch that is not at hand: its writer, and that one's last event. */
+export function ownOn(box: OpenBox, branch: string): Omit<OwnHead, "commit"> {
+  const writer = ownWriterOn(box, branch);
+  const parked = box.state.findBranch(branch);
+  const last = parked?.writer === writer ? parked.last : undefined;
+  return { writer, branch, ...(last === undefined ? {} : { last }) };
+}
+
 /**
  * Who commits, and its last event: the head's, unless this copy of the box has become a writer of its own. When somebody has seen a later event of
  * this writer than it knows itself, it was restored from an older copy: it goes on as a new writer, and never gives out a dot twice.

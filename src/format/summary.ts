@@ -2,7 +2,7 @@
  * Summaries: what a directory's entry and a reference say of what is below them. Format: doc/format.md, 4.4.
  *
  * A function of the entries below alone: however they are grouped, the summary is the same. The vectors let a join keep or
- * drop a subtree without opening it (DESIGN 7, T1 to T5). Sums stop at 2^53 - 1.
+ * drop a subtree without opening it (doc/merge.md, T1 to T5). Sums stop at 2^53 - 1.
  */
 import type { EventName, WriterId } from "./dot.ts";
 import { type Entry, kinds, type Reference, type Summary, summaryFlags } from "./entry.ts";

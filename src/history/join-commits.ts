@@ -1,5 +1,5 @@
 /**
- * Joining commits. Of heads that have taken in one another the greatest is the result as it is (DESIGN 7, R4). Else their trees are joined: where
+ * Joining commits. Of heads that have taken in one another the greatest is the result as it is (doc/merge.md, R4). Else their trees are joined: where
  * nothing had to be mended the commit says no more than what was joined, so equal joins have equal ids on every peer (C2); mends are an event of
  * whoever joins (C1).
  */

@@ -1,5 +1,5 @@
 /**
- * Making a tree what another one was, as an edit (DESIGN 7, R2): what an undo or a restore of a whole tree commits.
+ * Making a tree what another one was, as an edit (doc/merge.md, R2): what an undo or a restore of a whole tree commits.
  *
  * The result has the places and values of `goal`. Where those are as in `from`, the registers stay with their dots; what differs is written anew,
  * with a dot of this event, for with its old dots it would lose to what it is to replace. Of nodes that `from` does not have every register is

@@ -3,7 +3,7 @@
  * what is known) and every node of its tree; the chunks that it needs are told. What is also in a tree that is known to be whole
  * is not looked at again, so a change costs what it changed.
  *
- * Nothing is believed of a remote: a head whose tree has edits that its vector does not cover is refused (DESIGN 7, C4), and so is
+ * Nothing is believed of a remote: a head whose tree has edits that its vector does not cover is refused (doc/merge.md, Commits), and so is
  * one whose writer's chain of events does not pass through what is known of that writer (F2).
  */
 import { setImmediate } from "node:timers/promises";

@@ -1,5 +1,5 @@
 /**
- * Before a writer's head is replaced, what the remote has of that writer must be in its own chain of events (DESIGN 7, F2):
+ * Before a writer's head is replaced, what the remote has of that writer must be in its own chain of events (doc/merge.md, F2):
  * a box restored from an old backup, or a copied one, is noticed here, before it gives out the same dots twice.
  */
 import { equalBytes, toHex } from "../base/bytes.ts";

@@ -7,7 +7,7 @@
  * branch that was deleted here is removed.
  *
  * Packs that a prune has condemned count as not there. `condemned/` is read before, between index and head, and after the head;
- * when a pack that was counted on is in it by then, all is done again (DESIGN 8).
+ * when a pack that was counted on is in it by then, all is done again.
  */
 import { equalBytes, fromHex, toHex } from "../base/bytes.ts";
 import { isKind, OuroError } from "../base/errors.ts";

@@ -3,7 +3,7 @@
  *
  * What was changed is found by comparing with what was *observed* last (the scan row), register by register; where the folder still shows that,
  * the entry keeps what the tree has, which may be more than this host can hold. Only bytes, targets and device numbers are compared
- * with the tree itself. An edit of the data dates the mtime too; a touch dates the mtime alone (DESIGN 7, R2).
+ * with the tree itself. An edit of the data dates the mtime too; a touch dates the mtime alone (doc/merge.md, R2).
  */
 
 import { compareBytes } from "../base/bytes.ts";
