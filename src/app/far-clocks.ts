@@ -8,8 +8,8 @@
 
 import { toHex } from "../base/bytes.ts";
 import { clockAt, clockMax, clockMs } from "../base/clock.ts";
-import { OuroError } from "../base/errors.ts";
-import { covers, fullVector, greatestClock, type NamedCommit } from "../format/mod.ts";
+import { isKind, OuroError } from "../base/errors.ts";
+import { covers, fullVector, greatestClock, type NamedCommit, type VersionVector } from "../format/mod.ts";
 import type { OpenBox } from "./open-box.ts";
 
 /** Clocks of machines in daily use are not further apart. */
@@ -19,16 +19,25 @@ const dateMsMax = 8_640_000_000_000_000;
 
 /** The latest date of what is taken in unasked: a day after now or, once something dated ahead was accepted, after that. */
 export function latestClock(box: OpenBox): bigint {
-  const own = box.headCommit();
-  const latestMs = own === undefined ? 0 : clockMs(greatestClock(fullVector(own)));
+  const latestMs = clockMs(greatestClock(ownVector(box)));
   const clock = Math.max(box.context.clock.nowMs(), latestMs) + aheadMsMax;
   return clock > clockMs(clockMax) ? clockMax : clockAt(clock);
 }
 
+/** Of a head that is damaged, nothing: a fetch may bring it back. */
+function ownVector(box: OpenBox): VersionVector {
+  try {
+    const own = box.headCommit();
+    return own === undefined ? [] : fullVector(own);
+  } catch (thrown) {
+    if (!isKind(thrown, "not-found") && !isKind(thrown, "corrupt")) throw thrown;
+    return [];
+  }
+}
+
 /** Why a commit is not to be joined unasked; undefined when it is dated like any other. */
 export function findFarAhead(box: OpenBox, commit: NamedCommit): OuroError | undefined {
-  const own = box.headCommit();
-  const known = own === undefined ? [] : fullVector(own);
+  const known = ownVector(box);
   const latest = latestClock(box);
   const ahead = fullVector(commit).filter((event) => event.clock > latest && !covers(known, event));
   if (ahead.length === 0) return undefined;
