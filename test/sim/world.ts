@@ -88,6 +88,8 @@ export interface Counts {
   brackets: number;
   /** Branches of writers that were renamed. */
   forks: number;
+  /** Peers that went on as another writer. */
+  renewals: number;
 }
 
 const hasher = getHasher("blake3");
@@ -109,7 +111,7 @@ const rootNode: FlatNode = {
 export class World {
   readonly peers: Peer[] = [];
   readonly ledger: Ledger = new Ledger();
-  readonly counts: Counts = { changes: 0, edits: 0, joins: 0, mends: 0, brackets: 0, forks: 0 };
+  readonly counts: Counts = { changes: 0, edits: 0, joins: 0, mends: 0, brackets: 0, forks: 0, renewals: 0 };
   readonly meta: MemoryMeta = new MemoryMeta();
   readonly #reader: TreeReader = new TreeReader(this.meta);
   readonly #builder = new FlatBuilder(this.meta);
@@ -217,8 +219,13 @@ export class World {
     }
     const own = given.indexOf(peer.state);
     const isForked = own >= 0 && !sameEntry(states[own]?.vector, peer.state.vector, peer.writer);
-    if (isForked) peer.writer = 0xf0000n + peer.self * 0x1000n + BigInt(this.counts.forks);
+    if (isForked || isKnownBeyond(peer, given)) this.#renew(peer);
     return states;
+  }
+
+  #renew(peer: Peer): void {
+    this.counts.renewals += 1;
+    peer.writer = 0xf0000n + peer.self * 0x1000n + BigInt(this.counts.renewals);
   }
 
   #renamed(state: SimState, fork: Fork): SimState {
@@ -227,7 +234,7 @@ export class World {
     const flat = renameFlat(state.flat, { writer, after: common?.clock ?? 0n, to });
     const { tree, vector } = renameBranch(this.#reader, this.meta, state, fork);
     if (Buffer.compare(tree, this.#builder.tree(flat.nodes)) !== 0)
-      throw new Error("a branch is renamed otherwise than on flat maps");
+      throw new Error(`a branch is renamed otherwise than on flat maps:\n${this.#differences(flat.nodes, tree)}`);
     return { flat, tree, vector, truth: state.truth };
   }
 
@@ -327,6 +334,12 @@ function chainKey({ clock, event }: { readonly clock: bigint; readonly event: Ui
 function sameEntry(a: VersionVector | undefined, b: VersionVector, writer: bigint): boolean {
   const [one, two] = [findVectorEntry(a ?? [], writer), findVectorEntry(b, writer)];
   return one === two || (one !== undefined && two !== undefined && chainKey(one) === chainKey(two));
+}
+
+/** Whether a state has a later event of the peer's writer than its own has: then another is at work under this id (F2). */
+function isKnownBeyond({ writer, state }: Peer, states: readonly SimState[]): boolean {
+  const own = state.flat.vector.get(writer) ?? 0n;
+  return states.some(({ flat }) => (flat.vector.get(writer) ?? 0n) > own);
 }
 
 /** @throws Error unless every node is below the root, under a name of its own, in a directory. */
