@@ -140,7 +140,7 @@ function joinAndPut(box: OpenBox, meta: MetaSink, { from, own, others, branch }:
     box.renewWriter();
     box.context.notice("This box was used as two: it goes on under a new writer id, and nothing is lost.");
   }
-  const writer = from === undefined ? ownOn(box, branch ?? box.branch) : currentWriter(box, from);
+  const writer = currentWriter(box, from, from?.branch ?? branch);
   const joined = joinAs(box, writer, [first, ...rest], { sink: meta, isForked: forked.size > 0 });
   if (joined.type !== "greatest") putCommit(meta, joined.commit);
   if (joined.type !== "mend") return { commit: joined.commit, mends: 0 };

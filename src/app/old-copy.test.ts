@@ -38,9 +38,9 @@ async function place(): Promise<Place> {
 }
 
 /** Puts the old `.ourobox` back, into the directory that is there: neither machine nor inode are others. */
-function restoreOld({ path }: Place): void {
+function restoreOld({ path }: Pick<Place, "path">, copy = "backup"): void {
   for (const name of readdirSync(path("a/.ourobox"))) rmSync(path(`a/.ourobox/${name}`), { recursive: true });
-  cpSync(path("backup"), path("a/.ourobox"), { recursive: true, preserveTimestamps: true });
+  cpSync(path(copy), path("a/.ourobox"), { recursive: true, preserveTimestamps: true });
 }
 
 test("an old copy that syncs first goes on as a new writer, and nothing is lost", async () => {
@@ -84,8 +84,7 @@ for (const isLater of [true, false]) {
       writeFileSync(path("a/x"), "second\n");
       writeFileSync(path("a/second"), "second\n");
       await inBox("a", (box) => box.sync([], request));
-      for (const name of readdirSync(path("a/.ourobox"))) rmSync(path(`a/.ourobox/${name}`), { recursive: true });
-      cpSync(path("kept"), path("a/.ourobox"), { recursive: true, preserveTimestamps: true });
+      restoreOld(where, "kept");
       rmSync(path("a/second"));
       writeFileSync(path("a/x"), "of the old copy\n");
       writeFileSync(path("a/old"), "of the old copy\n");
@@ -108,3 +107,33 @@ for (const isLater of [true, false]) {
     assert.equal(readFileSync(path("a/x"), "utf8"), readFileSync(path("b/x"), "utf8"));
   });
 }
+
+test("a copy of a box that had written nothing yet never takes its original's events for its own", async () => {
+  count += 1;
+  const path = (name: string): string => join(world.folder, `${count}-${name}`);
+  const inBox: Place["inBox"] = async (name, body) => {
+    await using box = await Box.open(path(name), world.context());
+    return await body(box);
+  };
+  await (await Box.init(path("a"), world.initOptions, world.context()))[Symbol.asyncDispose]();
+  await inBox("a", (box) => box.addRemote("origin", path("remote")));
+  await inBox("a", async (box) => box.writer());
+  cpSync(path("a/.ourobox"), path("empty"), { recursive: true, preserveTimestamps: true });
+  writeFileSync(path("a/f"), "of a\n");
+  writeFileSync(path("a/g"), "of a\n");
+  await inBox("a", (box) => box.commit({ message: "a", all: true }));
+  await inBox("a", (box) => box.push());
+  await cloneBox(path("remote"), path("b"), { bare: false }, world.context());
+  const before = await inBox("a", async (box) => box.writer().writer);
+  // Both make a file of one name: whoever takes both in has to mend.
+  writeFileSync(path("a/same"), "of a\n");
+  writeFileSync(path("b/same"), "of b\n");
+  for (const name of ["a", "b"]) {
+    await inBox(name, (box) => box.commit({ message: name, all: true }));
+    await inBox(name, (box) => box.push());
+  }
+  for (const name of ["f", "g", "same"]) rmSync(path(`a/${name}`));
+  restoreOld({ path }, "empty");
+  await inBox("a", (box) => box.pull());
+  assert.notEqual(await inBox("a", async (box) => box.writer().writer), before);
+});

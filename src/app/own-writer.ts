@@ -33,9 +33,13 @@ export function ownOn(box: OpenBox, branch: string): Omit<OwnHead, "commit"> {
 /**
  * Who commits, and its last event: the head's, unless this copy of the box has become a writer of its own. When somebody has seen a later event of
  * this writer than it knows itself, it was restored from an older copy: it goes on as a new writer, and never gives out a dot twice.
+ * @param branch Of a box without a head: where its first commit goes.
  */
-export function currentWriter(box: OpenBox, head: OwnHead | undefined): Omit<OwnHead, "commit"> {
-  const branch = head?.branch ?? box.writer().branch;
+export function currentWriter(
+  box: OpenBox,
+  head: OwnHead | undefined,
+  branch: string = head?.branch ?? box.writer().branch,
+): Omit<OwnHead, "commit"> {
   const writer = ownWriterOn(box, branch);
   const last = head?.writer === writer ? head.last : undefined;
   if (isKnownBeyond(box, writer, last?.clock ?? 0n)) {
