@@ -6,6 +6,7 @@
  */
 import { equalBytes, toHex, toText } from "../base/bytes.ts";
 import { isKind, OuroError } from "../base/errors.ts";
+import { Turns } from "../base/turns.ts";
 import {
   type Content,
   type ContentItem,
@@ -55,29 +56,50 @@ export interface ObjectWalkOptions {
   readonly isTrimmed?: boolean;
 }
 
+/** After so many objects others have a turn, and who wants to know is told. */
 const progressEvery = 1000;
 
 /**
- * Everything that these commits and all before them refer to.
+ * Everything that these commits and all before them refer to. Does not end its turn: where others may not be let in between.
  * @throws OuroError "corrupt" at the first damage: what is below a node that can not be read may be alive, too.
  */
 export function markLive(commits: CommitReader, roots: readonly Hash[], options: ObjectWalkOptions = {}): LiveObjects {
   const walk = new ObjectWalk(commits, options);
-  for (const { error, kind, object } of walk.run(roots)) {
-    throw new OuroError("corrupt", `Cannot tell what is needed: ${kind} ${toHex(object)}: ${error.message}`, {
-      hint: "Run `ourobox check` to see what is damaged, and `ourobox fetch` to bring what a remote has.",
-      cause: error,
-    });
+  for (const damage of walk.run(roots)) if (damage !== undefined) throw unmarkable(damage);
+  return walk.live;
+}
+
+/** As `markLive`, in many turns. @throws As `markLive`, and the signal's reason when it was aborted. */
+export async function markLiveInTurns(
+  commits: CommitReader,
+  roots: readonly Hash[],
+  options: ObjectWalkOptions & { readonly signal?: AbortSignal } = {},
+): Promise<LiveObjects> {
+  const walk = new ObjectWalk(commits, options);
+  const turns = new Turns(options.signal);
+  for (const damage of walk.run(roots)) {
+    if (damage !== undefined) throw unmarkable(damage);
+    await turns.end();
   }
   return walk.live;
 }
 
-/** Reads all that these commits and all before them are made of, but for chunks. @returns The damage as it is found. */
+function unmarkable({ error, kind, object }: HistoryDamage): OuroError {
+  return new OuroError("corrupt", `Cannot tell what is needed: ${kind} ${toHex(object)}: ${error.message}`, {
+    hint: "Run `ourobox check` to see what is damaged, and `ourobox fetch` to bring what a remote has.",
+    cause: error,
+  });
+}
+
+/**
+ * Reads all that these commits and all before them are made of, but for chunks.
+ * @returns The damage as it is found; undefined every thousand objects, for others to have a turn.
+ */
 export function* checkHistory(
   commits: CommitReader,
   roots: readonly Hash[],
   options: ObjectWalkOptions = {},
-): Generator<HistoryDamage> {
+): Generator<HistoryDamage | undefined> {
   yield* new ObjectWalk(commits, options).run(roots);
 }
 
@@ -108,6 +130,7 @@ class ObjectWalk {
   #found: HistoryDamage[] = [];
   #commit: Hash = new Uint8Array(32);
   #count = 0;
+  #turnEnds = progressEvery;
 
   constructor(commits: CommitReader, options: ObjectWalkOptions) {
     this.#commits = commits;
@@ -115,7 +138,8 @@ class ObjectWalk {
     this.#options = options;
   }
 
-  *run(roots: readonly Hash[]): Generator<HistoryDamage> {
+  /** Undefined now and then: a good moment for others to have a turn. */
+  *run(roots: readonly Hash[]): Generator<HistoryDamage | undefined> {
     const rootSet = new HashSet();
     for (const root of roots) rootSet.add(root);
     const waiting = [...roots];
@@ -126,9 +150,17 @@ class ObjectWalk {
       for (let work = this.#work.pop(); work !== undefined; work = this.#work.pop()) {
         this.#guard(work, () => this.#read(work));
         if (this.#found.length > 0) yield* this.#take();
+        if (this.#isTurnOver()) yield undefined;
       }
       if (this.#found.length > 0) yield* this.#take();
+      if (this.#isTurnOver()) yield undefined;
     }
+  }
+
+  #isTurnOver(): boolean {
+    if (this.#count < this.#turnEnds) return false;
+    this.#turnEnds = this.#count + progressEvery;
+    return true;
   }
 
   #take(): HistoryDamage[] {

@@ -21,17 +21,17 @@ async function makeBox(box: TestBox): Promise<{ store: Store; results: (IngestRe
   return { store, results: [first, second] };
 }
 
-function files(store: Store, readData = true): string[] {
-  return [...store.check({ readData })].map(({ file }) => file);
+async function files(store: Store, readData = true): Promise<string[]> {
+  return (await Array.fromAsync(store.check({ readData }))).map(({ file }) => file);
 }
 
 test("a whole box has no damage", async () => {
   using box = new TestBox();
   const { store } = await makeBox(box);
-  assert.deepEqual(files(store), []);
-  assert.deepEqual(files(store, false), []);
+  assert.deepEqual(await files(store), []);
+  assert.deepEqual(await files(store, false), []);
   const progress: number[] = [];
-  for (const _ of store.check({ onProgress: (done, total) => progress.push(done / total) })) assert.fail();
+  for await (const _ of store.check({ onProgress: (done, total) => progress.push(done / total) })) assert.fail();
   assert.equal(progress.at(-1), 1);
 });
 
@@ -50,12 +50,12 @@ test("a damaged pack costs only what was in it", async () => {
     (error) => isKind(error, "corrupt"),
   );
   assert.equal(readBack(reader, results[1]).length, 21_000);
-  assert.deepEqual(files(store, false), []);
-  const found = [...store.check({ readData: true })];
+  assert.deepEqual(await files(store, false), []);
+  const found = await Array.fromAsync(store.check({ readData: true }));
   assert.deepEqual([...new Set(found.map(({ file }) => file))], [`packs/${toHex(pack.name)}`]);
   assert(found.every(({ hint }) => hint.includes("ourobox fetch")));
   store.removePack(pack.name);
-  assert.deepEqual(files(store), []);
+  assert.deepEqual(await files(store), []);
   assert.throws(
     () => readBack(store, results[0]),
     (error) => isKind(error, "not-found"),
@@ -75,7 +75,7 @@ test("packs that are cut off, missing or no packs are named", async () => {
   rmSync(store.packPath(second.name));
   writeFileSync(join(box.directory, "packs/strange"), "x");
   const expected = [`packs/${toHex(first.name)}`, `packs/${toHex(second.name)}`, "packs/strange"].sort();
-  assert.deepEqual(files(store, false).sort(), expected);
+  assert.deepEqual((await files(store, false)).sort(), expected);
 });
 
 test("opening drops what is gone and says so", async () => {
@@ -117,8 +117,8 @@ test("an index that is missing, damaged or of another version is made anew, and 
   for (const damage of damages) {
     damage();
     using mended = box.open();
-    if (files(mended, false).length > 0) mended.rebuildIndex();
-    assert.deepEqual(files(mended), [], String(damage));
+    if ((await files(mended, false)).length > 0) mended.rebuildIndex();
+    assert.deepEqual(await files(mended), [], String(damage));
     assert.deepEqual(
       results.map((result) => readBack(mended, result).length),
       [18_000, 21_000],
@@ -141,10 +141,10 @@ test("rows that lie are found, and made anew", async () => {
       using database = new DatabaseSync(index);
       database.exec(lie);
     }
-    const found = [...store.check({ readData: true })];
+    const found = await Array.fromAsync(store.check({ readData: true }));
     assert(found.length > 0 && found.every(({ file }) => file === "index.sqlite"), JSON.stringify(found));
     store.rebuildIndex();
-    assert.deepEqual(files(store), []);
+    assert.deepEqual(await files(store), []);
     assert.equal(readBack(store, results[0]).length, 18_000);
   }
 });
@@ -160,7 +160,7 @@ test("packs without rows are taken in when the box is opened, and temporary file
   writeFileSync(join(box.directory, "tmp/pack-0123"), "half a pack");
   writeFileSync(join(box.directory, "tmp/of-someone-else"), "x");
   using again = box.open();
-  assert.deepEqual(files(again), []);
+  assert.deepEqual(await files(again), []);
   assert.equal(readBack(again, results[1]).length, 21_000);
   assert.throws(() => readFileSync(join(box.directory, "tmp/pack-0123")));
   assert.equal(readFileSync(join(box.directory, "tmp/of-someone-else"), "utf8"), "x");

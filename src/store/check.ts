@@ -1,9 +1,10 @@
 /**
  * Looks for damage: in every pack's frame of header, directory and trailer, on request in every byte, in the index, and
- * between the two. Changes nothing. One damaged pack costs only what was in it.
+ * between the two. Changes nothing. One damaged pack costs only what was in it. Others have a turn after each pack.
  */
 import { equalBytes, toHex, toText } from "../base/bytes.ts";
 import { isKind } from "../base/errors.ts";
+import { Turns } from "../base/turns.ts";
 import {
   directoryHash,
   type Hash,
@@ -22,6 +23,8 @@ import { packNameOf } from "./store-paths.ts";
 export interface CheckOptions {
   /** Reads and verifies every byte, not only what describes it. */
   readonly readData?: boolean;
+  /** Ends it between two packs, with this signal's reason. */
+  readonly signal?: AbortSignal;
   /** Told after each pack, in bytes of packs. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -60,12 +63,12 @@ interface Checking {
   readonly readData: boolean;
 }
 
-export function* checkStore(
+export async function* checkStore(
   context: UpkeepContext,
   index: IndexDatabase,
   hasher: Hasher,
   options: CheckOptions,
-): Generator<Damage> {
+): AsyncGenerator<Damage, void, undefined> {
   const problems = index.integrityProblems();
   if (problems.length > 0) yield { file: "index.sqlite", what: problems.join("; "), hint: hints.index };
   yield* strangersAmongPacks(context);
@@ -78,6 +81,7 @@ export function* checkStore(
   const sizes = new Map([...files].map(([key, name]) => [key, context.disk.stat(context.paths.pack(name))?.size ?? 0]));
   const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   const sum: Disagreement = { lacking: 0, misplaced: 0, right: 0 };
+  const turns = new Turns(options.signal);
   let unread = 0;
   let done = 0;
   for (const [key, name] of files) {
@@ -91,6 +95,7 @@ export function* checkStore(
       if (isRight(found) || isWhole || !(yield* isDamaged(context, name))) add(sum, found);
       else unread += 1;
     }
+    await turns.end();
     done += sizes.get(key) ?? 0;
     options.onProgress?.(done, total);
   }

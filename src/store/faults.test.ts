@@ -46,10 +46,10 @@ async function work(box: TestBox, disk: Disk, promised: { results: IngestResult[
     promised.trees.push(tree);
     store.endWriting();
   }
-  store.gc({ isLiveChunk: () => true, isLiveMeta: () => true, remark: () => undefined });
+  await store.gc({ isLiveChunk: () => true, isLiveMeta: () => true, remark: () => undefined });
 }
 
-function verify(box: TestBox, promised: { results: IngestResult[]; trees: Hash[] }): void {
+async function verify(box: TestBox, promised: { results: IngestResult[]; trees: Hash[] }): Promise<void> {
   using store = box.open();
   promised.results.forEach((result, index) => {
     assert.deepEqual(Buffer.from(readBack(store, result)), Buffer.from(contents[index] as Uint8Array));
@@ -57,7 +57,7 @@ function verify(box: TestBox, promised: { results: IngestResult[]; trees: Hash[]
   promised.trees.forEach((tree, index) => {
     assert.deepEqual(Buffer.from(store.getMeta(tree, "tree")), Buffer.from(contents[index] as Uint8Array));
   });
-  assert.deepEqual([...store.check({ readData: true })], []);
+  assert.deepEqual(await Array.fromAsync(store.check({ readData: true })), []);
 }
 
 /**
@@ -80,7 +80,7 @@ for (const [code, forEver] of [
         if (!isKind(error)) throw error;
         failures += 1;
       }
-      verify(box, promised);
+      await verify(box, promised);
       if (count() < at) break;
     }
     assert(failures > 50, `${failures} failures`);

@@ -37,7 +37,7 @@ test("a chunk is stored although a pack from elsewhere says that it is there", a
   assert.equal(Buffer.from(readBack(store, known)).toString(), other);
   const own = store.packs().find(({ proven }) => proven);
   assert.equal(own?.objects, 1, "what was true in the lying pack is not stored again");
-  const damage = [...store.check({ readData: true })];
+  const damage = await Array.fromAsync(store.check({ readData: true }));
   assert.deepEqual(
     damage.map(({ file }) => file),
     [`packs/${toHex(pack.name)}`],
@@ -118,7 +118,7 @@ test("of packs that come together those that are damaged are refused, and the ot
       ["one", "two", "three", "four"].map((text) => store.hasChunk(hashOf(utf8(text)))),
       [true, false, false, true],
     );
-    assert.deepEqual([...store.check({ readData: true })], []);
+    assert.deepEqual(await Array.fromAsync(store.check({ readData: true })), []);
   }
 });
 

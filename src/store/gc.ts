@@ -6,10 +6,12 @@
  * lock, for one transaction), after the caller has looked at the heads as they are then (`remark`), and only if nothing
  * that is needed is found in it. A writer that has counted on an object holds the lock shared until its head has moved, so
  * its head is among those looked at. When others never stop writing, nothing is removed, and `busy` says so.
- * doc/decisions/0002-store.md has the argument.
+ * Others have a turn after each pack that is packed anew, and none while it is alone. doc/decisions/0002-store.md has the argument.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import { toHex } from "../base/bytes.ts";
 import { errnoOf, isKind } from "../base/errors.ts";
+import { Turns } from "../base/turns.ts";
 import {
   directoryHash,
   getHasher,
@@ -24,7 +26,6 @@ import { removeTemporaryPacks, type UpkeepContext } from "./index-upkeep.ts";
 import { isNamed } from "./object-name.ts";
 import { type FramePlace, PackFile } from "./pack-file.ts";
 import { type CompletePack, PackWriter, publishPacks } from "./pack-writer.ts";
-import { pause } from "./writing-lock.ts";
 
 /** A pack of which less than this share is needed is packed anew. */
 const liveShareMin = 0.5;
@@ -45,8 +46,8 @@ export interface GcOptions {
   readonly dryRun?: boolean;
   /** How often it tries to be alone, 50 ms apart; 100 times unless given. */
   readonly lockTries?: number;
-  /** Told as packs are packed anew, in bytes of packs. */
-  readonly onProgress?: (done: number, total: number) => void;
+  /** Ends it between two packs, with this signal's reason. What was packed anew by then is left for the next time. */
+  readonly signal?: AbortSignal;
 }
 
 export interface GcResult {
@@ -73,7 +74,7 @@ interface PackUse {
   live: number;
 }
 
-export function collectGarbage(context: GcContext, options: GcOptions): GcResult {
+export async function collectGarbage(context: GcContext, options: GcOptions): Promise<GcResult> {
   const { index, lock } = context;
   const wasHeld = lock.isHeld;
   try {
@@ -85,11 +86,11 @@ export function collectGarbage(context: GcContext, options: GcOptions): GcResult
     const written: CompletePack[] = [];
     if (options.dryRun !== true) {
       for (const packClass of ["content", "meta"] as const) {
-        rewritten.push(...rewritePacks(context, options, packClass, wasteful, written));
+        rewritten.push(...(await rewritePacks(context, options, packClass, wasteful, written)));
       }
     }
     const doomed = [...dead, ...rewritten];
-    const removed = options.dryRun === true ? doomed : sweep(context, options, doomed);
+    const removed = options.dryRun === true ? doomed : await sweep(context, options, doomed);
     return {
       removed: removed?.length ?? 0,
       removedBytes: (removed ?? []).reduce((sum, { size }) => sum + size, 0),
@@ -140,23 +141,21 @@ function chooseWasteful(uses: readonly PackUse[]): PackRow[] {
  * Copies what is needed of some packs to new ones, where the index finds it from then on.
  * @returns The packs that are no longer needed by that; one that is damaged is left as it is.
  */
-function rewritePacks(
+async function rewritePacks(
   context: GcContext,
   options: GcOptions,
   packClass: PackClass,
   wasteful: readonly PackRow[],
   written: CompletePack[],
-): PackRow[] {
+): Promise<PackRow[]> {
   const packs = wasteful.filter((pack) => pack.class === packClass);
-  const total = packs.reduce((sum, { size }) => sum + size, 0);
   const output = new RewriteOutput(context, packClass, written);
   const copied: PackRow[] = [];
-  let done = 0;
+  const turns = new Turns(options.signal);
   try {
     for (const pack of packs) {
       if (copyLive(context, options, pack, output)) copied.push(pack);
-      done += pack.size;
-      options.onProgress?.(done, total);
+      await turns.end();
     }
     output.finish();
   } catch (error) {
@@ -274,12 +273,17 @@ function isFoundHere(index: IndexDatabase, pack: number, offset: number, hash: H
  * Removes those of the packs in which nothing is needed, as the heads are now.
  * @returns Undefined when others were writing all the time.
  */
-function sweep(context: GcContext, options: GcOptions, doomed: readonly PackRow[]): PackRow[] | undefined {
+async function sweep(
+  context: GcContext,
+  options: GcOptions,
+  doomed: readonly PackRow[],
+): Promise<PackRow[] | undefined> {
   const { index, lock, disk, paths } = context;
   if (doomed.length === 0) return [];
   for (let tries = 1; !lock.tryExclusive(); tries += 1) {
     if (tries >= (options.lockTries ?? lockTriesMax)) return undefined;
-    pause(lockPauseMs);
+    await delay(lockPauseMs);
+    options.signal?.throwIfAborted();
   }
   options.remark();
   const needed = new Set<number>();

@@ -67,7 +67,7 @@ testSeeds("files read back from the store, whichever thread took them in", 4, as
     assert.equal(result.unstable, false);
     assert.deepEqual(result.stat, lstat(file.path));
   });
-  assert.deepEqual([...store.check({ readData: true })], []);
+  assert.deepEqual(await Array.fromAsync(store.check({ readData: true })), []);
   assert.deepEqual(readdirSync(store.temporaryFolder), []);
 });
 
@@ -236,7 +236,7 @@ test("an abort leaves nothing behind and fails what is under way", async () => {
     await ingest.abort();
     assert.deepEqual(readdirSync(store.temporaryFolder), []);
   }
-  assert.deepEqual([...store.check({ readData: true })], []);
+  assert.deepEqual(await Array.fromAsync(store.check({ readData: true })), []);
 });
 
 test("a store that cannot be written fails the run, in this thread and in workers", async () => {

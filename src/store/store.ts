@@ -314,7 +314,7 @@ export class Store implements MetaSource, Disposable {
   }
 
   /** What is wrong with the packs and the index; nothing is changed. */
-  *check(options: CheckOptions): Generator<Damage> {
+  async *check(options: CheckOptions): AsyncGenerator<Damage, void, undefined> {
     try {
       yield* checkStore(this.#context, this.#index, this.hasher, options);
     } catch (error) {
@@ -322,11 +322,11 @@ export class Store implements MetaSource, Disposable {
     }
   }
 
-  /** Removes and packs anew what nothing needs, or says what it would remove. */
-  gc(options: GcOptions): GcResult {
+  /** Removes and packs anew what nothing needs, or says what it would remove. Nothing else may write through this store meanwhile. */
+  async gc(options: GcOptions): Promise<GcResult> {
     const context = { ...this.#context, random: this.#options.random, index: this.#index };
     try {
-      return collectGarbage(context, options);
+      return await collectGarbage(context, options);
     } catch (error) {
       throw ioError("Cannot clean up the box", error, this.#options.directory);
     } finally {

@@ -77,7 +77,7 @@ test("efficiency: after garbage was collected, nothing is sent or fetched twice"
   }
   await b.fetch(remote);
   const before = a.store.packs().length;
-  assert.ok(a.gc().written > 0);
+  assert.ok((await a.gc()).written > 0);
   assert.ok(a.store.packs().length < before);
   const idle = new FaultyRemote(remote);
   await a.commit({ ...files, g: prng.bytes(3000) });
@@ -116,7 +116,7 @@ test("efficiency: what was collected here and is needed again is brought back", 
   await b.fetch(remote);
   // b forgets the commit and its content; a makes a new commit of the same content.
   b.state.deleteRemoteHeads("origin");
-  b.gc();
+  await b.gc();
   assert.equal(b.store.packs().length, 0);
   await a.commit({ lost, more: "1" });
   await a.push(remote);

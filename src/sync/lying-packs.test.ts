@@ -59,7 +59,7 @@ test("what is only in packs of one's own is pushed after a collection of garbage
   await box.commit({ base, secret });
   // The own pack with the secret becomes part of a new one before it was pushed, and the lying one goes.
   const before = box.store.packs().length;
-  box.gc();
+  await box.gc();
   assert(box.store.packs().length < before);
   await box.push(remote);
   using other = new TestBox(box.secrets);

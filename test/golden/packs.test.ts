@@ -98,7 +98,7 @@ async function readPack({ secrets, contents, class: packClass }: Golden, bytes: 
   writeFileSync(path, bytes);
   await using adoption = store.openAdoption({ workers: 0, contentBytes: 0 });
   await adoption.adopt({ path, name: getHasher(secrets.hash).hash(bytes), class: packClass });
-  assert.deepEqual([...store.check({ readData: true })], []);
+  assert.deepEqual(await Array.fromAsync(store.check({ readData: true })), []);
   for (const content of contents) {
     const hash = store.hasher.hash(content);
     if (packClass === "content") {

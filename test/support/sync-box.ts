@@ -211,7 +211,7 @@ export class TestBox implements Disposable {
   damage(): string[] {
     const roots = this.#roots();
     const hasChunk = (hash: Hash): boolean => this.store.hasChunk(hash);
-    return [...checkHistory(this.commits, roots, { hasChunk })].map(({ error }) => error.message);
+    return [...checkHistory(this.commits, roots, { hasChunk })].flatMap((damage) => damage?.error.message ?? []);
   }
 
   #roots(): Hash[] {
@@ -219,7 +219,7 @@ export class TestBox implements Disposable {
     return [...(own === undefined ? [] : [own.commit]), ...this.state.remoteHeads().map(({ commit }) => commit)];
   }
 
-  gc(): GcResult {
+  gc(): Promise<GcResult> {
     let live = markLive(this.commits, this.#roots());
     return this.store.gc({
       isLiveMeta: (hash) => live.meta.has(hash),
