@@ -1,7 +1,8 @@
 /**
  * Making a remote, and opening the one that is there. `config` is never replaced by this: of any number of processes that begin at once
  * one writes it, and all go on with what it says. Packs may come before it, as making it takes long (a key is derived from a
- * passphrase); nothing else does. So packs alone are what is left of a first push that was cut off.
+ * passphrase); nothing else does. So packs alone are what is left of a first push that was cut off; or a folder for them that is empty, as
+ * a power loss takes a pack whose name was not synced yet, and leaves the folder.
  */
 import { equalBytes, utf8 } from "../base/bytes.ts";
 import { isKind, OuroError } from "../base/errors.ts";
@@ -99,7 +100,8 @@ async function requireEmpty(remote: Remote, options: RemoteOptions): Promise<voi
   if (names.includes(configName)) return;
   const foreign = names.find((name) => !layoutNames.has(name));
   const name = foreign ?? names[0];
-  if (name === undefined || (names.length === 1 && (await hasOnlyPacks(remote, options)))) return;
+  const packsName = packPrefix.slice(0, -1);
+  if (name === undefined || (names.length === 1 && name === packsName && (await hasOnlyPacks(remote, options)))) return;
   const what = foreign === undefined ? `${name}, but no ${configName}` : JSON.stringify(name.slice(0, 80));
   throw new OuroError("not-empty", `Cannot make a remote of ${remote.url}: it holds ${what}`, {
     subject: remote.url,
@@ -118,7 +120,8 @@ async function hasOnlyPacks(remote: Remote, options: RemoteOptions): Promise<boo
     count += 1;
     if (count === packsLookedAt) break;
   }
-  return count > 0;
+  // A folder without blobs; anything else of that name is somebody's.
+  return count > 0 || (await remote.stat(packPrefix.slice(0, -1), options)) === undefined;
 }
 
 /**
