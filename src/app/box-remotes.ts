@@ -14,6 +14,7 @@ import { keepOwnHead } from "./own-head.ts";
 import { peerName } from "./peer-name.ts";
 import { headsOfRemotes } from "./remote-heads.ts";
 import { getRemote, type RemoteRow } from "./remote-list.ts";
+import { mendRemoteHeads } from "./repair-box.ts";
 import { readTransferSettings } from "./transfer-limits.ts";
 
 export interface FetchReport {
@@ -58,6 +59,7 @@ export async function fetchBox(box: OpenBox, name: string | undefined): Promise<
 export async function fetchFrom(box: OpenBox, row: RemoteRow, remote: Remote): Promise<FetchReport> {
   const { context } = box;
   context.progress.phase("Fetching");
+  mendRemoteHeads(box);
   const note = await remote.note?.({ signal: context.signal });
   if (note !== undefined) context.notice(note);
   let result: FetchResult;

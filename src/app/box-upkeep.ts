@@ -1,10 +1,9 @@
 /** `check` and `gc`: what is damaged, and what nobody needs. */
 import { toHex } from "../base/bytes.ts";
-import { OuroError } from "../base/errors.ts";
+import { isKind, OuroError } from "../base/errors.ts";
 import { quotePath } from "../base/quote.ts";
-import { Turns } from "../base/turns.ts";
 import type { Hash } from "../format/mod.ts";
-import { checkHistory, markLive, markLiveInTurns } from "../history/mod.ts";
+import { checkHistory, type LiveObjects, markLive } from "../history/mod.ts";
 import type { Damage } from "../store/mod.ts";
 import { checkSmallFiles } from "./check-small-files.ts";
 import type { OpenBox } from "./open-box.ts";
@@ -15,17 +14,40 @@ export interface GcReport {
   readonly bytesFreed: number;
 }
 
-/** Every commit that something names: the head, branches, tags, heads seen on remotes, operations that could be undone. */
-export function namedCommits({ state }: OpenBox): Hash[] {
-  const head = state.head();
-  const all = [
-    ...(head === undefined ? [] : [head.commit, ...(head.last === undefined ? [] : [head.last.id])]),
-    ...state.branches().flatMap(({ commit, last }) => [commit, last?.id]),
-    ...state.tags().map(({ commit }) => commit),
-    ...state.remoteHeads().map(({ commit }) => commit),
-    ...state.operations().flatMap(({ before, after }) => [before, after]),
-  ].filter((each) => each !== undefined);
-  return [...new Map(all.map((each) => [toHex(each), each])).values()];
+/** Every commit that something names. @throws OuroError "corrupt" when that cannot be told. */
+export function namedCommits(box: OpenBox): Hash[] {
+  return distinct(namers(box).flatMap((read) => read()));
+}
+
+/** Those of them that can be read: what cannot is damage in the state. */
+function readableCommits(box: OpenBox): Hash[] {
+  const readable = namers(box).flatMap((read) => {
+    try {
+      return read();
+    } catch (thrown) {
+      if (isKind(thrown, "corrupt")) return [];
+      throw thrown;
+    }
+  });
+  return distinct(readable);
+}
+
+type Commits = (Hash | undefined)[];
+
+/** What names commits: the head, branches, tags, heads seen on remotes, operations that could be undone. */
+function namers({ state }: OpenBox): (() => Commits)[] {
+  return [
+    (): Commits => [state.head()].flatMap((head) => [head?.commit, head?.last?.id]),
+    (): Commits => state.branches().flatMap(({ commit, last }) => [commit, last?.id]),
+    (): Commits => state.tags().map(({ commit }) => commit),
+    (): Commits => state.remoteHeads().map(({ commit }) => commit),
+    (): Commits => state.operations().flatMap(({ before, after }) => [before, after]),
+  ];
+}
+
+function distinct(all: Commits): Hash[] {
+  const named = all.filter((each) => each !== undefined);
+  return [...new Map(named.map((each) => [toHex(each), each])).values()];
 }
 
 /** Everything that is wrong, as it is found: in databases and small files, packs and index, and what commits refer to. */
@@ -37,19 +59,20 @@ export async function* checkBox(box: OpenBox, { readData }: { readonly readData:
   progress.phase("Checking packs");
   let last = 0;
   const onProgress = (done: number): void => {
+    signal.throwIfAborted();
     progress.add(1, done - last);
     last = done;
   };
-  yield* box.store.check({ readData, signal, onProgress });
+  yield* box.store.check({ readData, onProgress });
   progress.phase("Checking commits and trees");
   const hint =
     "Run `ourobox check --repair`, then `ourobox fetch` to bring what a remote has and `ourobox commit` to store what is still in the folder. Another commit of that file may be whole.";
   const hasChunk = (hash: Hash): boolean => box.store.hasChunk(hash);
-  const turns = new Turns(signal);
-  for (const damage of checkHistory(box.commits, namedCommits(box), { hasChunk, isTrimmed: true })) {
-    await turns.end();
-    if (damage === undefined) continue;
-    const { kind, object, commit, path, error } = damage;
+  for (const { kind, object, commit, path, error } of checkHistory(box.commits, readableCommits(box), {
+    hasChunk,
+    isTrimmed: true,
+  })) {
+    signal.throwIfAborted();
     const where = path === undefined ? "" : ` of ${path.length === 0 ? "its root" : quotePath(path)}`;
     yield {
       file: `commit ${toHex(commit).slice(0, 12)}`,
@@ -65,19 +88,15 @@ export async function gcBox(box: OpenBox, { dryRun }: { readonly dryRun: boolean
   if (!dryRun) box.requireWritable();
   const { progress, signal } = box.context;
   progress.phase("Looking for what is needed");
-  let names = namesOf(box);
-  let live = await markLiveInTurns(box.commits, namedCommits(box), { isTrimmed: true, signal });
-  const { removed, removedBytes, written, writtenBytes, busy } = await box.store.gc({
-    isLiveMeta: (hash) => live.meta.has(hash),
-    isLiveChunk: (hash) => live.chunks.has(hash),
+  let marked = mark(box);
+  const { removed, removedBytes, written, writtenBytes, busy } = box.store.gc({
+    isLiveMeta: (hash) => marked.live.meta.has(hash),
+    isLiveChunk: (hash) => marked.live.chunks.has(hash),
     remark: () => {
-      const namesNow = namesOf(box);
-      if (namesNow === names) return;
-      names = namesNow;
-      live = markLive(box.commits, namedCommits(box), { isTrimmed: true });
+      if (namesOf(box) !== marked.names) marked = mark(box);
     },
     dryRun,
-    signal,
+    onProgress: () => signal.throwIfAborted(),
   });
   progress.done();
   if (busy)
@@ -85,6 +104,12 @@ export async function gcBox(box: OpenBox, { dryRun }: { readonly dryRun: boolean
       hint: "Run `ourobox gc` again later.",
     });
   return { packsRemoved: removed, packsWritten: written, bytesFreed: Math.max(0, removedBytes - writtenBytes) };
+}
+
+function mark(box: OpenBox): { readonly live: LiveObjects; readonly names: string } {
+  box.context.signal.throwIfAborted();
+  const names = namesOf(box);
+  return { live: markLive(box.commits, namedCommits(box), { isTrimmed: true }), names };
 }
 
 function namesOf(box: OpenBox): string {

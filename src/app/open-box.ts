@@ -14,6 +14,7 @@ import type { Layout } from "./layout.ts";
 import { readSecrets } from "./make-box.ts";
 import { isOnlyReadable, OpenedDatabases } from "./open-databases.ts";
 import { peerKeyPath } from "./peer-key.ts";
+import { renewState } from "./recover-state.ts";
 import { Settings } from "./settings.ts";
 import { defaultBranch, openWriterFile, type WriterFile } from "./writer-file.ts";
 
@@ -28,10 +29,10 @@ export class OpenBox implements AsyncDisposable {
   /** Where index.sqlite is. */
   readonly indexFolder: string;
   readonly store: Store;
-  readonly state: State;
   readonly reader: TreeReader;
   readonly commits: CommitReader;
   readonly #opened: DisposableStack;
+  #state: State;
   #writer: WriterFile | undefined;
   #peer: SigningKey | undefined;
 
@@ -57,12 +58,24 @@ export class OpenBox implements AsyncDisposable {
       this.reader = new TreeReader(this.store);
       this.commits = new CommitReader(this.store, keysOf(secrets));
       checkKey(context, layout, { secrets, store: this.store });
-      this.state = opened.use(databases.openState());
+      this.#state = databases.openState();
+      opened.defer(() => this.#state[Symbol.dispose]());
       this.#opened = opened;
     } catch (thrown) {
       opened.dispose();
       throw thrown;
     }
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** Sets the state aside, and makes another one from the heads' files: nothing else helps. @throws OuroError as `openState`. */
+  renewState(): void {
+    this.requireWritable();
+    this.#state[Symbol.dispose]();
+    this.#state = renewState(this.context, this.layout, this.secrets, "it cannot be mended");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

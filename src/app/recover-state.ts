@@ -26,14 +26,34 @@ export function openState(context: AppContext, layout: Layout, secrets: BoxSecre
     }
   } catch (thrown) {
     if (!isKind(thrown, "corrupt")) throw thrown;
-    setAside(context, layout);
-    context.warn(
-      `${layout.state} is damaged (${thrown.message}): it is set aside, and made again from ${layout.heads}`,
-    );
-    const state = State.open(layout.state);
-    recoverHead(context, layout, { secrets, state });
-    return state;
+    return renewState(context, layout, secrets, thrown.message);
   }
+}
+
+/**
+ * Sets the state aside and makes it again. No process of this box may have it open.
+ * @param why What is the matter with it.
+ */
+export function renewState(context: AppContext, layout: Layout, secrets: BoxSecrets, why: string): State {
+  setAside(context, layout);
+  context.warn(`${layout.state} is damaged (${why}): it is set aside, and made again from ${layout.heads}`);
+  const state = State.open(layout.state);
+  recoverHead(context, layout, { secrets, state });
+  return state;
+}
+
+/** Takes from the heads' files what the state has lost: the head, branches that it does not know, and tags. */
+export function recoverNames(context: AppContext, layout: Layout, { secrets, state }: Recovery): void {
+  if (state.head() === undefined) recoverHead(context, layout, { secrets, state });
+  const heads = findHeads(context, layout, secrets);
+  state.transaction(() => {
+    const known = new Set([state.head(), ...state.branches()].map((own) => own?.branch));
+    for (const head of heads) {
+      if (!known.has(head.branch)) state.setBranch(head);
+      known.add(head.branch);
+      for (const tag of head.tags) state.setTag(tag);
+    }
+  });
 }
 
 function setAside({ disk, random }: AppContext, { state }: Layout): void {
@@ -52,7 +72,8 @@ interface Recovery {
   readonly state: State;
 }
 
-function recoverHead(context: AppContext, layout: Layout, { secrets, state }: Recovery): void {
+/** The newest first, by when their files were written. */
+function findHeads(context: AppContext, layout: Layout, secrets: BoxSecrets): Head[] {
   const found: { readonly head: Head; readonly mtimeMs: number }[] = [];
   for (const name of listNames(context.disk, layout.heads)) {
     if (!/^[0-9a-f]{16}$/.test(toText(name))) continue;
@@ -61,15 +82,18 @@ function recoverHead(context: AppContext, layout: Layout, { secrets, state }: Re
     const mtimeMs = findStat(context.disk, path)?.mtimeMs ?? 0;
     if (head !== undefined) found.push({ head, mtimeMs });
   }
-  found.sort((a, b) => b.mtimeMs - a.mtimeMs);
-  const [newest] = found;
-  if (newest === undefined) return;
-  const { head } = newest;
+  return found.sort((a, b) => b.mtimeMs - a.mtimeMs).map(({ head }) => head);
+}
+
+function recoverHead(context: AppContext, layout: Layout, { secrets, state }: Recovery): void {
+  const found = findHeads(context, layout, secrets);
+  const [head] = found;
+  if (head === undefined) return;
   state.transaction(() => {
     if (state.head() !== undefined) return;
     state.setHead(head);
     // The newest of each branch counts: of a copied box there are those of its former writer ids, too.
-    for (const { head: other } of found.reverse()) if (other.branch !== head.branch) state.setBranch(other);
+    for (const other of found.toReversed()) if (other.branch !== head.branch) state.setBranch(other);
     for (const tag of head.tags) state.setTag(tag);
   });
   context.notice(`The head was read again from ${layout.heads}.`);

@@ -7,12 +7,14 @@
  */
 import { join } from "node:path";
 import { toHex, toText } from "../base/bytes.ts";
-import { errnoOf, ioError } from "../base/errors.ts";
+import { errnoOf, ioError, isKind } from "../base/errors.ts";
+import type { StateTable } from "../history/mod.ts";
 import type { Damage } from "../store/mod.ts";
 import { forgetRemote } from "../sync/mod.ts";
 import { listNames } from "./disk-folders.ts";
 import type { OpenBox } from "./open-box.ts";
 import { keepOwnHead } from "./own-head.ts";
+import { recoverNames } from "./recover-state.ts";
 import { remotesOf } from "./remote-list.ts";
 
 export interface RepairReport {
@@ -25,8 +27,9 @@ export interface RepairReport {
 /** @param found All that `checkBox` has found. @throws OuroError "locked" when others are writing; "no-space" and its like. */
 export async function repairBox(box: OpenBox, found: readonly Damage[]): Promise<RepairReport> {
   box.requireWritable();
-  const { store, state, layout } = box;
+  const { store, layout } = box;
   const folder = join(layout.box, "damaged");
+  const hasLostHeads = found.some(({ file }) => file === layout.state) && mendState(box);
   if (found.some(({ file }) => file === "index.sqlite")) store.rebuildIndex();
   const here = new Set(listNames(box.context.disk, join(layout.box, "packs")).map(toText));
   const packs = new Map(found.flatMap(({ pack }) => (pack === undefined ? [] : [[toHex(pack), pack]])));
@@ -42,12 +45,40 @@ export async function repairBox(box: OpenBox, found: readonly Damage[]): Promise
     setAside += 1;
   }
   keepOwnHead(box);
-  const isLacking = packs.size > 0 || found.some(({ file }) => file.startsWith("commit "));
-  if (isLacking) {
-    for (const { url } of remotesOf(box)) forgetRemote(state, url);
-    state.clearScan();
+  const hasLostObjects = packs.size > 0 || found.some(({ file }) => file.startsWith("commit "));
+  if (hasLostObjects || hasLostHeads) forgetRemotes(box);
+  if (hasLostObjects) box.state.clearScan();
+  return { setAside, isLacking: hasLostObjects || hasLostHeads };
+}
+
+/**
+ * Before a fetch: if heads of remotes are damaged in the state, they are forgotten, and with them what is remembered of remotes, so that
+ * it brings them again.
+ */
+export function mendRemoteHeads(box: OpenBox): void {
+  if (box.isReadOnly || box.state.mend(["remote_heads"]).size === 0) return;
+  forgetRemotes(box);
+  box.context.warn("Of the heads that were seen on remotes some were damaged here: they are fetched again.");
+}
+
+function forgetRemotes(box: OpenBox): void {
+  for (const { url } of remotesOf(box)) forgetRemote(box.state, url);
+}
+
+/** @returns Whether heads that were seen on remotes are lost: only a fetch brings those. */
+function mendState(box: OpenBox): boolean {
+  const { context, layout, secrets } = box;
+  let lost: ReadonlySet<StateTable>;
+  try {
+    lost = box.state.mend();
+  } catch (thrown) {
+    if (!isKind(thrown, "corrupt")) throw thrown;
+    box.renewState();
+    return true;
   }
-  return { setAside, isLacking };
+  if (["head", "branches", "tags"].some((table) => lost.has(table as StateTable)))
+    recoverNames(context, layout, { secrets, state: box.state });
+  return lost.has("remote_heads");
 }
 
 function setAsideFile({ context, layout }: OpenBox, folder: string, file: string): void {

@@ -14,6 +14,7 @@ import { resumeMove } from "./move-folder.ts";
 import type { OpenBox } from "./open-box.ts";
 import { keepOwnHead } from "./own-head.ts";
 import { remotesOf } from "./remote-list.ts";
+import { mendRemoteHeads } from "./repair-box.ts";
 import { settleConflicts } from "./settle.ts";
 
 export interface SyncRequest {
@@ -149,6 +150,7 @@ async function settleNews(box: OpenBox): Promise<number> {
 
 /** A remote that nobody has pushed to yet has nothing. */
 async function fetchOrNothing(box: OpenBox, remote: string): Promise<FetchReport> {
+  mendRemoteHeads(box);
   const isNew = box.state.remoteHeads(remote).length === 0;
   try {
     return await fetchBox(box, remote);

@@ -12,6 +12,8 @@ const busyMsDefault = 10_000;
 
 /** SQLite's result codes, primary ones but for one (sqlite.org/rescode.html). */
 const kindByCode: Readonly<Record<number, ErrorKind>> = {
+  // Of statements that are right: the tables are not what they were made as. So are the constraints and types below.
+  1: "corrupt",
   3: "permission",
   5: "locked",
   6: "locked",
@@ -19,6 +21,8 @@ const kindByCode: Readonly<Record<number, ErrorKind>> = {
   11: "corrupt",
   13: "no-space",
   14: "io",
+  19: "corrupt",
+  20: "corrupt",
   26: "corrupt",
   // SQLITE_IOERR_SHMSIZE: there is no room for the file that processes share.
   4874: "no-space",
@@ -143,6 +147,9 @@ export class Database implements Disposable {
 
 /** SQLite's failure as one of ours; anything else is passed on. */
 function databaseError(path: string, thrown: unknown): unknown {
+  // A number that is none of ours.
+  if (thrown instanceof RangeError && "code" in thrown && thrown.code === "ERR_OUT_OF_RANGE")
+    return new OuroError("corrupt", `Cannot use ${path}: ${thrown.message}`, { subject: path, cause: thrown });
   if (!(thrown instanceof Error) || !("errcode" in thrown) || typeof thrown.errcode !== "number") return thrown;
   const kind = kindByCode[thrown.errcode] ?? kindByCode[thrown.errcode & 0xff] ?? "io";
   const hint = hintByKind[kind];

@@ -30,8 +30,10 @@ const migrations: readonly string[] = [
   `,
 ];
 
+export type StateTable = "head" | "remote_heads" | "tags" | "operations" | "picks" | "scan" | "settings" | "branches";
+
 /** The columns whose checksum stands in `sum`, per table, in that order. */
-export const summedColumns: Readonly<Record<string, readonly string[]>> = {
+export const summedColumns: Readonly<Record<StateTable, readonly string[]>> = {
   head: ["writer", "branch", "commit", "last_clock", "last_id"],
   remote_heads: ["remote", "writer", "commit", "raw"],
   tags: ["name", "clock", "writer", "commit"],

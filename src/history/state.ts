@@ -8,7 +8,8 @@
 import { OuroError } from "../base/errors.ts";
 import { compareEvents, type Dot, type Hash, type Tag, type WriterId } from "../format/mod.ts";
 import { Database, type DatabaseOptions, type Row, rowSum, type SummedValue } from "./database.ts";
-import { isMigrated, migrate, summedColumns } from "./state-schema.ts";
+import { findDamage, hasRightSum, mendTables, repairHint, type StateDamage } from "./state-damage.ts";
+import { isMigrated, migrate, type StateTable } from "./state-schema.ts";
 
 /** How many operations are remembered. */
 export const operationsMax = 10_000;
@@ -47,12 +48,6 @@ export interface Operation {
   /** The head before and after it; absent where there was none. */
   readonly before?: Hash;
   readonly after?: Hash;
-}
-
-export interface StateDamage {
-  readonly file: string;
-  readonly what: string;
-  readonly hint: string;
 }
 
 export class State implements Disposable {
@@ -289,59 +284,40 @@ export class State implements Disposable {
 
   /** Reads all of it. @returns What is damaged, and what to do about it. */
   check(): StateDamage[] {
-    const file = this.#database.path;
-    const damage: StateDamage[] = [];
-    const hint =
-      "Run the command again after `ourobox check`; if it stays, move state.sqlite away: the head is then read from `.ourobox/heads`.";
-    try {
-      for (const row of this.#database.all("PRAGMA integrity_check(20)")) {
-        const found = String(row["integrity_check"]);
-        if (found !== "ok") damage.push({ file, what: `the database is damaged: ${found}`, hint });
-      }
-      for (const [table, columns] of Object.entries(summedColumns)) {
-        let bad = 0;
-        for (const row of this.#database.all(`SELECT * FROM "${table}"`))
-          if (!hasRightSum(table, columns, row)) bad += 1;
-        const isScan = table === "scan";
-        const advice = isScan ? "Nothing is lost: the next commit looks at those files again." : hint;
-        if (bad > 0) damage.push({ file, what: `${bad} rows of "${table}" have a wrong checksum`, hint: advice });
-      }
-    } catch (error) {
-      if (!(error instanceof OuroError) || error.kind !== "corrupt") throw error;
-      damage.push({ file, what: error.message, hint });
-    }
-    return damage;
+    return findDamage(this.#database);
   }
 
-  #get(table: string, sql: string, ...values: (Uint8Array | string | number)[]): Row | undefined {
+  /**
+   * Removes damaged rows, and keeps the others.
+   * @param tables All by default.
+   * @returns The tables that have lost rows.
+   * @throws OuroError "corrupt" when the database cannot be mended; "locked".
+   */
+  mend(tables?: readonly StateTable[]): ReadonlySet<StateTable> {
+    return mendTables(this.#database, tables);
+  }
+
+  #get(table: StateTable, sql: string, ...values: (Uint8Array | string | number)[]): Row | undefined {
     const row = this.#database.get(sql, ...values);
     return row === undefined ? undefined : this.#verified(table, row);
   }
 
-  #all(table: string, sql: string, ...values: (Uint8Array | string | number)[]): Row[] {
+  #all(table: StateTable, sql: string, ...values: (Uint8Array | string | number)[]): Row[] {
     return this.#database.all(sql, ...values).map((row) => this.#verified(table, row));
   }
 
-  #verified(table: string, row: Row): Row {
-    if (hasRightSum(table, summedColumns[table] ?? [], row)) return row;
+  #verified(table: StateTable, row: Row): Row {
+    if (hasRightSum(table, row)) return row;
     throw new OuroError("corrupt", `Cannot use ${this.#database.path}: a row of "${table}" has a wrong checksum`, {
       subject: this.#database.path,
-      hint: "Run `ourobox check` to see what is damaged.",
+      hint: repairHint,
     });
   }
 
   /** @param values In the order of `summedColumns`; their checksum is the next value of the statement. */
-  #put(table: string, sql: string, values: readonly SummedValue[]): void {
+  #put(table: StateTable, sql: string, values: readonly SummedValue[]): void {
     this.#database.run(sql, ...values, rowSum(table, values));
   }
-}
-
-function hasRightSum(table: string, columns: readonly string[], row: Row): boolean {
-  const values = columns.map((column): SummedValue => {
-    const value = row[column];
-    return typeof value === "bigint" || value === undefined ? null : value;
-  });
-  return rowSum(table, values) === row["sum"];
 }
 
 function branchOf(row: Row): ParkedBranch {

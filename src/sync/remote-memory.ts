@@ -42,10 +42,9 @@ export class RemoteMemory {
   readonly compared: Set<string> = new Set();
 
   static load(state: Pick<State, "value">, url: string): RemoteMemory {
-    const bytes = state.value(keyOf(url));
-    if (bytes === undefined) return new RemoteMemory();
     try {
-      return decode(bytes);
+      const bytes = state.value(keyOf(url));
+      return bytes === undefined ? new RemoteMemory() : decode(bytes);
     } catch (thrown) {
       if (isKind(thrown, "corrupt")) return new RemoteMemory();
       throw thrown;

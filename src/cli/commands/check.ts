@@ -20,6 +20,7 @@ pack is read and compared with its hash as well, which takes as long as reading 
 Each damage is a line with the file it is in and what to do about it; the status is 1 if there is any. Nothing is changed without --repair.
 
 With --repair every byte is read, damaged files are moved to .ourobox/damaged, what is whole in them is kept, and the index is made anew from the packs.
+Of state.sqlite what is whole is kept, and what is not is read again from .ourobox/heads.
 The next \`ourobox fetch\` then brings from a remote what is missing here, and the next \`ourobox commit\` stores again what is in the folder.`,
   options: {
     "read-data": { kind: "flag", help: "Read all content too" },
