@@ -2,8 +2,9 @@
 import { toHex } from "../base/bytes.ts";
 import { isKind, OuroError } from "../base/errors.ts";
 import { quotePath } from "../base/quote.ts";
+import { Turns } from "../base/turns.ts";
 import type { Hash } from "../format/mod.ts";
-import { checkHistory, type LiveObjects, markLive } from "../history/mod.ts";
+import { checkHistory, markLive, markLiveInTurns } from "../history/mod.ts";
 import type { Damage } from "../store/mod.ts";
 import { checkSmallFiles } from "./check-small-files.ts";
 import type { OpenBox } from "./open-box.ts";
@@ -59,20 +60,19 @@ export async function* checkBox(box: OpenBox, { readData }: { readonly readData:
   progress.phase("Checking packs");
   let last = 0;
   const onProgress = (done: number): void => {
-    signal.throwIfAborted();
     progress.add(1, done - last);
     last = done;
   };
-  yield* box.store.check({ readData, onProgress });
+  yield* box.store.check({ readData, signal, onProgress });
   progress.phase("Checking commits and trees");
   const hint =
     "Run `ourobox check --repair`, then `ourobox fetch` to bring what a remote has and `ourobox commit` to store what is still in the folder. Another commit of that file may be whole.";
   const hasChunk = (hash: Hash): boolean => box.store.hasChunk(hash);
-  for (const { kind, object, commit, path, error } of checkHistory(box.commits, readableCommits(box), {
-    hasChunk,
-    isTrimmed: true,
-  })) {
-    signal.throwIfAborted();
+  const turns = new Turns(signal);
+  for (const damage of checkHistory(box.commits, readableCommits(box), { hasChunk, isTrimmed: true })) {
+    await turns.end();
+    if (damage === undefined) continue;
+    const { kind, object, commit, path, error } = damage;
     const where = path === undefined ? "" : ` of ${path.length === 0 ? "its root" : quotePath(path)}`;
     yield {
       file: `commit ${toHex(commit).slice(0, 12)}`,
@@ -88,15 +88,19 @@ export async function gcBox(box: OpenBox, { dryRun }: { readonly dryRun: boolean
   if (!dryRun) box.requireWritable();
   const { progress, signal } = box.context;
   progress.phase("Looking for what is needed");
-  let marked = mark(box);
-  const { removed, removedBytes, written, writtenBytes, busy } = box.store.gc({
-    isLiveMeta: (hash) => marked.live.meta.has(hash),
-    isLiveChunk: (hash) => marked.live.chunks.has(hash),
+  let names = namesOf(box);
+  let live = await markLiveInTurns(box.commits, namedCommits(box), { isTrimmed: true, signal });
+  const { removed, removedBytes, written, writtenBytes, busy } = await box.store.gc({
+    isLiveMeta: (hash) => live.meta.has(hash),
+    isLiveChunk: (hash) => live.chunks.has(hash),
     remark: () => {
-      if (namesOf(box) !== marked.names) marked = mark(box);
+      const namesNow = namesOf(box);
+      if (namesNow === names) return;
+      names = namesNow;
+      live = markLive(box.commits, namedCommits(box), { isTrimmed: true });
     },
     dryRun,
-    onProgress: () => signal.throwIfAborted(),
+    signal,
   });
   progress.done();
   if (busy)
@@ -104,12 +108,6 @@ export async function gcBox(box: OpenBox, { dryRun }: { readonly dryRun: boolean
       hint: "Run `ourobox gc` again later.",
     });
   return { packsRemoved: removed, packsWritten: written, bytesFreed: Math.max(0, removedBytes - writtenBytes) };
-}
-
-function mark(box: OpenBox): { readonly live: LiveObjects; readonly names: string } {
-  box.context.signal.throwIfAborted();
-  const names = namesOf(box);
-  return { live: markLive(box.commits, namedCommits(box), { isTrimmed: true }), names };
 }
 
 function namesOf(box: OpenBox): string {

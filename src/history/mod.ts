@@ -28,7 +28,14 @@ export { type JoinRules, joinRules } from "./join-rules.ts";
 export { findCommon, followPaths, type PathCommit, type WalkOptions, walkLog } from "./log.ts";
 export type { Mend, MendKind } from "./mend-event.ts";
 export { mergeBytesMax, mergeTexts } from "./merge-text.ts";
-export { checkHistory, type HistoryDamage, type LiveObjects, markLive, type ObjectWalkOptions } from "./object-walk.ts";
+export {
+  checkHistory,
+  type HistoryDamage,
+  type LiveObjects,
+  markLive,
+  markLiveInTurns,
+  type ObjectWalkOptions,
+} from "./object-walk.ts";
 export { comparePaths, isWithin, joinPath, keysAbove, PathFilter, pathKey, splitLast, splitPath } from "./paths.ts";
 export { redated, revertTree } from "./revert-tree.ts";
 export { type RevisionContext, resolveRevision } from "./revision.ts";
