@@ -80,8 +80,7 @@ async function strike(
   assert(files.length > 0, pattern);
   let count = 0;
   for (const file of files) {
-    const size = statSync(place.path(file)).size;
-    for (const blow of blows(size, flips, new Prng(files.indexOf(file) + 1))) {
+    for (const blow of blows(readFile(place.path(file)), flips, new Prng(files.indexOf(file) + 1))) {
       count += 1;
       place.reset(count);
       hit(place, file, blow);

@@ -12,9 +12,10 @@ export interface Blow {
   apply(path: string): void;
 }
 
-/** Flipped bits all over a file, its ends among them, and the file cut off and grown. */
-export function blows(size: number, count: number, prng: Prng): Blow[] {
-  const positions = new Set([0, size - 1, ...Array.from({ length: count }, () => prng.int(0, Math.max(0, size - 1)))]);
+/** Flipped bits all over a file, most of them where it is not empty, its ends among them, and the file cut off and grown. */
+export function blows(bytes: Uint8Array, count: number, prng: Prng): Blow[] {
+  const size = bytes.length;
+  const positions = new Set([0, size - 1, ...Array.from({ length: count }, () => positionIn(bytes, prng))]);
   const flips = [...positions].map((at): Blow => {
     const bit = 1 << prng.int(0, 7);
     return {
@@ -30,6 +31,16 @@ export function blows(size: number, count: number, prng: Prng): Blow[] {
     apply: (path) => change(path, (bytes) => Buffer.concat([bytes, Buffer.of(7)])),
   };
   return [...flips, ...cuts, grown];
+}
+
+/** Most of a small database is zeros that mean nothing. */
+function positionIn(bytes: Uint8Array, prng: Prng): number {
+  let at = 0;
+  for (let tries = prng.chance(0.2) ? 1 : 100; tries > 0; tries -= 1) {
+    at = prng.int(0, Math.max(0, bytes.length - 1));
+    if (bytes[at] !== 0) break;
+  }
+  return at;
 }
 
 function change(path: string, edit: (bytes: Buffer) => Buffer): void {
