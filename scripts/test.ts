@@ -17,6 +17,8 @@ const flags = args.filter((arg) => arg.startsWith("-") && arg !== "--slow");
 const given = args.filter((arg) => !arg.startsWith("-"));
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 const patterns = given.map((path) => (isFolder(path) ? `${path.replace(/\/+$/, "")}/**/*.test.ts` : path));
+// A test that hangs must not keep the others from being run.
+const [testMinutes, fileMinutes] = isSlow ? [20, 40] : [5, 10];
 // Slow tests fill disks and kill processes: one at a time, so that a failure has one cause.
 const concurrency = isSlow ? 1 : Math.max(2, availableParallelism() - 1);
 
@@ -26,9 +28,15 @@ process.execve?.(
     process.execPath,
     "--test",
     `--test-concurrency=${concurrency}`,
+    `--test-timeout=${testMinutes * 60_000}`,
+    `--test-global-setup=${root}/test/support/file-limit.ts`,
     ...flags,
     ...(patterns.length > 0 ? patterns : isSlow ? slow : fast),
   ],
   // Every test file is a process of its own: each would strip the types of what it imports again.
-  { ...process.env, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? `${root}/node_modules/.cache/node` },
+  {
+    ...process.env,
+    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? `${root}/node_modules/.cache/node`,
+    TEST_FILE_LIMIT_MS: process.env.TEST_FILE_LIMIT_MS ?? `${fileMinutes * 60_000}`,
+  },
 );

@@ -8,9 +8,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Prng } from "../../src/base/prng.ts";
 import { skipUnlessRoot } from "../support/debian-program.ts";
-import { errorOf, type Ran } from "../support/program.ts";
+import { describeRan, errorOf, type Ran } from "../support/program.ts";
 import { fillFolder, workOn } from "../support/slow-folder.ts";
-import { describeRan, requireSame, type SlowMachine, SlowPlace } from "../support/slow-machine.ts";
+import { requireSame, type SlowMachine, SlowPlace } from "../support/slow-machine.ts";
 import { SmallDisk } from "../support/small-disk.ts";
 
 const skip = skipUnlessRoot();

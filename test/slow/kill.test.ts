@@ -8,10 +8,10 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Prng } from "../../src/base/prng.ts";
-import { jsonLines, type Ran } from "../support/program.ts";
+import { describeRan, jsonLines, type Ran } from "../support/program.ts";
 import { testSeeds } from "../support/seeds.ts";
 import { fillFolder, workOn } from "../support/slow-folder.ts";
-import { copyFolder, describeRan, requireSame, type SlowMachine, SlowPlace } from "../support/slow-machine.ts";
+import { copyFolder, requireSame, type SlowMachine, SlowPlace } from "../support/slow-machine.ts";
 
 const rounds = 6;
 const killsMin = 200;

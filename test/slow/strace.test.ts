@@ -10,9 +10,9 @@ import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { after, before, beforeEach, test } from "node:test";
 import { Prng } from "../../src/base/prng.ts";
 import { skipWithout } from "../support/debian-program.ts";
-import { errorOf, type Ran } from "../support/program.ts";
+import { describeRan, errorOf, type Ran } from "../support/program.ts";
 import { fillFolder, workOn } from "../support/slow-folder.ts";
-import { copyFiles, describeRan, requireSame, type SlowMachine, SlowPlace } from "../support/slow-machine.ts";
+import { copyFiles, requireSame, type SlowMachine, SlowPlace } from "../support/slow-machine.ts";
 
 const calls = ["fsync", "fdatasync", "syncfs", "rename", "renameat", "renameat2", "link", "linkat"] as const;
 const faults = ["error=EIO", "signal=KILL"] as const;

@@ -6,9 +6,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Prng } from "../../src/base/prng.ts";
-import { jsonLines } from "../support/program.ts";
+import { describeRan, jsonLines } from "../support/program.ts";
 import { fillFolder } from "../support/slow-folder.ts";
-import { describeRan, requireSame, type SlowMachine, SlowPlace } from "../support/slow-machine.ts";
+import { requireSame, type SlowMachine, SlowPlace } from "../support/slow-machine.ts";
 
 const size = { files: 40, largeFiles: 2, largeBytes: 300_000 };
 const commitsEach = 30;

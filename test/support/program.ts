@@ -12,6 +12,9 @@ import { runCli } from "./cli.ts";
 const checkout = join(import.meta.dirname, "../..");
 const launcher = join(checkout, "bin/ourobox.mjs");
 
+/** What takes so long will never end, on the slowest of machines. */
+const limitMsDefault = 120_000;
+
 export interface Ran {
   readonly args: readonly string[];
   readonly out: string;
@@ -27,6 +30,8 @@ export interface RunProgram {
   readonly killAfterMs?: number;
   /** Killed as soon as this resolves. */
   readonly killWhen?: Promise<unknown>;
+  /** What has not ended by then is killed, and the run fails; 2 minutes unless given. */
+  readonly limitMs?: number;
   /** The program and arguments to run it below: `["strace", "-f"]`. */
   readonly below?: readonly string[];
 }
@@ -49,7 +54,9 @@ export class Program {
     };
   }
 
-  async run(args: readonly string[], { cwd, killAfterMs, killWhen, below = [] }: RunProgram): Promise<Ran> {
+  /** @throws Error when it does not end in time: with its arguments, and what it has said last. */
+  async run(args: readonly string[], options: RunProgram): Promise<Ran> {
+    const { cwd, killAfterMs, killWhen, below = [], limitMs = limitMsDefault } = options;
     const [first = launcher, ...rest] = [...below, launcher, ...args];
     const startMs = performance.now();
     const child = spawn(first, rest, { cwd, env: this.#env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
@@ -64,9 +71,20 @@ export class Program {
     };
     const timer = killAfterMs === undefined ? undefined : setTimeout(kill, killAfterMs);
     void killWhen?.then(kill);
+    let isLate = false;
+    const limit = setTimeout(() => {
+      isLate = true;
+      if (child.pid !== undefined) killGroup(child.pid);
+      // Somebody who has left the group may hold the other ends.
+      child.stdout.destroy();
+      child.stderr.destroy();
+    }, limitMs);
     const [status] = (await once(child, "close")) as [number | null];
     clearTimeout(timer);
-    return { args, ...texts, status: status ?? undefined, ms: performance.now() - startMs };
+    clearTimeout(limit);
+    const ran = { args, ...texts, status: status ?? undefined, ms: performance.now() - startMs };
+    if (isLate) throw new Error(`It did not end in ${limitMs / 1000} s and was killed: ${describeRan(ran)}`);
+    return ran;
   }
 
   /** As `run`, to the end, but in this process: several times as fast. */
@@ -83,6 +101,11 @@ function killGroup(pid: number): void {
   } catch {
     // It has ended.
   }
+}
+
+/** How a run ended, and what it said last. */
+export function describeRan({ args, status, out, err }: Ran): string {
+  return `ourobox ${args.join(" ")}: status ${status}\n${out.slice(-2000)}${err.slice(-4000)}`;
 }
 
 /** What the program says with `--json` when it fails; nothing of it when it does not. */

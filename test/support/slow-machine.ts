@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compareTrees } from "../../scripts/compare-trees.ts";
-import { jsonLines, Program, type Ran, type RunProgram } from "./program.ts";
+import { describeRan, jsonLines, Program, type Ran, type RunProgram } from "./program.ts";
 
 /** A temporary folder for everything of one test, removed at the end of the block. */
 export class SlowPlace implements Disposable {
@@ -113,10 +113,6 @@ export class SlowMachine {
     const inTheMaking = namesIn(this.folder).filter((name) => name.startsWith(".ourobox."));
     assert.deepEqual(inTheMaking, [], `${after}: folders in the making`);
   }
-}
-
-export function describeRan({ args, status, out, err }: Ran): string {
-  return `ourobox ${args.join(" ")}: status ${status}\n${out.slice(-2000)}${err.slice(-4000)}`;
 }
 
 /** Two folders are the same in every byte, mode, time and target. */
