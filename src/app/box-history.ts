@@ -3,6 +3,7 @@
 import { equalBytes, toText, utf8 } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
 import { quoteBytes, quotePath } from "../base/quote.ts";
+import { Turns } from "../base/turns.ts";
 import { contentItems, dotKey, type Entry, type Hash, kinds, type NamedCommit, writerHex } from "../format/mod.ts";
 import {
   diffTrees,
@@ -186,6 +187,8 @@ export function* listEntries(
 }
 
 const zeros = new Uint8Array(64 * 1024);
+/** Some megabytes. */
+const turnChunks = 64;
 
 /** @throws OuroError "is-dir", "invalid" (no file), "not-found", "corrupt". */
 export async function* readContent(box: OpenBox, entry: Entry): AsyncGenerator<Uint8Array> {
@@ -196,8 +199,9 @@ export async function* readContent(box: OpenBox, entry: Entry): AsyncGenerator<U
   else if (value.kind !== kinds.file)
     throw new OuroError("invalid", `Cannot read ${quoteBytes(entry.name)}: it is not a file`);
   else {
+    const turns = new Turns(box.context.signal, turnChunks);
     for (const item of contentItems(value.content, (hash) => box.store.getMeta(hash, "list"))) {
-      box.context.signal.throwIfAborted();
+      await turns.step();
       if (item.form === "chunk") yield box.store.getChunk(item.hash, item.length);
       else
         for (let left = item.length; left > 0; left -= zeros.length)

@@ -1,5 +1,6 @@
 /** Prints changes: as names, as a --stat of lines, or as hunks. Shared by diff, show and log. */
 import type { Change } from "../app/mod.ts";
+import { Turns } from "../base/turns.ts";
 import { changeJson, changeLetter, changePath, changeWord, colorOf, isShown, sizeOf } from "./changes.ts";
 import type { CommandContext } from "./command.ts";
 import { type ContentsOptions, diffChange, hasText } from "./contents.ts";
@@ -9,6 +10,8 @@ import { hunkHeader, type TextDiff } from "./text-diff.ts";
 
 export type DiffForm = "names" | "stat" | "patch";
 const graphColumns = 50;
+/** Each may be two texts to compare. */
+const turnChanges = 10;
 
 /** Prints each change as it comes; a --stat when all are there, since its columns depend on all. */
 export async function showChanges(
@@ -17,8 +20,9 @@ export async function showChanges(
   options: ContentsOptions & { readonly form: DiffForm },
 ): Promise<void> {
   if (options.form === "stat" && !context.json) return showStat(context, changes, options);
+  const turns = new Turns(context.world.signal, turnChanges);
   for await (const change of changes) {
-    context.world.signal.throwIfAborted();
+    await turns.step();
     if (!isShown(change)) continue;
     if (context.json) context.out.json(await jsonOf(change, options));
     else if (options.form === "names") context.out.line(nameLine(context, change));
@@ -91,8 +95,9 @@ async function showStat(
   options: ContentsOptions,
 ): Promise<void> {
   const rows: StatRow[] = [];
+  const turns = new Turns(context.world.signal, turnChanges);
   for await (const change of changes) {
-    context.world.signal.throwIfAborted();
+    await turns.step();
     if (!isShown(change)) continue;
     const diff = hasText(change) ? await diffChange(change, options) : undefined;
     rows.push({ path: changePath(change), diff, change });

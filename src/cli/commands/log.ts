@@ -1,6 +1,7 @@
 /** `ourobox log`: the commits that led to now. */
 
 import { toHex } from "../../base/bytes.ts";
+import { Turns } from "../../base/turns.ts";
 import { type Command, defineCommand } from "../command.ts";
 import { commitHeader, commitJson, commitLine } from "../commits.ts";
 import { commitOf } from "../lookup.ts";
@@ -11,6 +12,9 @@ import { type DiffForm, showChanges } from "../show-diff.ts";
 import { exitStatus } from "../status.ts";
 
 const usageText = "log [FLAGS] [COMMIT] [-- PATH…]";
+
+/** Each may have changes to print. */
+const turnCommits = 10;
 
 export const command: Command = defineCommand({
   name: "log",
@@ -46,13 +50,14 @@ A commit can be named HEAD, HEAD~2, HEAD^, @{yesterday}, @{3 days ago}, @{2026-1
           ? "names"
           : undefined;
     const names = namesByCommit(box);
+    const turns = new Turns(world.signal, turnCommits);
     let shown = 0;
     for await (const row of box.log({
       paths,
       withChanges: form !== undefined,
       ...(from === undefined ? {} : { from }),
     })) {
-      world.signal.throwIfAborted();
+      await turns.step();
       if (shown === values.limit) break;
       shown += 1;
       if (json) out.json(commitJson(row));

@@ -1,5 +1,6 @@
 /** `ourobox ls`: what is in a folder of a commit. */
 import type { Box, Entry } from "../../app/mod.ts";
+import { Turns } from "../../base/turns.ts";
 import { sizeOf } from "../changes.ts";
 import { type Command, type CommandContext, defineCommand } from "../command.ts";
 import { alignColumns, formatJsonNs, formatMinute, formatMode, kindNames } from "../format.ts";
@@ -28,7 +29,7 @@ current folder when it begins with "./". What is printed begins where the argume
     await using box = await openBox(context);
     for (const found of lookUp(box, context, operands)) {
       if (found.entry.kind !== 2) showRows(context, [found], { ...found, ...values });
-      else listFolder(context, box, { ...found, ...values });
+      else await listFolder(context, box, { ...found, ...values });
     }
     return exitStatus.ok;
   },
@@ -42,18 +43,19 @@ interface Row {
 /** Rows are aligned in pieces, so that a million of them are never held. */
 const alignedRows = 1000;
 
-function listFolder(
+async function listFolder(
   context: CommandContext,
   box: Box,
   { commit, path, from, long, recursive }: Found & { long: boolean; recursive: boolean },
-): void {
+): Promise<void> {
+  const turns = new Turns(context.world.signal);
   let rows: Row[] = [];
   for (const row of box.list(commit, path, { recursive })) {
     rows.push(row);
     if (rows.length < alignedRows) continue;
     showRows(context, rows, { from, long });
     rows = [];
-    context.world.signal.throwIfAborted();
+    await turns.end();
   }
   showRows(context, rows, { from, long });
 }
