@@ -31,7 +31,7 @@ class ReadOnlyMount implements Disposable {
 function writeAndDie(path: string): void {
   const program = `const { DatabaseSync } = require("node:sqlite");
     const database = new DatabaseSync(${JSON.stringify(path)});
-    database.exec("PRAGMA wal_autocheckpoint = 0; CREATE TABLE other (one)");
+    database.exec("PRAGMA wal_autocheckpoint = 0; CREATE TABLE other (one); DROP TABLE other");
     process.kill(process.pid, "SIGKILL");`;
   assert.equal(spawnSync(process.execPath, ["-e", program]).signal, "SIGKILL");
 }
