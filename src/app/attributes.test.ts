@@ -25,6 +25,14 @@ test("lines are patterns and attributes; comments, negations and what is not kno
   assert(docs?.pattern.ignores("docs/a/b.txt") && !docs.pattern.ignores("other/docs/a/b.txt"));
 });
 
+test("atomic is set and taken back, and is no other word", () => {
+  const rules = parseAttributes("*.app atomic\n/a.app -atomic merge=text\n*.x atomically\n");
+  assert.deepEqual(
+    rules.map(({ attributes }) => attributes),
+    [{ atomic: true }, { atomic: false, merge: "text" }],
+  );
+});
+
 test("a very long file counts as far as its limit", () => {
   assert.equal(parseAttributes("a merge=text\n".repeat(20_000)).length, 10_000);
 });

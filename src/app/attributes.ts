@@ -19,6 +19,8 @@ const linesMax = 10_000;
 export interface Attributes {
   /** How `sync` settles a conflict: "text", "keep-both", or a driver of the machine. */
   readonly merge?: string;
+  /** Whether a directory joins as one, as a file does. */
+  readonly atomic?: boolean;
 }
 
 interface Rule {
@@ -37,8 +39,8 @@ export class TreeAttributes {
     this.#root = box.reader.root(tree);
   }
 
-  /** Of a file. One whose path is not UTF-8 has none. */
-  of(path: Path): Attributes {
+  /** Of a file or directory. One whose path is not UTF-8 has none. */
+  of(path: Path, isDirectory = false): Attributes {
     const names = splitPath(path);
     let found: Attributes = {};
     for (let depth = 0; depth < names.length; depth += 1) {
@@ -47,7 +49,7 @@ export class TreeAttributes {
       );
       if (text === undefined) continue;
       for (const { pattern, attributes } of this.#rulesOf(names.slice(0, depth)))
-        if (pattern.ignores(text)) found = { ...found, ...attributes };
+        if (pattern.ignores(isDirectory ? `${text}/` : text)) found = { ...found, ...attributes };
     }
     return found;
   }
@@ -82,10 +84,11 @@ export function parseAttributes(text: string): Rule[] {
     const [, quoted, plain, rest = ""] = /^\s*(?:"((?:[^"\\]|\\.)*)"|([^\s"]\S*))((?:\s+\S+)*)\s*$/.exec(line) ?? [];
     const pattern = quoted?.replaceAll(/\\(.)/g, "$1") ?? plain;
     if (pattern === undefined || pattern.startsWith("#") || pattern.startsWith("!")) return [];
-    const attributes: { merge?: string } = {};
+    const attributes: { merge?: string; atomic?: boolean } = {};
     for (const word of rest.split(/\s+/)) {
       const [, merge] = /^merge=([\w-]{1,64})$/.exec(word) ?? [];
       if (merge !== undefined) attributes.merge = merge;
+      else if (word === "atomic" || word === "-atomic") attributes.atomic = word === "atomic";
     }
     return Object.keys(attributes).length === 0
       ? []

@@ -20,12 +20,14 @@ import {
   type CommittedFolder,
   commitFolder,
   type FolderContext,
+  type Rebirths,
   statusFolder,
 } from "../workdir/mod.ts";
 import { countChanges } from "./change-counts.ts";
 import type { Change, Path } from "./changes.ts";
 import { keepsOwners } from "./folder.ts";
 import { type GraftedTree, OverlayMeta } from "./graft-tree.ts";
+import { type MarkedTree, marksOf, markUnits } from "./mark-units.ts";
 import type { OpenBox } from "./open-box.ts";
 import { keepOwnHead, saveOwnHead } from "./own-head.ts";
 import { currentWriter, isSameHead } from "./own-writer.ts";
@@ -170,7 +172,7 @@ async function tryCommit(box: OpenBox, path: string, request: CommitRequest): Pr
   const event = eventFor(box, { writer, before, last });
   const sizeBefore = sizeOf(box);
   context.progress.phase("Reading the folder");
-  const meta = store.openMetaWriter();
+  let meta = store.openMetaWriter();
   const ingest = store.openIngest({
     workers: context.workers,
     signal: context.signal,
@@ -179,14 +181,24 @@ async function tryCommit(box: OpenBox, path: string, request: CommitRequest): Pr
   try {
     const folder = folderContext(box, path, before, filter);
     const onFile = (files: number): void => context.progress.add(files, 0);
-    const committed = await commitFolder({ ...folder, ingest, sink: meta, event, onFile });
+    const committed = await commitFolder({ ...folder, ingest, sink: meta, event, onFile, marks: marksOf(box, before) });
+    await ingest.finish();
+    let marked: MarkedTree = committed;
+    const { unmarked, births } = committed;
+    if (unmarked.below.length + unmarked.at.length > 0) {
+      // What says which are marked is read from the tree.
+      meta.finish();
+      meta = store.openMetaWriter();
+      marked = markUnits(box, { tree: committed.tree, unmarked, event, births, sink: meta });
+    }
+    const { tree, rebirths } = marked;
     const made =
-      committed.tree === undefined
+      tree === undefined
         ? undefined
         : makeEventCommit(
             {
               box: box.identity.box,
-              tree: committed.tree,
+              tree,
               parents: before === undefined ? [] : [before.id],
               ...event,
               ...(last === undefined ? {} : { previous: last }),
@@ -200,15 +212,14 @@ async function tryCommit(box: OpenBox, path: string, request: CommitRequest): Pr
             { hasher: store.hasher, sign: (message) => box.peer().sign(message) },
           );
     if (made !== undefined) putCommit(meta, made);
-    await ingest.finish();
     meta.finish();
     const next =
       made === undefined ? undefined : { writer, branch, commit: made.id, last: { clock: event.clock, id: made.id } };
-    if (!moveHead(box, { head, next, committed, took, request })) return undefined;
+    if (!moveHead(box, { head, next, committed, rebirths, took, request })) return undefined;
     context.progress.done();
     if (next !== undefined) saveOwnHead(box);
     else keepOwnHead(box);
-    const changes = changesBetween(box, before, committed);
+    const changes = changesBetween(box, before, tree);
     const report = {
       changes,
       counts: committed.counts,
@@ -244,16 +255,17 @@ interface Move {
   readonly head: OwnHead | undefined;
   readonly next: OwnHead | undefined;
   readonly committed: CommittedFolder;
+  readonly rebirths: Rebirths | undefined;
   readonly took: "picked" | "all";
   readonly request: CommitRequest;
 }
 
 /** Moves the head and writes the scan's rows, if the head is still where it was. @returns Whether it was. */
-function moveHead({ state, context }: OpenBox, { head, next, committed, took, request }: Move): boolean {
+function moveHead({ state, context }: OpenBox, { head, next, committed, rebirths, took, request }: Move): boolean {
   return state.transaction(() => {
     const now = state.head();
     if (!isSameHead(now, head)) return false;
-    committed.saveRows(state);
+    committed.saveRows(state, rebirths);
     if (next === undefined) return true;
     state.setHead(next);
     const before = head === undefined ? {} : { before: head.commit };
@@ -263,7 +275,7 @@ function moveHead({ state, context }: OpenBox, { head, next, committed, took, re
   });
 }
 
-function* changesBetween(box: OpenBox, before: NamedCommit | undefined, { tree }: CommittedFolder): Generator<Change> {
+function* changesBetween(box: OpenBox, before: NamedCommit | undefined, tree: Hash | undefined): Generator<Change> {
   if (tree !== undefined) yield* diffTrees(box.reader, before?.commit.tree, tree);
 }
 

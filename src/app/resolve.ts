@@ -88,7 +88,7 @@ export async function resolveConflicts(
       made = new Resolving(box, head, event, sink);
       for (const conflict of conflicts) await made.resolve(conflict, resolution);
       const { edits } = made;
-      return edits.length === 0 ? undefined : editTree(box.reader, sink, head.commit.tree, edits);
+      return edits.length === 0 ? undefined : editTree(box.reader, sink, head.commit.tree, edits, event);
     },
   });
   const { resolved = [], left = [] } = made ?? {};
@@ -167,18 +167,20 @@ class Resolving {
   /** A value that was not shown: a directory gets nodes of its own, as its old ones may be elsewhere by now. */
   #own(value: Value): Value {
     if (value.kind !== kinds.directory) return value;
-    return copySubtree(this.#box.reader, this.#sink, value, () => this.#nextDot());
+    return copySubtree(value, { reader: this.#box.reader, sink: this.#sink, births: this });
   }
 
-  #nextDot(): Dot {
-    this.#counter += 1;
-    return { ...this.#event, counter: this.#counter };
+  /** Of new nodes. */
+  take(count: number): Dot {
+    const counter = this.#counter + 1;
+    this.#counter += count;
+    return { ...this.#event, counter };
   }
 
   /** Another value as an entry of its own: "name (author, 2026-11-29 10.15).ext". */
   #beside({ path, entry }: Conflict, value: ConflictValue): TreeEdit {
     const [parent] = splitLast(path);
-    const id = this.#nextDot();
+    const id = this.take(1);
     const { link: _, ...meta } = entry.meta;
     const name = this.#freeName(parent, entry, value);
     const data = { dot: id, value: this.#own(value.value) };

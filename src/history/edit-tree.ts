@@ -1,8 +1,9 @@
 /** Changing a tree at some paths: only the directories on the way to them are written. */
 import { toText } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
-import { type DirectoryValue, type Entry, type Hash, kinds } from "../format/mod.ts";
+import { type DirectoryValue, type Entry, type EventName, type Hash, isDatedById, kinds } from "../format/mod.ts";
 import type { MetaSink } from "../store/mod.ts";
+import { withValue } from "./conflicts.ts";
 import { putRoot } from "./directory-builder.ts";
 import { type DirectoryEdit, editDirectory } from "./edit-directory.ts";
 import { pathKey, splitPath } from "./paths.ts";
@@ -24,10 +25,17 @@ interface Plan {
 /**
  * A tree with these edits made; of a directory that is put somewhere, edits below it are made in what was put.
  * @param edits In any order, each path once.
+ * @param event Dates the units in which there are edits; needed for a tree that is to be committed.
  * @returns The name of the new tree's root, which is kept in the sink with all that is new.
  * @throws OuroError "invalid" when a directory on the way is missing, or an entry is not legal; "not-found", "corrupt".
  */
-export function editTree(reader: TreeReader, sink: MetaSink, tree: Hash, edits: Iterable<TreeEdit>): Hash {
+export function editTree(
+  reader: TreeReader,
+  sink: MetaSink,
+  tree: Hash,
+  edits: Iterable<TreeEdit>,
+  event?: EventName,
+): Hash {
   const plan: Plan = { name: new Uint8Array(), edit: undefined, below: new Map() };
   for (const edit of edits) {
     let at = plan;
@@ -42,23 +50,31 @@ export function editTree(reader: TreeReader, sink: MetaSink, tree: Hash, edits: 
     }
     at.edit = edit;
   }
-  const root = applied(reader, sink, reader.root(tree), plan);
+  const root = applied({ reader, sink, event }, reader.root(tree), plan);
   if (root === undefined) throw new OuroError("invalid", "Cannot edit a tree: its root cannot be removed");
   return putRoot(sink, root);
 }
 
-function applied(reader: TreeReader, sink: MetaSink, entry: Entry | undefined, plan: Plan): Entry | undefined {
+interface Editing {
+  readonly reader: TreeReader;
+  readonly sink: MetaSink;
+  readonly event: EventName | undefined;
+}
+
+function applied(editing: Editing, entry: Entry | undefined, plan: Plan): Entry | undefined {
+  const { reader, sink, event } = editing;
   const now = plan.edit === undefined ? entry : plan.edit.entry;
   if (plan.below.size === 0) return now;
   const directory = now === undefined ? undefined : directoryOf(now);
   if (now === undefined || directory === undefined)
     throw new OuroError("invalid", `Cannot edit a tree: ${JSON.stringify(toText(plan.name))} is not a directory in it`);
   const edits = [...plan.below.values()].map((below): DirectoryEdit => {
-    const after = applied(reader, sink, reader.find(directory, below.name), below);
+    const after = applied(editing, reader.find(directory, below.name), below);
     return after === undefined ? { name: below.name } : { name: below.name, entry: after };
   });
   edits.sort((a, b) => Buffer.compare(a.name, b.name));
-  return withDirectory(now, editDirectory(reader, sink, directory, edits));
+  const value = editDirectory(reader, sink, directory, edits);
+  return isDatedById(now) || event === undefined ? withDirectory(now, value) : withValue(now, value, event, 0);
 }
 
 /** A directory's entry with other children. Its other values, if there are any, stay. */

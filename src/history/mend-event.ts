@@ -3,9 +3,9 @@
  * noted for people.
  */
 import { compareEvents, type DatedValue, type Dot, type Entry, type EventName } from "../format/mod.ts";
+import type { Births, CopyOptions } from "./copy-subtree.ts";
 import type { Values } from "./join-registers.ts";
 import type { JoinRules } from "./join-rules.ts";
-import type { Births, RebirthOptions } from "./mend-values.ts";
 
 /** What a mend did to a node: see doc/merge.md. */
 export type MendKind = "kept" | "parent" | "cycle" | "unit" | "values" | "directories" | "leaves" | "name";
@@ -84,6 +84,6 @@ export class MendEvent implements Births {
 /** What every mend needs at hand. */
 export interface MendTools {
   readonly mend: MendEvent;
-  readonly options: RebirthOptions;
+  readonly options: CopyOptions;
   readonly rules: JoinRules;
 }

@@ -13,10 +13,11 @@ import {
   nameProblem,
   writerHex,
 } from "../format/mod.ts";
+import { bornData, copyValue } from "./copy-subtree.ts";
 import { plainDirectory, valuesOf } from "./join-registers.ts";
 import { type Clash, JoinNode, type JoinResult } from "./join-result.ts";
 import type { MendTools } from "./mend-event.ts";
-import { bornData, equalValues, reborn } from "./mend-values.ts";
+import { equalValues } from "./mend-values.ts";
 
 /** M5 and M6. @returns Whether anything was mended. */
 export function separateNames(result: JoinResult, tools: MendTools): boolean {
@@ -85,7 +86,7 @@ function mergeLeaves(result: JoinResult, [winner, ...others]: readonly JoinNode[
   if (merged.length === 1) return;
   foreign.sort((x, y) => compareDots(x.each.dot, y.each.dot) || compareDots(x.id, y.id));
   let { data } = winner.entry;
-  for (const { each } of foreign) data = [{ dot: mend.nextDot(data), value: reborn(each.value, options) }, ...data];
+  for (const { each } of foreign) data = [{ dot: mend.nextDot(data), value: copyValue(each.value, options) }, ...data];
   const meta = latest(merged, ({ metaDot }) => metaDot);
   const mtime = latest(merged, ({ mtimeDot }) => mtimeDot);
   const dot = mend.dot(0);
@@ -132,7 +133,7 @@ export function bear(
   { mend, options }: MendTools,
 ): void {
   const id = mend.take(values.length);
-  const data = bornData(values, id, (value) => reborn(value, options));
+  const data = bornData(values, id, (value) => copyValue(value, options));
   const parent = beside.parent as JoinNode;
   const name = freeName(result, beside.id, parent, entry.name);
   const born: Entry = { ...entry, id, name, placeDot: id, metaDot: id, mtimeDot: id, data };

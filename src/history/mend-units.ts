@@ -3,11 +3,11 @@
  * one more value of the unit. Nothing of either is lost.
  */
 import { compareDots, type DirectoryValue, type Entry } from "../format/mod.ts";
+import { copySubtree } from "./copy-subtree.ts";
 import type { MixedNode } from "./join-match.ts";
 import { isUnit, plainDirectory, type Values } from "./join-registers.ts";
 import { type JoinNode, type JoinResult, otherSide, type Side, type Standing } from "./join-result.ts";
 import type { MendEvent, MendTools } from "./mend-event.ts";
-import { reborn } from "./mend-values.ts";
 
 /** For units that have nodes below them, or no value. @returns Whether anything was mended. */
 export function closeUnits(
@@ -26,7 +26,7 @@ export function closeUnits(
     mend.note("unit", node.entry);
     if (!rules.closesUnits && !isValueless) continue;
     const { entry } = node[plainSide] as Standing;
-    const value = reborn(plainDirectory(entry) as DirectoryValue, options);
+    const value = copySubtree(plainDirectory(entry) as DirectoryValue, options);
     const rest: Values = isValueless ? [] : node.entry.data;
     const data: Entry["data"] = [{ dot: mend.nextDot(rest), value }, ...rest];
     node.entry = { ...node.entry, data, mtimeDot: mend.dot(0) };

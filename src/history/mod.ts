@@ -14,7 +14,7 @@ export {
   type Verify,
 } from "./commits.ts";
 export { distinctValues, equalValues, listConflicts, withValue } from "./conflicts.ts";
-export { copySubtree } from "./copy-subtree.ts";
+export { type Births, copySubtree } from "./copy-subtree.ts";
 export { type Change, type DiffOptions, diffTrees, isShown } from "./diff.ts";
 export { DirectoryBuilder, putRoot } from "./directory-builder.ts";
 export { type DirectoryEdit, editDirectory } from "./edit-directory.ts";

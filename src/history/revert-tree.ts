@@ -47,7 +47,7 @@ export function revertTree(
     const key = pathKey(path);
     if (!edits.has(key) && !replaced.some((above) => isWithin(path, above))) edits.set(key, { path });
   }
-  return editTree(reader, sink, from, edits.values());
+  return editTree(reader, sink, from, edits.values(), event);
 }
 
 /** Another directory under the same name: what is below it belongs to another node, too. */
@@ -79,7 +79,8 @@ function reverted(reader: TreeReader, sink: MetaSink, { type, before, after, wha
     ...(hasOtherData || what.has("mtime") ? { mtimeNs: after.mtimeNs, mtimeDot: dot } : {}),
     ...(hasOtherData && after.kind !== kinds.directory ? { data: redatedData(after, event) } : {}),
   };
-  return isDatedById(now) ? { ...now, data: redatedData(now, event) } : now;
+  // It has become a unit or is none any more; what differs in it are edits of their own.
+  return isDatedById(now) || isDatedById(before) ? { ...now, data: redatedData(now, event) } : now;
 }
 
 /** The values of an entry, dated anew in their order: the greatest dot first. */

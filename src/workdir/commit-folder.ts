@@ -7,7 +7,7 @@
 import type { Clock } from "../base/clock.ts";
 import { close, type PathLike } from "../base/posix.ts";
 import { type Dot, type Entry, type EventName, type Hash, kinds } from "../format/mod.ts";
-import type { PathFilter, State, TreeReader } from "../history/mod.ts";
+import type { Births, PathFilter, State, TreeReader } from "../history/mod.ts";
 import { comparePaths, directoryOf, splitPath } from "../history/mod.ts";
 import type { Ingest, MetaSink } from "../store/mod.ts";
 import type { EntryContext } from "./entry-of-file.ts";
@@ -19,7 +19,8 @@ import { rowOfTree } from "./row-of-tree.ts";
 import { type FolderScan, scanFolder } from "./scan.ts";
 import { ScanRow } from "./scan-row.ts";
 import { surveyFolder } from "./survey.ts";
-import { type ChangeCounts, TreeWriter } from "./tree-writer.ts";
+import { type ChangeCounts, TreeWriter, type UnitMarks, type UnmarkedPaths } from "./tree-writer.ts";
+import { type Rebirths, renewRows } from "./units.ts";
 import { VanishedFiles } from "./vanished.ts";
 
 /** A kernel's file times advance in steps of at most 10 ms: of what is younger than this, a later change may not show. */
@@ -50,6 +51,7 @@ export interface CommitFolderOptions extends FolderContext {
   readonly sink: MetaSink;
   /** Dates all edits. */
   readonly event: EventName;
+  readonly marks?: UnitMarks;
 }
 
 export interface CommittedFolder {
@@ -60,8 +62,15 @@ export interface CommittedFolder {
   readonly absent: readonly Uint8Array[];
   /** Something could not be read, and is as in the last commit. */
   readonly isPartial: boolean;
-  /** Writes what was seen, for the next scan. To be called in the transaction that moves the head to this tree (or, without a tree, in any). */
-  saveRows(state: Pick<State, "setScanRow" | "deleteScanRow">): void;
+  /** Where directories may have to be marked as units, or unmarked. */
+  readonly unmarked: UnmarkedPaths;
+  /** Gives out further ids of the event. */
+  readonly births: Births;
+  /**
+   * Writes what was seen, for the next scan. To be called in the transaction that moves the head to this tree (or, without a tree, in any).
+   * @param rebirths When units were marked in the tree.
+   */
+  saveRows(state: Pick<State, "scanRow" | "setScanRow" | "deleteScanRow">, rebirths?: Rebirths): void;
 }
 
 /**
@@ -69,28 +78,35 @@ export interface CommittedFolder {
  */
 export async function commitFolder(options: CommitFolderOptions): Promise<CommittedFolder> {
   const { reader, sink, event, ingest } = options;
-  const writer = new TreeWriter(reader, sink);
+  const writer = new TreeWriter(reader, sink, event, options.marks);
   let counter = 0;
+  const births: Births = {
+    take(count) {
+      const first = counter + 1;
+      counter += count;
+      return { ...event, counter: first };
+    },
+  };
   const examined = await examine(options, writer, {
     ingest,
     event,
     putList: (bytes) => sink.put("list", bytes),
     putXattrs: (bytes) => sink.put("xattrs", bytes),
-    nextId(): Dot {
-      counter += 1;
-      return { ...event, counter };
-    },
+    nextId: () => births.take(1),
     readsNew: true,
   });
-  const { tree, counts, rows } = writer;
+  const { tree, counts, rows, unmarked } = writer;
   return {
     tree,
     counts,
     absent: examined.absent,
     isPartial: examined.isPartial,
-    saveRows(state) {
+    unmarked,
+    births,
+    saveRows(state, rebirths) {
       for (const id of examined.goneDirectories) state.deleteScanRow(id);
       for (const { id, bytes } of rows) state.setScanRow(id, bytes);
+      if (rebirths !== undefined) renewRows(state, rebirths);
     },
   };
 }

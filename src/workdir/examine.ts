@@ -39,6 +39,7 @@ import { recordOfEntry } from "./row-of-tree.ts";
 import type { FolderScan } from "./scan.ts";
 import { recordFlags, type ScanRecord } from "./scan-row.ts";
 import { type LinkedFile, type LinkedFiles, linkKey } from "./survey.ts";
+import { noUnit, UnitsOfTree, unitIn } from "./units.ts";
 import type { VanishedFiles } from "./vanished.ts";
 
 export interface ExamineOptions {
@@ -79,6 +80,8 @@ interface Frame {
   /** Of a new one. */
   readonly names: readonly ListedName[];
   readonly rules: IgnoreRules | undefined;
+  /** That what is in it is in. */
+  readonly unit: string;
   next: number;
 }
 
@@ -126,9 +129,11 @@ class Examination {
   readonly #held = new Map<Buffer, number>();
   /** The first reading of a file with several names. */
   readonly #slots = new WeakMap<LinkedFile, Slot>();
+  readonly #units: UnitsOfTree;
 
   constructor(options: ExamineOptions, visitor: FolderVisitor) {
     this.#options = options;
+    this.#units = new UnitsOfTree(options.reader, options.tree);
     this.#visitor = visitor;
     this.#queue = new IngestQueue(options.ingest);
     this.#observer = new Observer(options.root, options.sureBeforeNs, options.warn);
@@ -188,13 +193,19 @@ class Examination {
     const changes = root.changes.size;
     const place = { path: "", name: "", oldPath: undefined, replaced: undefined, row: root.row, device };
     this.#enter({ ...place, draft, before: tree, isEdited, record, changes, isAbove: false });
-    return this.#trackedFrame("", prefix, device, root, tree);
+    return this.#trackedFrame("", prefix, device, root, { before: tree, unit: noUnit });
   }
 
-  #trackedFrame(path: string, prefix: Buffer, device: bigint, scan: DirectoryScan, before: Entry | undefined): Frame {
+  #trackedFrame(
+    path: string,
+    prefix: Buffer,
+    device: bigint,
+    scan: DirectoryScan,
+    { before, unit }: { readonly before: Entry | undefined; readonly unit: string },
+  ): Frame {
     const changes = [...scan.changes.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
     const value = before === undefined ? undefined : directoryOf(before);
-    return { path, prefix, device, scan, value, changes, names: [], rules: undefined, next: 0 };
+    return { path, prefix, device, scan, value, changes, names: [], rules: undefined, unit, next: 0 };
   }
 
   #enter(visit: DirectoryVisit): void {
@@ -232,7 +243,7 @@ class Examination {
     if (!isSame) return this.#name(place, { known: undefined, replaced: inTree });
     const record = type === "changed" ? scan.row.record(at) : recordOfEntry(this.#options.reader, inTree);
     if (stat.kind !== "directory" && record.inode !== 0n && record.inode !== stat.inode) {
-      const moved = this.#options.vanished.takeByInode(stat);
+      const moved = this.#found(frame, this.#options.vanished.takeByInode(stat));
       const isElsewhere = this.#options.vanished.isReserved(record.inode);
       if (moved !== undefined || isElsewhere) return this.#name(place, { known: moved, replaced: inTree });
     }
@@ -269,6 +280,7 @@ class Examination {
     if (before?.kind !== kinds.directory || stat.kind !== "directory") return this.#name(place, nothing);
     // Not when only a directory above it was moved.
     const isMoved = frame.scan === undefined || scan.oldPath !== below(frame.scan.oldPath, name);
+    if (isMoved && this.#units.around(scan.oldPath) !== frame.unit) return this.#newDirectory(place, replaced);
     const record = isAsSeen ? undefined : scan.record.row.record(scan.record.at);
     const oldPath = scan.oldPath;
     const isEntered = this.#observer.enter(walk, path, name);
@@ -279,7 +291,8 @@ class Examination {
       this.#queue.push(() => this.#visitor.leave());
       return undefined;
     }
-    return this.#trackedFrame(path, this.#prefix(frame, path, name), stat.device, scan, before);
+    const unit = unitIn(before, frame.unit);
+    return this.#trackedFrame(path, this.#prefix(frame, path, name), stat.device, scan, { before, unit });
   }
 
   #enterKnown(
@@ -343,13 +356,14 @@ class Examination {
     const isAbove = filter?.match(latin(path)) === "above";
     const visit = { path, name, before: undefined, oldPath: undefined, replaced, row: undefined, device };
     this.#enter({ ...visit, draft, isEdited: true, record, changes: names.length, isAbove });
-    return { path, prefix, device, scan: undefined, value: undefined, changes: [], names, rules, next: 0 };
+    const { unit } = frame;
+    return { path, prefix, device, scan: undefined, value: undefined, changes: [], names, rules, unit, next: 0 };
   }
 
   #leaf(place: Place, identity: Identity): void {
     const { walk, frame, path, name, stat } = place;
     const { vanished, onFile, readsNew } = this.#options;
-    const known = identity.known ?? (vanished.isEmpty ? undefined : vanished.takeByInode(stat));
+    const known = identity.known ?? (vanished.isEmpty ? undefined : this.#found(frame, vanished.takeByInode(stat)));
     const isClosed = known === undefined && !readsNew;
     const target = Buffer.concat([frame.prefix, latin(name)]);
     const xattrs = isClosed ? [] : this.#observer.xattrs(path, target);
@@ -372,7 +386,12 @@ class Examination {
     const linked = stat.nlink < 2 ? undefined : this.#linkedFile(frame, stat);
     const slot = (linked && this.#slots.get(linked)) ?? this.#queue.file({ path: target, size, blocks });
     if (linked !== undefined) this.#slots.set(linked, slot);
-    this.#queue.push(() => this.#putFile(path, { name, stat, xattrs }, slot, { ...more, linked }), slot);
+    this.#queue.push(() => this.#putFile(frame, path, { name, stat, xattrs }, slot, { ...more, linked }), slot);
+  }
+
+  /** What stood elsewhere, if it may be the same node here: it is another one when it has come into a unit or left it. */
+  #found(frame: Frame, known: Known | undefined): Known | undefined {
+    return known !== undefined && this.#units.around(known.oldPath) === frame.unit ? known : undefined;
   }
 
   /** What is known of a file with several names. */
@@ -387,6 +406,7 @@ class Examination {
   }
 
   #putFile(
+    frame: Frame,
     path: string,
     seen: Pick<Observed, "name" | "stat" | "xattrs">,
     slot: Slot,
@@ -413,7 +433,8 @@ class Examination {
       this.#notTaken(path, seen, more, thrown.message);
       return;
     }
-    const known = more.known ?? (vanished.isEmpty ? undefined : vanished.takeByContent(content, stat, name));
+    const known =
+      more.known ?? (vanished.isEmpty ? undefined : this.#found(frame, vanished.takeByContent(content, stat, name)));
     const isUnsure = unstable || stat.ctimeNs !== seen.stat.ctimeNs;
     const observed = { name, stat, xattrs, value: { kind: kinds.file, content } };
     this.#put(path, observed, { ...more, known, isUnsure });

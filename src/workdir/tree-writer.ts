@@ -5,7 +5,15 @@
  * Rows are collected, about 80 bytes a name, and belong into the transaction that moves the head.
  */
 import { equalBytes } from "../base/bytes.ts";
-import { type DirectoryValue, type Dot, type Entry, emptySummary, type Hash, kinds } from "../format/mod.ts";
+import {
+  type DirectoryValue,
+  type Dot,
+  type Entry,
+  type EventName,
+  emptySummary,
+  type Hash,
+  kinds,
+} from "../format/mod.ts";
 import {
   DirectoryBuilder,
   type DirectoryEdit,
@@ -19,6 +27,7 @@ import type { MetaSink } from "../store/mod.ts";
 import type { DirectoryVisit, FolderVisitor, LeafVisit } from "./folder-visitor.ts";
 import { latin } from "./folder-walk.ts";
 import { mergeRow, type ScanRecord, type ScanRow, ScanRowBuilder } from "./scan-row.ts";
+import { isUnit } from "./units.ts";
 
 /** A directory with more changes than this is built anew, reading the old one along. */
 const editsMax = 4096;
@@ -33,6 +42,22 @@ export interface ChangeCounts {
   readonly times: number;
 }
 
+/** Which directories are to be marked as units. */
+export interface UnitMarks {
+  /** Of the files that say so: where one is changed, all below may be. */
+  readonly fileName: string;
+  /** Whether a path is to be one, as the tree was before. */
+  readonly isMarked: (path: string) => boolean;
+}
+
+/** One character a byte. */
+export interface UnmarkedPaths {
+  /** Directories in and below which marks may have changed. */
+  readonly below: readonly string[];
+  /** Directories that may have another mark themselves. */
+  readonly at: readonly string[];
+}
+
 interface Frame {
   readonly visit: DirectoryVisit;
   readonly data: DirectoryData;
@@ -43,6 +68,9 @@ interface Frame {
 export class TreeWriter implements FolderVisitor {
   readonly #reader: TreeReader;
   readonly #sink: MetaSink;
+  readonly #event: EventName;
+  readonly #marks: UnitMarks | undefined;
+  readonly #unmarked: { readonly below: string[]; readonly at: string[] } = { below: [], at: [] };
   readonly #frames: Frame[] = [];
   readonly #rows: { readonly id: Dot; readonly bytes: Uint8Array }[] = [];
   #tree: Hash | undefined;
@@ -52,9 +80,12 @@ export class TreeWriter implements FolderVisitor {
   readonly #removed = new Set<string>();
   readonly #renamed = new Set<string>();
 
-  constructor(reader: TreeReader, sink: MetaSink) {
+  /** @param event Dates the edits. @param marks How directories are marked; absent: as they are. */
+  constructor(reader: TreeReader, sink: MetaSink, event: EventName, marks?: UnitMarks) {
     this.#reader = reader;
     this.#sink = sink;
+    this.#event = event;
+    this.#marks = marks;
   }
 
   /** The root node; undefined when nothing in the tree was edited. */
@@ -71,7 +102,15 @@ export class TreeWriter implements FolderVisitor {
     return this.#rows;
   }
 
+  /** Where units may have to be marked, or unmarked. */
+  get unmarked(): UnmarkedPaths {
+    return this.#unmarked;
+  }
+
   enter(visit: DirectoryVisit): void {
+    const isPlaced = visit.before === undefined || visit.oldPath !== undefined;
+    if (isPlaced && this.#marks !== undefined && this.#marks.isMarked(visit.path) !== visit.draft.meta.atomic)
+      this.#unmarked.at.push(visit.path);
     const old = visit.before === undefined ? undefined : directoryOf(visit.before);
     const isStreamed = old === undefined || visit.changes > editsMax;
     const data = isStreamed
@@ -89,10 +128,7 @@ export class TreeWriter implements FolderVisitor {
     const value = data.finish();
     const old = before === undefined ? undefined : directoryOf(before);
     const isSame = old !== undefined && sameDirectory(old, value);
-    const entry: Entry =
-      before !== undefined && isSame && !isEdited
-        ? before
-        : { ...draft, data: [{ dot: draft.id, value }, ...(before?.data.slice(1) ?? [])] };
+    const entry = before !== undefined && isSame && !isEdited ? before : this.#entry(visit, value, isSame);
     const bytes = row.finish();
     if (bytes !== undefined) this.#rows.push({ id: draft.id, bytes });
     if (isEdited || !isSame) this.#isEdited = true;
@@ -108,6 +144,14 @@ export class TreeWriter implements FolderVisitor {
     parent.hasNames = true;
   }
 
+  /** Every edit within a unit is one of the unit, and has seen all its values. */
+  #entry({ draft, before }: DirectoryVisit, value: DirectoryValue, isSame: boolean): Entry {
+    if (before === undefined || !isUnit(draft)) return { ...draft, data: [{ dot: draft.id, value }] };
+    if (isSame) return { ...draft, data: before.data };
+    const dot: Dot = { ...this.#event, counter: 0 };
+    return { ...draft, data: [{ dot, value }], mtimeDot: dot };
+  }
+
   put(visit: LeafVisit): void {
     const frame = this.#frames.at(-1) as Frame;
     frame.hasNames = true;
@@ -115,6 +159,7 @@ export class TreeWriter implements FolderVisitor {
     if (!visit.isEdited) return;
     this.#isEdited = true;
     this.#count(visit);
+    this.#noteName(frame, visit.name);
     frame.data.put(visit.name, visit.entry);
   }
 
@@ -124,7 +169,12 @@ export class TreeWriter implements FolderVisitor {
     frame.row.remove(name);
     frame.data.put(name, undefined);
     this.#removed.add(oldPath);
+    this.#noteName(frame, name);
     this.#isEdited = true;
+  }
+
+  #noteName({ visit }: Frame, name: string): void {
+    if (name === this.#marks?.fileName) this.#unmarked.below.push(visit.path);
   }
 
   #countDirectory(visit: DirectoryVisit): void {

@@ -1,18 +1,22 @@
 /** Real folders that meet only through a remote: random work in each, syncs in any order, and in the end all are the same. */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compareTrees } from "../../scripts/compare-trees.ts";
+import { attributesFileName } from "../../src/app/attributes.ts";
 import { Box, cloneBox } from "../../src/app/mod.ts";
 import type { Prng } from "../../src/base/prng.ts";
 import { isShown } from "../../src/history/mod.ts";
 import { TestWorld } from "./app-world.ts";
+import { requireOwnIds } from "./own-ids.ts";
 import { changeFolder } from "./random-folder.ts";
 
 const request = { force: true, message: "" };
 /** Syncs in turn after which all must be at rest. */
 const settleRounds = 8;
+/** Directories that are marked atomic, of the names that random changes give. */
+const unitRules = ["a* atomic\n", "a* atomic\nb* atomic\n", "a* atomic\na1* -atomic\n", "b* atomic\n", ""];
 
 export async function meet(
   prng: Prng,
@@ -20,6 +24,7 @@ export async function meet(
 ): Promise<void> {
   const top = mkdtempSync(join(tmpdir(), "ourobox-meet-"));
   const boxes: Box[] = [];
+  const hasUnits = prng.chance(0.5);
   try {
     const pathOf = (index: number): string => join(top, `folder${index}`);
     for (let index = 0; index < folders; index += 1) {
@@ -44,6 +49,7 @@ export async function meet(
         const work = join(pathOf(index), "w");
         mkdirSync(work, { recursive: true });
         for (let count = prng.int(0, changes); count > 0; count -= 1) changeFolder(prng, work);
+        if (hasUnits && prng.chance(0.4)) writeFileSync(join(work, attributesFileName), prng.pick(unitRules));
         if (prng.chance(0.3)) await box.commit({ message: "", all: true });
         if (prng.chance(0.6)) await box.sync([], request);
       }
@@ -72,5 +78,6 @@ async function settle(boxes: readonly Box[], pathOf: (index: number) => string):
     assert.deepEqual(differences, [], `folder ${index} is as folder 0`);
     assert.deepEqual((await box.status()).changes.filter(isShown), [], `folder ${index} is as committed`);
     assert.deepEqual(await Array.fromAsync(box.check({ readData: true })), []);
+    requireOwnIds(box);
   }
 }
