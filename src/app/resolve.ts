@@ -30,8 +30,10 @@ import {
   withValue,
 } from "../history/mod.ts";
 import type { MetaSink } from "../store/mod.ts";
+import { TreeAttributes } from "./attributes.ts";
 import type { Path } from "./changes.ts";
 import { type Conflict, type ConflictValue, conflictsOf, isValueOf } from "./conflicts.ts";
+import { driverBytesMax, findDriver, withMerged } from "./merge-driver.ts";
 import { nameBeside } from "./name-beside.ts";
 import type { OpenBox } from "./open-box.ts";
 import { writeSmallFile } from "./small-files.ts";
@@ -47,7 +49,7 @@ export type Resolution =
   | { readonly keep: "pick"; readonly peer: string }
   /** All: the others beside what is shown, under names of their own. */
   | { readonly keep: "both" }
-  /** A text in which what each changed is changed. */
+  /** What a driver of this machine makes of them, or a text in which what each changed is changed. */
   | { readonly keep: "merge" }
   /** The bytes of a file. */
   | { readonly keep: "file"; readonly path: string };
@@ -104,6 +106,7 @@ class Resolving {
   readonly resolved: Path[] = [];
   readonly left: { readonly path: Path; readonly error: OuroError }[] = [];
   readonly #taken = new Set<string>();
+  readonly #attributes: TreeAttributes;
   #counter = 0;
 
   constructor(box: OpenBox, head: NamedCommit, event: EventName, sink: MetaSink) {
@@ -111,6 +114,7 @@ class Resolving {
     this.#head = head;
     this.#event = event;
     this.#sink = sink;
+    this.#attributes = new TreeAttributes(box, head.commit.tree);
   }
 
   async resolve(conflict: Conflict, resolution: Resolution): Promise<void> {
@@ -219,7 +223,17 @@ class Resolving {
     const baseValue = base?.data[0].value;
     if (baseValue === undefined)
       throw new OuroError("not-found", "Cannot merge: what both began from is not in history any more");
-    const text = mergeTexts(this.#textOf(merged), this.#textOf(baseValue), this.#textOf(other.value));
+    const { merge = "text" } = this.#attributes.of(path);
+    const command = merge === "text" ? undefined : findDriver(this.#box, merge);
+    const bytesMax = command === undefined ? mergeBytesMax : driverBytesMax;
+    const one = this.#bytesOf(merged, bytesMax);
+    const old = this.#bytesOf(baseValue, bytesMax);
+    const two = this.#bytesOf(other.value, bytesMax);
+    if (command !== undefined) {
+      const input = { name: merge, path, base: old, shown: one, other: two };
+      return await withMerged(this.#box, command, input, (file) => this.#fromFile(entry, file));
+    }
+    const text = mergeTexts(one, old, two);
     const { disk, random } = this.#box.context;
     const temporary = join(this.#box.layout.tmp, `merge-${process.pid}-${toHex(random(4))}`);
     writeSmallFile(disk, temporary, text, { permissions: 0o600, random });
@@ -230,11 +244,11 @@ class Resolving {
     }
   }
 
-  #textOf(value: Value): Uint8Array {
+  #bytesOf(value: Value, bytesMax: number): Uint8Array {
     if (value.kind !== kinds.file) throw new OuroError("invalid", "Cannot merge: it is not a file");
     const { content } = value;
-    if (content.size > mergeBytesMax)
-      throw new OuroError("too-large", `Cannot merge a text of ${content.size} bytes (at most ${mergeBytesMax})`);
+    if (content.size > bytesMax)
+      throw new OuroError("too-large", `Cannot merge a file of ${content.size} bytes (at most ${bytesMax})`);
     return readWhole(this.#box, content);
   }
 }

@@ -102,9 +102,14 @@ export const settingTable: Readonly<Record<string, Setting>> = {
 /** Settings of each remote: `remote.<name>.<field>`. */
 const remoteSetting = /^remote\.[A-Za-z0-9_-]+\.(url|conditions)$/;
 
-/** The setting of a key, also of keys with a remote's name in them. */
+/** The programs that merge files, by the names that `.ouroboxattributes` give them: `merge.<name>.command`. */
+const driverSetting = /^merge\.[\w-]{1,64}\.command$/;
+
+/** The setting of a key, also of keys with a remote's or a merge driver's name in them. */
 export function findSetting(key: string): Setting | undefined {
   if (Object.hasOwn(settingTable, key)) return settingTable[key];
+  if (driverSetting.test(key))
+    return { help: "What merges files that .ouroboxattributes give to this driver (%O %A %B %P)", check: notEmpty };
   const field = remoteSetting.exec(key)?.[1];
   if (field === "url") return { help: "Where the remote is", check: notEmpty };
   return field === "conditions" ? { help: "What its conditional puts were found to be", check: notEmpty } : undefined;

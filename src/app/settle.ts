@@ -8,17 +8,13 @@ import { commitFlags } from "../format/mod.ts";
 import { TreeAttributes } from "./attributes.ts";
 import type { Path } from "./changes.ts";
 import { type Conflict, conflictsOf } from "./conflicts.ts";
+import { findDriver } from "./merge-driver.ts";
 import type { OpenBox } from "./open-box.ts";
 import { currentWriter } from "./own-writer.ts";
 import { type Resolution, resolveConflicts } from "./resolve.ts";
 
 /** Together on no other commit: earlier values, put together by no person. */
 const mergeFlags = commitFlags.automatic | commitFlags.restore;
-
-const resolutions: Readonly<Record<string, Resolution>> = {
-  text: { keep: "merge" },
-  "keep-both": { keep: "both" },
-};
 
 /** @returns How many conflicts were settled. What cannot be stays as it is. */
 export async function settleConflicts(box: OpenBox): Promise<number> {
@@ -29,16 +25,23 @@ export async function settleConflicts(box: OpenBox): Promise<number> {
   const byMerge = new Map<string, Path[]>();
   for (const { path } of conflicts) {
     const { merge } = attributes.of(path);
-    if (merge !== undefined && merge in resolutions) byMerge.set(merge, [...(byMerge.get(merge) ?? []), path]);
+    if (merge !== undefined && resolutionOf(box, merge) !== undefined)
+      byMerge.set(merge, [...(byMerge.get(merge) ?? []), path]);
   }
   let settled = 0;
   for (const [merge, paths] of byMerge) {
-    const resolution = resolutions[merge];
+    const resolution = resolutionOf(box, merge);
     if (resolution === undefined) continue;
     const { resolved } = await resolveConflicts(box, paths, resolution, { flags: mergeFlags });
     settled += resolved.length;
   }
   return settled;
+}
+
+/** What an attribute asks for; undefined for a driver that this machine does not have. */
+function resolutionOf(box: OpenBox, merge: string): Resolution | undefined {
+  if (merge === "keep-both") return { keep: "both" };
+  return merge === "text" || findDriver(box, merge) !== undefined ? { keep: "merge" } : undefined;
 }
 
 function isToSettleHere(box: OpenBox, { values: [latest] }: Conflict): boolean {
