@@ -112,6 +112,12 @@ test("an index that is missing, damaged or of another version is made anew, and 
       using database = new DatabaseSync(index);
       database.exec("DROP TABLE chunks");
     },
+    () => {
+      // SQLite believes it, and its own check finds nothing.
+      using database = new DatabaseSync(index, { defensive: false });
+      database.exec("PRAGMA writable_schema = ON");
+      database.exec("UPDATE sqlite_schema SET sql = replace(sql, 'pack ', 'qack ') WHERE name = 'metas'");
+    },
     () => writeFileSync(index, readFileSync(index).fill(0xaa, 4096, 8192)),
   ];
   for (const damage of damages) {
@@ -148,6 +154,28 @@ test("rows that lie are found, and made anew", async () => {
     assert.equal(readBack(store, results[0]).length, 18_000);
   }
 });
+
+for (const number of [-22_158, 2n ** 52n, 2n ** 60n]) {
+  for (const column of ["offset", "sealed", "decoded", "method", "at", "length"]) {
+    test(`an index that says ${number} for ${column} is refused, found, and made anew`, async () => {
+      using box = new TestBox();
+      const { store, results } = await makeBox(box);
+      {
+        using database = new DatabaseSync(join(box.directory, "index.sqlite"));
+        database.prepare(`UPDATE chunks SET ${column} = ?`).run(number);
+      }
+      assert.throws(
+        () => readBack(store, results[0]),
+        (error) => isKind(error, "corrupt"),
+      );
+      const found = await Array.fromAsync(store.check({ readData: true }));
+      assert(found.length > 0 && found.every(({ file }) => file === "index.sqlite"), JSON.stringify(found));
+      store.rebuildIndex();
+      assert.deepEqual(await files(store), []);
+      assert.equal(readBack(store, results[0]).length, 18_000);
+    });
+  }
+}
 
 test("packs without rows are taken in when the box is opened, and temporary files are removed", async () => {
   using box = new TestBox();

@@ -14,7 +14,7 @@ import {
   metaKindNames,
   type PackDirectory,
 } from "../format/mod.ts";
-import { framesOfObjects, type IndexDatabase, type PackRow } from "./index-database.ts";
+import { framesOfObjects, type IndexDatabase, type ObjectPlace, type PackRow } from "./index-database.ts";
 import { listPacks, type UpkeepContext } from "./index-upkeep.ts";
 import { type IsRight, isNamed } from "./object-name.ts";
 import { PackFile } from "./pack-file.ts";
@@ -204,8 +204,12 @@ function compareWithIndex(index: IndexDatabase, directory: PackDirectory, row: P
   for (let object = 0; object < directory.objects; object += 1) {
     const hash = directoryHash(directory, object);
     const kind = metaKindNames[directory.kinds[object] as number];
-    const place = kind === undefined ? index.findChunk(hash) : index.findMeta(hash, kind);
+    const place = findPlace(index, hash, kind);
     const frame = frameOf[object] as number;
+    if (place === "unreadable") {
+      sum.misplaced += 1;
+      continue;
+    }
     if (place === undefined) {
       sum.lacking += 1;
     } else if (place.pack === row.id) {
@@ -221,6 +225,19 @@ function compareWithIndex(index: IndexDatabase, directory: PackDirectory, row: P
     }
   }
   return sum;
+}
+
+function findPlace(
+  index: IndexDatabase,
+  hash: Hash,
+  kind: MetaKind | undefined,
+): ObjectPlace | "unreadable" | undefined {
+  try {
+    return kind === undefined ? index.findChunk(hash) : index.findMeta(hash, kind);
+  } catch (thrown) {
+    if (!isKind(thrown, "corrupt")) throw thrown;
+    return "unreadable";
+  }
 }
 
 function isRight({ lacking, misplaced }: Disagreement): boolean {

@@ -58,7 +58,8 @@ export class FrameCache implements Disposable {
     if (this.#last?.key === key) return this.#last.bytes;
     let frame = this.#frames.get(key);
     if (frame === undefined) {
-      const recycles = this.#recycles && pack.class === "content" && place.decoded <= frameBytesMax;
+      const recycles =
+        this.#recycles && pack.class === "content" && place.decoded >= 0 && place.decoded <= frameBytesMax;
       const memory = recycles ? this.#memoryFor(place.decoded + 1) : undefined;
       frame = { bytes: this.#file(pack).readFrame(place, memory), memory };
       this.#bytes += (memory ?? frame.bytes).length;

@@ -157,7 +157,19 @@ export class IndexDatabase implements Disposable {
     if (version() !== schemaVersion) {
       throw new OuroError("corrupt", `Cannot use ${this.path}: it is of another version`, { subject: this.path });
     }
-    this.#find("chunks", new Uint8Array(32));
+    if (!this.#hasOwnTables())
+      throw new OuroError("corrupt", `Cannot use ${this.path}: its tables are not those of ourobox`, {
+        subject: this.path,
+      });
+  }
+
+  /** SQLite believes any definition that it can read: of a damaged one it uses other columns, or none. */
+  #hasOwnTables(): boolean {
+    const tables = this.#database.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'table'").all();
+    const own = tables.filter(
+      ({ name, sql }) => schema.includes(`CREATE TABLE ${name}(`) && schema.includes(`${sql};`),
+    );
+    return own.length === schema.split("CREATE TABLE").length - 1;
   }
 
   [Symbol.dispose](): void {

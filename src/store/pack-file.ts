@@ -10,6 +10,7 @@ import {
   decodePackDirectory,
   decodePackTrailer,
   type FrameMethod,
+  frameBytesMax,
   frameMethods,
   getHasher,
   type Hash,
@@ -144,6 +145,7 @@ export class PackFile implements Disposable {
    * @throws OuroError "corrupt".
    */
   readFrame(place: FramePlace, memory?: Uint8Array): Uint8Array {
+    if (!this.#isPossible(place)) throw this.#corrupt("the index has an impossible place for a frame of it");
     // Opening and decompressing make new bytes; only what needs neither is handed out as it was read.
     const isAsRead = this.#seal.overhead === 0 && place.method === frameMethods.raw;
     const sealed =
@@ -152,6 +154,13 @@ export class PackFile implements Disposable {
         : this.#readInto(scratch.subarray(0, place.sealed), place.offset, place.sealed);
     const payload = this.#seal.openPiece(place.offset, sealed, this.what);
     return decodeFrame(place.method, payload, place.decoded, this.what, memory);
+  }
+
+  /** An index is not trusted: its numbers may be any. What ends beyond the file is found when it is read. */
+  #isPossible({ offset, sealed, decoded, method }: FramePlace): boolean {
+    const isWithin = offset >= sealHeaderBytes && sealed >= 0;
+    const isKnown = method === frameMethods.raw || method === frameMethods.zstd;
+    return isWithin && isKnown && decoded >= 0 && decoded <= frameBytesMax;
   }
 
   /** The hash of all its bytes, which must be its name. */

@@ -28,6 +28,13 @@ const hints: Partial<Record<ErrorKind, string>> = {
  */
 export function sqliteError(what: string, thrown: unknown, subject: string): OuroError {
   if (thrown instanceof OuroError) return thrown;
+  // A number that is none of ours.
+  if (thrown instanceof RangeError && "code" in thrown && thrown.code === "ERR_OUT_OF_RANGE")
+    return new OuroError("corrupt", `${what}: ${thrown.message}`, {
+      subject,
+      cause: thrown,
+      ...(hints.corrupt === undefined ? {} : { hint: hints.corrupt }),
+    });
   if (!(thrown instanceof Error) || !("errcode" in thrown) || typeof thrown.errcode !== "number") throw thrown;
   // SQLite's "generic error" here means that a table is missing or strange: damage, or another program's file.
   const kind =
