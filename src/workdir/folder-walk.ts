@@ -4,7 +4,9 @@
  * Directories are opened one name at a time and never through a symlink, so no path is too long and nothing outside the root is
  * reached. Only the deepest `openMax` descriptors stay open; those above are opened again, by the same names, when they are needed.
  */
+import { ioError } from "../base/errors.ts";
 import { close, openAt, openBeneath, openFlags, type PathLike } from "../base/posix.ts";
+import { quotePath } from "../base/quote.ts";
 
 const openMax = 256;
 /** What `openBeneath` is given at once: under the kernel's 4,096. */
@@ -20,9 +22,14 @@ export function below(directory: string, name: string): string {
   return directory === "" ? name : `${directory}/${name}`;
 }
 
-/** Opens a folder's root. Symlinks in its own path are the user's and followed. */
+/** Opens a folder's root. Symlinks in its own path are the user's and followed. @throws OuroError "not-found", "permission" and its like. */
 export function openRoot(path: PathLike): number {
-  return openAt(-100, typeof path === "string" ? `${path}/.` : Buffer.concat([path, Buffer.from("/.")]), flags);
+  const bytes = typeof path === "string" ? Buffer.from(path) : path;
+  try {
+    return openAt(-100, Buffer.concat([bytes, Buffer.from("/.")]), flags);
+  } catch (thrown) {
+    throw ioError(`Cannot read the folder ${quotePath(bytes)}`, thrown);
+  }
 }
 
 /**
