@@ -57,6 +57,14 @@ const prototypes = {
   flistxattr: "long flistxattr(int fd, size_t into, size_t size)",
   fsetxattr: "int fsetxattr(int fd, size_t name, size_t value, size_t size, int flags)",
   fremovexattr: "int fremovexattr(int fd, size_t name)",
+  read: "long read(int fd, size_t into, size_t size)",
+  write: "long write(int fd, size_t bytes, size_t size)",
+  poll: "int poll(size_t fds, unsigned long count, int timeoutMs)",
+  ioctl: "int ioctl(int fd, unsigned long request, size_t argument)",
+  mount: "int mount(size_t source, size_t target, size_t type, unsigned long flags, size_t data)",
+  umount2: "int umount2(size_t target, int flags)",
+  socketpair: "int socketpair(int domain, int type, int protocol, size_t fds)",
+  recvmsg: "long recvmsg(int fd, size_t message, int flags)",
 } as const;
 
 type CallName = keyof typeof prototypes;

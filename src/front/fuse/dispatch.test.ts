@@ -1,0 +1,232 @@
+import assert from "node:assert/strict";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { testSeeds } from "../../../test/support/seeds.ts";
+import { systemClock } from "../../base/clock.ts";
+import { type Filesystem, type Found, MemoryFilesystem } from "../../vfs/mod.ts";
+import { Connection } from "./connection.ts";
+import { Dispatcher } from "./dispatch.ts";
+import { opcodes } from "./kernel.ts";
+import { defaultBehaviour } from "./options.ts";
+
+const { forget, batchForget, interrupt, notifyReply } = opcodes;
+const unanswered: readonly number[] = [forget, batchForget, interrupt, notifyReply];
+const [enoent, eio, eintr, einval, enosys] = [2, 5, 4, 22, 38];
+
+interface Reply {
+  readonly unique: number;
+  readonly error: number;
+  readonly body: Buffer;
+}
+
+/** A dispatcher that answers into a file in place of the device. */
+class Bench {
+  readonly failures: unknown[] = [];
+  readonly dispatcher: Dispatcher;
+  readonly #directory = mkdtempSync(join(tmpdir(), "ourobox-fuse-"));
+  readonly #fd = openSync(join(this.#directory, "replies"), "a");
+  #unique = 2;
+
+  constructor(filesystem: Filesystem) {
+    const connection = new Connection(filesystem, defaultBehaviour, this.#fd);
+    const onFailure = (thrown: unknown): number => this.failures.push(thrown);
+    this.dispatcher = new Dispatcher(connection, { onReady: () => {}, onFailure });
+  }
+
+  ask(opcode: number, inode: number, body: Uint8Array = Buffer.alloc(0)): Promise<void> | undefined {
+    const bytes = Buffer.alloc(40 + body.length);
+    bytes.writeUInt32LE(bytes.length, 0);
+    bytes.writeUInt32LE(opcode, 4);
+    bytes.writeBigUInt64LE(BigInt(this.#unique), 8);
+    bytes.writeBigUInt64LE(BigInt(inode), 16);
+    bytes.set(body, 40);
+    this.#unique += 2;
+    return this.dispatcher.dispatch(bytes, bytes.length);
+  }
+
+  get lastUnique(): number {
+    return this.#unique - 2;
+  }
+
+  replies(): Reply[] {
+    const bytes = readFileSync(join(this.#directory, "replies"));
+    const replies: Reply[] = [];
+    for (let at = 0; at < bytes.length; ) {
+      const length = bytes.readUInt32LE(at);
+      const unique = Number(bytes.readBigUInt64LE(at + 8));
+      replies.push({ unique, error: Math.abs(bytes.readInt32LE(at + 4)), body: bytes.subarray(at + 16, at + length) });
+      at += length;
+    }
+    return replies;
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#fd);
+    rmSync(this.#directory, { recursive: true });
+  }
+}
+
+const memory = (): MemoryFilesystem => new MemoryFilesystem({ clock: systemClock });
+
+test("fuse dispatch: a request is answered under its own number", () => {
+  using bench = new Bench(memory());
+  bench.ask(opcodes.mkdir, 1, Buffer.from("ed01000012000000d\0", "latin1"));
+  bench.ask(opcodes.lookup, 1, Buffer.from("no\0"));
+  bench.ask(opcodes.getattr, 1, Buffer.alloc(16));
+  const replies = bench.replies();
+  assert.deepEqual(
+    replies.map(({ unique, error, body }) => [unique, error, body.length]),
+    [
+      [2, 0, 128],
+      [4, enoent, 0],
+      [6, 0, 104],
+    ],
+  );
+});
+
+test("fuse dispatch: unknown opcodes are an ENOSYS", () => {
+  using bench = new Bench(memory());
+  for (const opcode of [0, 7, 19, 37, 39, 52, 54, 4096, 0xffff_ffff]) bench.ask(opcode, 1, Buffer.alloc(64));
+  assert.ok(bench.replies().every(({ error }) => error === enosys));
+  assert.equal(bench.replies().length, 9);
+});
+
+test("fuse dispatch: a request cut short anywhere is an EINVAL, and nothing is done", () => {
+  for (const opcode of Object.values(opcodes)) {
+    if (unanswered.includes(opcode) || opcode === opcodes.init) continue;
+    const filesystem = memory();
+    using bench = new Bench(filesystem);
+    bench.ask(opcode, 1, Buffer.alloc(0));
+    const [reply] = bench.replies();
+    const bodyless: readonly number[] = [
+      opcodes.getattr,
+      opcodes.readlink,
+      opcodes.opendir,
+      opcodes.statfs,
+      opcodes.destroy,
+      opcodes.syncfs,
+    ];
+    assert.equal(bench.replies().length, 1);
+    if (!bodyless.includes(opcode)) assert.equal(reply?.error, einval, `opcode ${opcode}`);
+    assert.equal(filesystem.statfs().freeFiles, memory().statfs().freeFiles);
+  }
+});
+
+testSeeds("fuse dispatch: any bytes are answered once, and break nothing", 30, async (prng) => {
+  const filesystem = memory();
+  using bench = new Bench(filesystem);
+  const known = Object.values(opcodes);
+  const waiting: Promise<void>[] = [];
+  let answered = 0;
+  for (let step = 0; step < 300; step += 1) {
+    const opcode = prng.int(0, 9) === 0 ? prng.int(0, 70) : (known[prng.int(0, known.length - 1)] as number);
+    if (opcode === opcodes.init) continue;
+    const body = Buffer.from(
+      Array.from({ length: prng.int(0, 160) }, () => (prng.int(0, 3) > 0 ? 0 : prng.int(0, 255))),
+    );
+    if (prng.int(0, 1) === 0) body.fill("name\0other\0", prng.int(0, 48));
+    const pending = bench.ask(opcode, prng.int(0, 5), body);
+    if (pending === undefined) answered += unanswered.includes(opcode) ? 0 : 1;
+    else waiting.push(pending);
+  }
+  assert.equal(bench.replies().length, answered);
+  assert.deepEqual(bench.failures, []);
+  assert.ok(bench.replies().every(({ error }) => error >= 0 && error < 512));
+  assert.equal(filesystem.getattr(1).kind, "directory");
+});
+
+test("fuse dispatch: lengths that lie are no request", () => {
+  using bench = new Bench(memory());
+  const bytes = Buffer.alloc(64);
+  bytes.writeUInt32LE(1000, 0);
+  bytes.writeUInt32LE(opcodes.getattr, 4);
+  assert.equal(bench.dispatcher.dispatch(bytes, 64), undefined);
+  bench.dispatcher.dispatch(bytes, 10);
+  assert.deepEqual(bench.replies(), []);
+});
+
+/** Its lookups wait until they are told to go on, or are interrupted. */
+class SlowFilesystem extends MemoryFilesystem {
+  readonly gate: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+  readonly slow: Filesystem = new Proxy<Filesystem>(this, {
+    get: (target, key) => {
+      const value = Reflect.get(target, key) as unknown;
+      if (key === "lookup") return (...args: Parameters<Filesystem["lookup"]>) => this.#lookupSlowly(...args);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+
+  async #lookupSlowly(...[parent, name, caller]: Parameters<Filesystem["lookup"]>): Promise<Found | undefined> {
+    const interrupted = Promise.withResolvers<void>();
+    caller.signal.addEventListener("abort", () => interrupted.reject(Object.assign(new Error(), { code: "EINTR" })));
+    await Promise.race([this.gate.promise, interrupted.promise]);
+    return this.lookup(parent, name);
+  }
+}
+
+test("fuse dispatch: a request that waits keeps nobody waiting, and is answered when it can be", async () => {
+  const filesystem = new SlowFilesystem({ clock: systemClock });
+  using bench = new Bench(filesystem.slow);
+  const pending = bench.ask(opcodes.lookup, 1, Buffer.from(".\0"));
+  bench.ask(opcodes.getattr, 1, Buffer.alloc(16));
+  assert.deepEqual(
+    bench.replies().map(({ unique }) => unique),
+    [4],
+  );
+  assert.equal(bench.dispatcher.waitingCount, 1);
+  filesystem.gate.resolve();
+  await pending;
+  assert.deepEqual(
+    bench.replies().map(({ unique, error }) => [unique, error]),
+    [
+      [4, 0],
+      [2, 0],
+    ],
+  );
+  assert.equal(bench.dispatcher.waitingCount, 0);
+});
+
+test("fuse dispatch: a request that waits ends when whoever asked is interrupted", async () => {
+  using bench = new Bench(new SlowFilesystem({ clock: systemClock }).slow);
+  const pending = bench.ask(opcodes.lookup, 1, Buffer.from(".\0"));
+  const number = Buffer.alloc(8);
+  number.writeBigUInt64LE(BigInt(bench.lastUnique));
+  bench.ask(opcodes.interrupt, 0, number);
+  await pending;
+  assert.deepEqual(
+    bench.replies().map(({ unique, error }) => [unique, error]),
+    [[2, eintr]],
+  );
+});
+
+test("fuse dispatch: a bug of the filesystem's is an EIO for who asked, and is told", () => {
+  const filesystem = memory();
+  filesystem.getattr = () => {
+    throw new TypeError("undefined is not a function");
+  };
+  using bench = new Bench(filesystem);
+  bench.ask(opcodes.getattr, 1, Buffer.alloc(16));
+  assert.equal(bench.replies()[0]?.error, eio);
+  assert.match(String(bench.failures[0]), /undefined is not a function/);
+});
+
+test("fuse dispatch: a create of what has come meanwhile opens it, unless it had to be the first", async () => {
+  const filesystem = memory();
+  const caller = { uid: 0, gid: 0, pid: 1, signal: new AbortController().signal };
+  const node = { kind: "file", mode: 0o600, umask: 0, rdevMajor: 0, rdevMinor: 0 } as const;
+  const { inode } = filesystem.mknod(1, Buffer.from("f"), node, caller).attributes;
+  using bench = new Bench(filesystem);
+  const create = (flags: number): Promise<void> | undefined => {
+    const head = Buffer.alloc(16);
+    head.writeUInt32LE(flags, 0);
+    head.writeUInt32LE(0o100644, 4);
+    return bench.ask(opcodes.create, 1, Buffer.concat([head, Buffer.from("f\0")]));
+  };
+  create(0o301);
+  await create(0o101);
+  const [exclusive, shared] = bench.replies();
+  assert.equal(exclusive?.error, 17);
+  assert.deepEqual([shared?.error, shared?.body.readUInt32LE(0), shared?.body.length], [0, inode, 144]);
+});

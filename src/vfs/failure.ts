@@ -1,0 +1,41 @@
+/**
+ * How a filesystem fails: an Error with an errno's name, as Node's system calls throw them, so that doors need one way for both.
+ */
+
+export type ErrnoName =
+  | "E2BIG"
+  | "EACCES"
+  | "EAGAIN"
+  | "EBADF"
+  | "EDEADLK"
+  | "EEXIST"
+  | "EFBIG"
+  | "EINTR"
+  | "EINVAL"
+  | "EIO"
+  | "EISDIR"
+  | "EMLINK"
+  | "ENAMETOOLONG"
+  | "ENODATA"
+  | "ENOENT"
+  | "ENOSPC"
+  | "ENOTDIR"
+  | "ENOTEMPTY"
+  | "ENXIO"
+  | "EOPNOTSUPP"
+  | "EPERM"
+  | "EROFS"
+  | "ERANGE"
+  | "ESTALE"
+  | "EXDEV";
+
+export class FilesystemFailure extends Error {
+  override readonly name = "FilesystemFailure";
+  readonly code: ErrnoName;
+
+  /** @param text "Cannot X: what is", for the log; callers see the code only. */
+  constructor(code: ErrnoName, text: string) {
+    super(`${code}: ${text}`);
+    this.code = code;
+  }
+}

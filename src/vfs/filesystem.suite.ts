@@ -1,0 +1,18 @@
+/**
+ * What every filesystem must do, as cases in terms of programs' calls: they run straight on a `Filesystem`, and through a kernel's mount of it. Each
+ * case has a directory of its own. The parts: names, content, attributes.
+ */
+import type { FsClient } from "../../test/support/fs-client.ts";
+import { attributeCases } from "./filesystem-attributes.suite.ts";
+import { contentCases } from "./filesystem-content.suite.ts";
+import { nameCases } from "./filesystem-names.suite.ts";
+
+export interface FilesystemCase {
+  /** A sentence that is true of the filesystem. */
+  readonly name: string;
+  /** Only root can do what it does. */
+  readonly asRoot?: boolean;
+  readonly run: (client: FsClient) => Promise<void>;
+}
+
+export const filesystemCases: readonly FilesystemCase[] = [...nameCases, ...contentCases, ...attributeCases];
