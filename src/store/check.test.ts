@@ -6,6 +6,8 @@ import { test } from "node:test";
 import { ingestAll, readBack, TestBox } from "../../test/support/test-box.ts";
 import { toHex, utf8 } from "../base/bytes.ts";
 import { isKind } from "../base/errors.ts";
+import type { Hash, MetaKind } from "../format/mod.ts";
+import { IndexDatabase } from "./index-database.ts";
 import type { IngestResult } from "./ingest-batch.ts";
 import type { Store } from "./store.ts";
 
@@ -198,4 +200,53 @@ test("packs without rows are taken in when the box is opened, and temporary file
   using third = box.open();
   assert.equal(third.packs().length, 3);
   writer.finish();
+});
+
+test("what others write and remove at the worst moment of a check is no damage", async (t) => {
+  using box = new TestBox();
+  const { store } = await makeBox(box);
+  const other = box.open();
+  const { countObjects, findMeta, packs } = IndexDatabase.prototype;
+  let turn = "commit";
+  function commit(tree: string): void {
+    const writer = other.openMetaWriter();
+    writer.put("tree", utf8(tree));
+    writer.finish();
+    other.endWriting();
+  }
+  t.mock.method(IndexDatabase.prototype, "countObjects", function (this: IndexDatabase): number {
+    if (turn === "commit") {
+      turn = "remove";
+      commit("another tree");
+    }
+    return countObjects.call(this);
+  });
+  t.mock.method(IndexDatabase.prototype, "findMeta", function (this: IndexDatabase, hash: Hash, kind: MetaKind) {
+    const place = findMeta.call(this, hash, kind);
+    if (turn !== "remove") return place;
+    turn = "removed";
+    const pack = packs.call(this).find(({ id }) => id === place?.pack);
+    assert(pack !== undefined);
+    other.removePack(pack.name);
+    return findMeta.call(this, hash, kind);
+  });
+  let listings = 0;
+  t.mock.method(IndexDatabase.prototype, "packs", function (this: IndexDatabase) {
+    listings += 1;
+    if (turn !== "commit and remove" || listings < 2) return packs.call(this);
+    turn = "over";
+    commit("a third tree");
+    const found = packs.call(this);
+    const newest = found.at(-1);
+    assert(newest !== undefined);
+    other.removePack(newest.name);
+    return found;
+  });
+  assert.deepEqual(await files(store), []);
+  assert.equal(turn, "remove");
+  assert.deepEqual(await files(store), []);
+  assert.equal(turn, "removed");
+  [turn, listings] = ["commit and remove", 0];
+  assert.deepEqual(await files(store), []);
+  assert.equal(turn, "over");
 });

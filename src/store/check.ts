@@ -92,7 +92,9 @@ export async function* checkStore(
     } else if (usable !== undefined && row !== undefined) {
       const found = compareWithIndex(usable, directory, row);
       // Which of the two is wrong? A sealed directory that opens is right; a plain one may be damaged too.
-      if (isRight(found) || isWhole || !(yield* isDamaged(context, name))) add(sum, found);
+      if (!isRight(found) && usable.findPackNamed(name)?.id !== row.id)
+        unread += 1; // Removed by a gc in another process while it was compared: no damage.
+      else if (isRight(found) || isWhole || !(yield* isDamaged(context, name))) add(sum, found);
       else unread += 1;
     }
     await turns.end();
@@ -101,10 +103,15 @@ export async function* checkStore(
   }
   for (const { name } of usable?.packs() ?? []) {
     if (files.has(hashKey(name)) || context.disk.stat(context.paths.pack(name)) !== undefined) continue;
+    // Removed since: its row goes before its file.
+    if (usable?.findPackNamed(name) === undefined) continue;
     yield { file: `packs/${toHex(name)}`, what: "it is missing", hint: hints.pack, pack: name };
     unread += 1;
   }
-  if (usable !== undefined) yield* reportIndex(usable, sum, unread === 0 && packNumbers(usable) === before);
+  if (usable === undefined) return;
+  // Counted before it is asked whether others have written: what they write after that is not counted.
+  const objects = usable.countObjects();
+  yield* reportIndex(sum, unread === 0 && packNumbers(usable) === before ? objects : undefined);
 }
 
 function packNumbers(index: IndexDatabase | undefined): string {
@@ -250,10 +257,11 @@ function add(sum: Disagreement, part: Disagreement): void {
   sum.right += part.right;
 }
 
-function* reportIndex(index: IndexDatabase, sum: Disagreement, sawAll: boolean): Generator<Damage> {
+/** @param objects How many the index has; absent when some may be of packs that were not seen. */
+function* reportIndex(sum: Disagreement, objects: number | undefined): Generator<Damage> {
   const damage = (what: string): Damage => ({ file: "index.sqlite", what, hint: hints.index });
   if (sum.lacking > 0) yield damage(`it lacks ${sum.lacking} objects that the packs have`);
   if (sum.misplaced > 0) yield damage(`it has wrong places for ${sum.misplaced} objects`);
-  const strays = index.countObjects() - sum.right - sum.misplaced;
-  if (strays > 0 && sawAll) yield damage(`it has ${strays} objects that no pack has`);
+  const strays = (objects ?? 0) - sum.right - sum.misplaced;
+  if (strays > 0) yield damage(`it has ${strays} objects that no pack has`);
 }
