@@ -26,6 +26,8 @@ export interface Fault {
    * that fails has written its first half.
    */
   readonly kind: "EIO" | "ENOSPC" | "full" | "crash";
+  /** The machine stops no earlier than at something that is no mere reading: what is left is the same, whichever reading is the last. */
+  readonly passesReads?: boolean;
 }
 
 interface OpenFile {
@@ -56,6 +58,22 @@ const needsSpace: ReadonlySet<string> = new Set([
   "syncFile",
 ]);
 
+/** They change nothing, and make nothing durable. Of a folder's writer, too. */
+const reads: ReadonlySet<string> = new Set([
+  "open",
+  "read",
+  "list",
+  "stat",
+  "statFile",
+  "statWords",
+  "find",
+  "openRoot",
+  "openDirectory",
+  "openFile",
+  "listXattrs",
+  "hasDefaultAcl",
+]);
+
 export class FaultyDisk implements Disk {
   readonly #inner: Disk;
   readonly #fault: Fault | undefined;
@@ -65,6 +83,7 @@ export class FaultyDisk implements Disk {
   #graves = 0;
   #count = 0;
   #hasCrashed = false;
+  #failedAt: number | undefined;
   /** By inode. */
   readonly #files = new Map<bigint, OpenFile>();
   readonly #inodes = new Map<number, bigint>();
@@ -89,6 +108,11 @@ export class FaultyDisk implements Disk {
     return this.#count;
   }
 
+  /** The number of the first operation that failed. */
+  get failedAt(): number | undefined {
+    return this.#failedAt;
+  }
+
   get hasCrashed(): boolean {
     return this.#hasCrashed;
   }
@@ -106,12 +130,14 @@ export class FaultyDisk implements Disk {
 
   #isNow(name: string): boolean {
     if (this.#fault === undefined) return false;
-    const { at, kind } = this.#fault;
-    return kind === "full" ? this.#count >= at && needsSpace.has(name) : this.#count === at;
+    const { at, kind, passesReads = false } = this.#fault;
+    if (kind === "full") return this.#count >= at && needsSpace.has(name);
+    return passesReads ? this.#count >= at && !reads.has(name) : this.#count === at;
   }
 
   #fail(name: string): void {
     const kind = this.#fault?.kind;
+    this.#failedAt ??= this.#count;
     if (kind === "crash") {
       this.#hasCrashed = true;
       throw new Crash(`the machine stops at operation ${this.#count}: ${name}`);

@@ -30,21 +30,22 @@ interface Outcome {
   readonly error?: OuroError;
 }
 
-/** One fault in a copy of the place. @returns How the command ended, and the number of operations there were. */
+/** One fault in a copy of the place. @returns How the command ended, how many operations there were, and which was the first to fail. */
 async function runOnce(
   scenario: Scenario,
   place: FaultyPlace,
   { kind, at }: { readonly kind: FaultKind; readonly at: number },
-): Promise<Outcome & { readonly operations: number }> {
+): Promise<Outcome & { readonly operations: number; readonly failedAt: number | undefined }> {
   const { graveyard, folderGraveyard } = place.graveyards;
   const losesPower = kind === "power" || kind === "reordered";
-  const fault: Fault = { at, kind: losesPower ? "crash" : kind };
+  const fault: Fault = { at, kind: losesPower ? "crash" : kind, passesReads: losesPower || kind === "crash" };
   const keepsOrder = kind !== "reordered";
   const disk = new FaultyDisk(nodeDisk, { graveyard, fault, keepsOrder });
   const folder = new FaultyFolder(disk, { graveyard: folderGraveyard, keepsOrder });
   const indexes = losesPower ? keepIndexes(place) : undefined;
   const outcome = await attempt(scenario, place, disk, folder);
   const operations = disk.log.length;
+  const { failedAt } = disk;
   if (losesPower && outcome.how === "stopped") {
     const prng = new Prng(at * 31 + scenario.name.length);
     folder.losePower(prng);
@@ -54,7 +55,7 @@ async function runOnce(
     folder.close();
     disk.end();
   }
-  return { ...outcome, operations };
+  return { ...outcome, operations, failedAt };
 }
 
 async function attempt(
@@ -93,7 +94,8 @@ function keepIndexes(place: FaultyPlace): { goBack(): void } {
 }
 
 /**
- * Lets the operations fail whose numbers are `first`, `first + step`, …, to the end of the command.
+ * Lets the operations fail whose numbers are `first`, `first + step`, …, to the end of the command. A kind of fault that passes by an operation
+ * (a full disk one that needs no space, a stop one that only reads) has the one that it meets next instead, and goes on after that one.
  * @throws AssertionError, with the kind of fault and the number of the operation.
  */
 export async function failEvery(
@@ -105,12 +107,12 @@ export async function failEvery(
   await scenario.prepare(place);
   place.save();
   const counts: FaultCounts = { runs: 0, operations: 0, failed: 0, stopped: 0, survived: 0 };
-  for (let at = first; ; at += step) {
+  for (let at = first; ; ) {
     place.reset(at);
     try {
-      const { how, error, operations } = await runOnce(scenario, place, { kind, at });
+      const { how, error, operations, failedAt } = await runOnce(scenario, place, { kind, at });
       counts.operations = Math.max(counts.operations, operations);
-      const isOver = operations < at;
+      const isOver = failedAt === undefined;
       if (isOver) assert.equal(how, "done", error?.message ?? place.warnings.join("; "));
       await place.verify();
       await scenario.always?.(place);
@@ -127,6 +129,7 @@ export async function failEvery(
       else if (how === "stopped") counts.stopped += 1;
       else if (!isOver) counts.survived += 1;
       if (isOver) return counts;
+      at = Math.max(at + step, failedAt + 1);
     } catch (thrown) {
       throw new Error(`${scenario.name}: ${kind} at operation ${at}`, { cause: thrown });
     }
