@@ -2,7 +2,7 @@
  * Talking to a device with nothing of Node's between: reads and writes that answer "not now" instead of throwing, poll(2), ioctl(2). 0.2-0.4 us a
  * call above the kernel's own time. Memory is given by address (`addressOf`): the caller keeps it alive for as long as the call lasts.
  */
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { constants, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { Socket } from "node:net";
 import { addressOf, check, library } from "./posix-library.ts";
 import { socketPair } from "./posix-mount.ts";
@@ -10,6 +10,8 @@ import { socketPair } from "./posix-mount.ts";
 const pollInput = 1;
 const pollFdBytes = 8;
 const eventLoopTriesMax = 8;
+/** F_GETFL, F_SETFL. */
+const [getFlags, setFlags] = [3, 4];
 
 /** @returns How many bytes, 0 at the end; or the errno, negative. */
 export function readNow(fd: number, address: number, bytes: number): number {
@@ -44,6 +46,13 @@ interface AsyncCall {
 /** An ioctl that takes a struct. @returns What it returns. @throws Error with `code`. */
 export function ioctl(fd: number, request: number, struct: Uint8Array): number {
   return check(library().call.ioctl(fd, request, addressOf(struct)), "ioctl");
+}
+
+/** From now on nothing waits in a read or write of this open file, whoever else has it. */
+export function setNonBlocking(fd: number): void {
+  const { fcntl } = library().call;
+  const flags = check(fcntl(fd, getFlags, 0), "fcntl");
+  check(fcntl(fd, setFlags, flags | constants.O_NONBLOCK), "fcntl");
 }
 
 /** Waiting until one of some descriptors can be read, or has failed. */

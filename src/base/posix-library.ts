@@ -59,6 +59,7 @@ const prototypes = {
   fremovexattr: "int fremovexattr(int fd, size_t name)",
   read: "long read(int fd, size_t into, size_t size)",
   write: "long write(int fd, size_t bytes, size_t size)",
+  fcntl: "int fcntl(int fd, int command, long argument)",
   poll: "int poll(size_t fds, unsigned long count, int timeoutMs)",
   ioctl: "int ioctl(int fd, unsigned long request, size_t argument)",
   mount: "int mount(size_t source, size_t target, size_t type, unsigned long flags, size_t data)",

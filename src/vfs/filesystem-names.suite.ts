@@ -271,7 +271,7 @@ export const nameCases: readonly FilesystemCase[] = [
     name: "all of a large directory is listed, each name once",
     run: async (client) => {
       await client.mkdir("d");
-      const names = Array.from({ length: 2000 }, (_, index) => `${index}-${"x".repeat(index % 200)}`);
+      const names = Array.from({ length: 600 }, (_, index) => `${index}-${"x".repeat(index % 200)}`);
       for (const name of names) await client.mknod(`d/${name}`, { kind: "file", mode: 0o644 });
       assert.deepEqual((await client.readdir("d")).sort(), [...names].sort());
       for (const name of names.filter((_, index) => index % 3 !== 0)) await client.unlink(`d/${name}`);

@@ -67,7 +67,8 @@ export class Connection {
       : { flags: opened.isVolatile === true ? openReply.directIo : 0, backing: 0 };
     let { flags } = how;
     if ((flags & openReply.directIo) !== 0) flags |= openReply.parallelDirectWrites;
-    if (opened.keepCache === true) flags |= openReply.keepCache;
+    // The kernel refuses a passthrough that would keep a cache.
+    else if (how.backing === 0 && opened.keepCache === true) flags |= openReply.keepCache;
     if (behaviour.withoutFlushes) flags |= openReply.noFlush;
     return { flags, backing: how.backing };
   }

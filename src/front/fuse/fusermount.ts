@@ -6,13 +6,14 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { OuroError } from "../../base/errors.ts";
 import { close } from "../../base/posix.ts";
+import { setNonBlocking } from "../../base/posix-device.ts";
 import { receiveDescriptor, socketPair } from "../../base/posix-mount.ts";
 
 const program = "fusermount3";
 const toldBytesMax = 4096;
 
 /**
- * Mounts, and gives the open device; the caller's to close.
+ * Mounts, and gives the open device, non-blocking; the caller's to close.
  * @param options Those of mount(8), with commas between.
  * @throws OuroError "unsupported": there is no fusermount3. "permission": it refuses.
  */
@@ -22,7 +23,10 @@ export async function mountAsUser(directory: string, options: string): Promise<n
     const run = runFusermount(["-o", options, "--", directory], theirs);
     const { status, told } = await run;
     const fd = status === 0 ? receiveDescriptor(ours) : undefined;
-    if (fd !== undefined) return fd;
+    if (fd !== undefined) {
+      setNonBlocking(fd);
+      return fd;
+    }
     throw new OuroError("permission", `Cannot mount on ${directory}: ${told}`, {
       hint: "An ordinary user must own the directory, and needs `user_allow_other` in /etc/fuse.conf for allow_other.",
     });

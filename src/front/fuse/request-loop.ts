@@ -37,10 +37,12 @@ export interface LoopOptions {
   /** Of `findEventLoopFd`. */
   readonly eventLoopFd: number | undefined;
   readonly dispatcher: Dispatcher;
+  /** Asked at every turn: true ends the serving. */
+  readonly isStopped: () => boolean;
 }
 
-/** Serves until the mount has ended. @throws Error with `code` when the device fails in another way. */
-export async function serveRequests({ fd, eventLoopFd, dispatcher }: LoopOptions): Promise<void> {
+/** Serves until the mount has ended, or it is stopped. @throws Error with `code` when the device fails in another way. */
+export async function serveRequests({ fd, eventLoopFd, dispatcher, isStopped }: LoopOptions): Promise<void> {
   const poller = new Poller(eventLoopFd === undefined ? [fd] : [fd, eventLoopFd]);
   const spare: RequestBuffer[] = [];
   let buffer = newBuffer();
@@ -74,6 +76,7 @@ export async function serveRequests({ fd, eventLoopFd, dispatcher }: LoopOptions
       turnsLeft = turnsBeforeSleep;
     }
     await nextTurn();
+    if (isStopped()) return;
     turnsLeft -= 1;
     burst = 0;
   }
