@@ -15,13 +15,18 @@ const granuleNs = 20_000_000n;
 export function saveObservations(state: State, { directories, gone, rootStat }: CheckoutReport, nowMs: number): void {
   const sureBeforeNs = BigInt(Math.floor(nowMs)) * 1_000_000n - granuleNs;
   for (const observation of directories.values()) {
-    const put = observation.written.records(sureBeforeNs);
-    if (dotKey(observation.id) === dotKey(rootId)) put.push(recordOf("", rootStat, { id: rootId }));
+    const device = observation.written.device ?? rootStat.device;
+    const isRoot = dotKey(observation.id) === dotKey(rootId);
+    if (observation.isNew && !isRoot) {
+      state.setScanRow(observation.id, observation.written.takeRow(sureBeforeNs, device));
+      continue;
+    }
+    const put = observation.written.takeRecords(sureBeforeNs);
+    if (isRoot) put.push(recordOf("", rootStat, { id: rootId }));
     const old = observation.isNew ? undefined : decodeRow(state.scanRow(observation.id));
     // Without a row the next scan looks at everything; one with only what was written would hide the rest.
     if (old === undefined && !observation.isNew) continue;
     const removed = new Set(observation.removed.map(latin1));
-    const device = observation.written.device ?? rootStat.device;
     state.setScanRow(observation.id, mergeRow(old, { device, put, removed }));
   }
   for (const id of gone) state.deleteScanRow(id);

@@ -5,12 +5,12 @@ import { test } from "node:test";
 import { TestFolder } from "../../test/support/test-folder.ts";
 import { State } from "../history/mod.ts";
 import { ObservedRecords } from "./observed-records.ts";
-import { ScanRow, ScanRowBuilder } from "./scan-row.ts";
+import { recordFlags, ScanRow, ScanRowBuilder } from "./scan-row.ts";
 
-function rowOf(names: readonly string[]): Uint8Array {
+function rowOf(names: readonly string[], ctime = 2): Uint8Array {
   const builder = new ScanRowBuilder(8, 1);
   for (const name of names) {
-    const times = { mtimeNs: 1n, ctimeNs: 2n, birth: 3, xattrs: 0, flags: 0 };
+    const times = { mtimeNs: 1n, ctimeNs: BigInt(ctime), birth: 3, xattrs: 0, flags: 0 };
     builder.add({ name, mode: 0o100644, uid: 0, gid: 0, inode: 5n, size: 7, ...times });
   }
   return builder.finish();
@@ -25,9 +25,25 @@ test("rows that are taken in are all there, however many", () => {
     names.push(...some);
   }
   assert.deepEqual(
-    records.records(10n).map(({ name }) => name),
-    names,
+    records.takeRecords(10n).map(({ name }) => name),
+    names.toSorted(),
   );
+});
+
+test("of a name that was seen twice the later counts, in a row as in records, and what is young is unsure", () => {
+  const records = new ObservedRecords();
+  records.putRow(rowOf(["b", "a"], 5));
+  records.putRow(rowOf(["a"], 50));
+  const row = ScanRow.decode(records.takeRow(10n, (8n << 32n) | 1n));
+  assert(row !== undefined);
+  assert.deepEqual(
+    [...row.starts].map((at) => [row.name(at), Number(row.ctimeNs(at)), row.flags(at)]),
+    [
+      ["a", 50, recordFlags.unsure],
+      ["b", 5, 0],
+    ],
+  );
+  assert.deepEqual([row.deviceMajor, row.deviceMinor], [8, 1]);
 });
 
 test("what is missing from a row of another kind is told, not taken for nothing", () => {

@@ -8,6 +8,9 @@ import { markXattrs } from "./kept-xattrs.ts";
 import { recordFlags, recordOf, type ScanRecord, ScanRow, ScanRowBuilder } from "./scan-row.ts";
 
 export class ObservedRecords {
+  /** Rows, in the order in which they were seen. */
+  #parts: Uint8Array[] = [];
+  /** What was seen since. */
   #builder: ScanRowBuilder | undefined;
   #device: bigint | undefined;
 
@@ -19,39 +22,63 @@ export class ObservedRecords {
   /** @param xattrs Those that the entry has and that were set. */
   put(entry: Entry, stat: FileStat, xattrs: readonly Xattr[]): void {
     this.#device ??= stat.device;
-    this.#builder ??= new ScanRowBuilder(Number(stat.device >> 32n), Number(stat.device & 0xffff_ffffn));
+    this.#builder ??= new ScanRowBuilder();
     const { name, kind, id } = entry;
     const text = Buffer.from(name.buffer, name.byteOffset, name.byteLength).toString("latin1");
     const mark = { xattrs: markXattrs(xattrs) };
     this.#builder.add(recordOf(text, stat, kind === kinds.directory ? { ...mark, id } : mark));
   }
 
-  /** Takes in the records of a row that this process made. */
+  /** Takes in the records of a row that this process made. @param bytes Kept. */
   putRow(bytes: Uint8Array): void {
     const row = rowIn(bytes);
     if (row.count === 0) return;
     this.#device ??= (BigInt(row.deviceMajor >>> 0) << 32n) | BigInt(row.deviceMinor >>> 0);
-    this.#builder ??= new ScanRowBuilder(row.deviceMajor, row.deviceMinor);
-    this.#builder.addAll(row);
+    this.#endPart();
+    this.#parts.push(bytes);
   }
 
   /** Notes what could not be made. @param record As of the tree. */
   putAbsent(record: ScanRecord): void {
-    this.#builder ??= new ScanRowBuilder(0, 0);
+    this.#builder ??= new ScanRowBuilder();
     this.#builder.add({ ...record, flags: recordFlags.unsure | recordFlags.absent });
   }
 
-  /** The records, the last of each name. @param sureBeforeNs What was changed before this time cannot have been changed again unnoticed. */
-  records(sureBeforeNs: bigint): ScanRecord[] {
-    const row = this.#builder === undefined ? undefined : rowIn(this.#builder.finish());
-    const byName = new Map<string, ScanRecord>();
-    for (const at of row?.starts ?? []) {
-      const record = (row as ScanRow).record(at);
-      const isSure = record.ctimeNs < sureBeforeNs;
-      byName.set(record.name, isSure ? record : { ...record, flags: record.flags | recordFlags.unsure });
-    }
-    return [...byName.values()];
+  #endPart(): void {
+    if (this.#builder === undefined) return;
+    this.#parts.push(this.#builder.finish());
+    this.#builder = undefined;
   }
+
+  /** Takes out the records, the last of each name, by name. @param sureBeforeNs What was changed before this time cannot have been changed again unnoticed. */
+  takeRecords(sureBeforeNs: bigint): ScanRecord[] {
+    return this.#take().map(({ row, at }) => {
+      const record = row.record(at);
+      return { ...record, flags: record.flags | unsureFlag(row, at, sureBeforeNs) };
+    });
+  }
+
+  /** As `takeRecords`, as the row of a directory in which nothing else is. */
+  takeRow(sureBeforeNs: bigint, device: bigint): Uint8Array {
+    const builder = new ScanRowBuilder(Number(device >> 32n), Number(device & 0xffff_ffffn));
+    for (const { row, at } of this.#take()) builder.copy(row, at, unsureFlag(row, at, sureBeforeNs));
+    return builder.finish();
+  }
+
+  #take(): { readonly row: ScanRow; readonly at: number }[] {
+    this.#endPart();
+    const byName = new Map<string, { readonly row: ScanRow; readonly at: number }>();
+    for (const part of this.#parts) {
+      const row = rowIn(part);
+      for (const at of row.starts) byName.set(row.name(at), { row, at });
+    }
+    this.#parts = [];
+    return [...byName].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, record]) => record);
+  }
+}
+
+function unsureFlag(row: ScanRow, at: number, sureBeforeNs: bigint): number {
+  return row.ctimeNs(at) < sureBeforeNs ? 0 : recordFlags.unsure;
 }
 
 /** A row that is none would hide what is missing from a folder for ever. */

@@ -187,6 +187,14 @@ export class ScanRow {
     return this.words[at + field.birth] as number;
   }
 
+  ctimeNs(at: number): bigint {
+    return this.#time(at + field.ctime);
+  }
+
+  #time(at: number): bigint {
+    return this.bytes.readBigInt64LE(at * 4) * 1_000_000_000n + BigInt((this.words[at + 2] as number) >>> 0);
+  }
+
   /** A directory's node id. */
   id(at: number): Dot {
     const byte = (at + recordWords) * 4;
@@ -199,8 +207,6 @@ export class ScanRow {
 
   record(at: number): ScanRecord {
     const { words, bytes } = this;
-    const time = (low: number): bigint =>
-      bytes.readBigInt64LE((at + low) * 4) * 1_000_000_000n + BigInt((words[at + low + 2] as number) >>> 0);
     const mode = this.mode(at);
     return {
       name: this.name(at),
@@ -209,8 +215,8 @@ export class ScanRow {
       gid: (words[at + field.gid] as number) >>> 0,
       inode: this.inode(at),
       size: Number(bytes.readBigUInt64LE((at + field.size) * 4)),
-      mtimeNs: time(field.mtime),
-      ctimeNs: time(field.ctime),
+      mtimeNs: this.#time(at + field.mtime),
+      ctimeNs: this.ctimeNs(at),
       birth: this.birth(at),
       xattrs: words[at + field.xattrs] as number,
       flags: this.flags(at),
@@ -267,19 +273,13 @@ export class ScanRowBuilder {
     return at;
   }
 
-  /** A record as it stands in another row. */
-  copy(row: ScanRow, at: number): void {
+  /** A record as it stands in another row, with these `recordFlags` besides. */
+  copy(row: ScanRow, at: number, flags = 0): void {
     const end = row.nameAt(at) + ((row.nameLength(at) + 3) & ~3);
     const to = this.#room(end - at * 4);
     row.bytes.copy(this.#bytes, to, at * 4, end);
-  }
-
-  /** All records of another row. */
-  addAll(row: ScanRow): void {
-    const { bytes, count } = row;
-    // Before the buffer is named: there may be another one then.
-    const at = this.#room(bytes.length - headerWords * 4, count);
-    bytes.copy(this.#bytes, at, headerWords * 4);
+    if (flags !== 0)
+      this.#bytes.writeInt32LE((row.words[at + field.mode] as number) | (flags << 24), to + field.mode * 4);
   }
 
   /** A record of what was just seen and is no directory. @param stat A struct statx. @param xattrs Their mark. */
