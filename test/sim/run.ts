@@ -24,7 +24,7 @@ export interface SimOptions {
 
 /** The acts of one step: what a peer does, with whom. */
 export interface Step {
-  readonly kind: "edit" | "publish" | "fetch" | "direct" | "crash" | "share" | "clone";
+  readonly kind: "edit" | "publish" | "fetch" | "direct" | "crash" | "share" | "clone" | "forget";
   readonly peer: number;
   readonly seed: number;
   /** Of an edit: how many changes to the tree are one commit. */
@@ -74,7 +74,8 @@ export function makePlan(options: SimOptions): Plan {
     const others = ["publish", "fetch", "fetch", "direct", "direct", "crash"] as const;
     const isAway = peer === gone && changes > changesMin / 4;
     const isEdit = prng.chance(editShare) || isAway;
-    const step = isEdit ? editStep(prng, peer, 5) : { kind: prng.pick(others), peer, seed: prng.u32(), changes: 0 };
+    const kind = prng.chance(0.05) ? "forget" : prng.pick(others);
+    const step = isEdit ? editStep(prng, peer, 5) : { kind, peer, seed: prng.u32(), changes: 0 };
     steps.push(step);
     changes += step.changes;
   }
@@ -142,6 +143,7 @@ export class Run {
     else if (kind === "publish") this.#publish(peer, prng);
     else if (kind === "fetch") this.#fetch(peer, prng);
     else if (kind === "clone") this.#world.clone(peer);
+    else if (kind === "forget") this.#forget(peer);
     else if (kind === "share")
       for (const each of this.#world.peers) each.state = this.#world.join(each, each.state, peer.state);
     else {
@@ -194,6 +196,12 @@ export class Run {
     const heads = remote.get(peer.writer);
     if (heads === undefined) remote.set(peer.writer, [peer.state]);
     else heads.push(peer.state);
+  }
+
+  /** Retention: of the peer's own states, and of those on the remotes, only the last are left. */
+  #forget(peer: Peer): void {
+    peer.older.length = 0;
+    for (const remote of this.#remotes) for (const heads of remote.values()) heads.splice(0, heads.length - 1);
   }
 
   /** Takes in some of the heads on a remote, which may show an older one of a writer. */
