@@ -9,7 +9,7 @@
  * - Answers that need no waiting come at once, not as promises: a door can then answer in the same turn.
  * - A failure is an Error whose `code` is an errno's name ("ENOENT"), or an OuroError.
  *
- * Who may do what by permission bits is asked by the door (the kernel does, with default_permissions; others call `mayAccess`). What follows from an
+ * Who may do what by permission bits is asked by the door (the kernel does, with default_permissions; other doors themselves). What follows from an
  * operation is done here: setgid directories, clearing setuid, ACLs inherited, the three times. Names and targets are bytes; numbers are safe integers.
  */
 import type { FileKind } from "../base/posix.ts";
@@ -83,7 +83,7 @@ export interface AttributeChanges {
   readonly mtimeNs?: bigint | "now";
   /** Of a door that keeps times itself (the kernel's write-back cache). Else it is now. */
   readonly ctimeNs?: bigint;
-  /** With `size`: setuid and setgid go, as at a write of someone without privileges. A change of owner always clears them. */
+  /** Setuid goes, and setgid where the group may execute, as at a write of someone without privileges. A change of owner always clears them. */
   readonly clearSetId?: boolean;
 }
 
@@ -169,12 +169,16 @@ export interface AllocateOptions {
   readonly keepSize: boolean;
   readonly offset: number;
   readonly length: number;
+  /** As in `AttributeChanges`. */
+  readonly clearSetId: boolean;
 }
 
 export interface CopyOptions {
   readonly from: { readonly inode: number; readonly handle: number; readonly offset: number };
   readonly to: { readonly inode: number; readonly handle: number; readonly offset: number };
   readonly length: number;
+  /** As in `AttributeChanges`, of what is copied to. */
+  readonly clearSetId: boolean;
 }
 
 /** A lock of fcntl(2) on a range, or of flock(2) on all of a file. The two kinds do not see each other. */
@@ -196,7 +200,21 @@ export interface SetXattrOptions {
   readonly clearSetGid: boolean;
 }
 
+/** Told of what changes by other ways than the request in hand says, for doors that keep things: the kernel does. */
+export interface ChangeListener {
+  /** Also when a write cleared setuid bits, which nobody expects of it. */
+  attributesChanged(inode: number): void;
+  /** @param range Half of it may be as before. */
+  contentChanged(inode: number, range: { readonly offset: number; readonly length: number }): void;
+  /** A name leads elsewhere, or is new. */
+  entryChanged(parent: number, name: Uint8Array): void;
+  entryRemoved(parent: number, name: Uint8Array, child: number): void;
+}
+
 export interface Filesystem {
+  /** Tells a door from now on. @returns What ends it. */
+  listen(listener: ChangeListener): () => void;
+
   /** What a name leads to, or undefined. "." is the inode itself, of any kind; ".." what a directory is in. @throws ENOTDIR, ESTALE. */
   lookup(parent: number, name: Uint8Array, caller: Caller): Answer<Found | undefined>;
   /** Gives lookups back. Never fails. */
@@ -262,7 +280,7 @@ export interface Filesystem {
   removexattr(inode: number, name: Uint8Array, caller: Caller): Answer<void>;
 
   statfs(): Answer<FilesystemSpace>;
-  /** Setuid bits stay here and in copies: doors clear them by `setattr`. @throws EOPNOTSUPP, ENOSPC, EFBIG. */
+  /** @throws EOPNOTSUPP, ENOSPC, EFBIG. */
   fallocate(inode: number, handle: number, options: AllocateOptions): Answer<void>;
   /** Of SEEK_DATA and SEEK_HOLE. @throws ENXIO past the end, or when no data follows. */
   lseek(inode: number, handle: number, offset: number, what: "data" | "hole"): Answer<number>;

@@ -21,11 +21,17 @@ export abstract class MemoryData {
   readonly #clock: Clock;
   readonly #locks = new FileLocks();
   readonly #handles = new Map<number, MemoryInode>();
+  readonly #listeners = new Set<fs.ChangeListener>();
   #nextHandle = 1;
 
   constructor(clock: Clock, bytesMax: number) {
     this.#clock = clock;
     this.bytesMax = bytesMax;
+  }
+
+  listen(listener: fs.ChangeListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   getattr(inode: number): fs.Attributes {
@@ -68,7 +74,7 @@ export abstract class MemoryData {
     const content = contentOf(node);
     if (flags.truncate) {
       this.#change(content, () => content.resize(0));
-      if (flags.clearSetId) node.clearSetId();
+      if (flags.clearSetId) this.#clearSetId(node);
       this.#written(node);
     }
     return this.openInode(node);
@@ -89,7 +95,7 @@ export abstract class MemoryData {
     if (bytes.length === 0) return;
     this.#room(bytes.length);
     this.#change(content, () => content.write(at, bytes));
-    if (options.clearSetId === true) node.clearSetId();
+    if (options.clearSetId === true) this.#clearSetId(node);
     this.#written(node);
   }
 
@@ -149,7 +155,7 @@ export abstract class MemoryData {
   fallocate(inode: number, _handle: number, options: fs.AllocateOptions): void {
     const node = this.inodeAt(inode);
     const content = contentOf(node);
-    const { kind, keepSize, offset, length } = options;
+    const { kind, keepSize, offset, length, clearSetId } = options;
     const end = offset + length;
     if (end > filesystemLimits.fileBytes) throw new FilesystemFailure("EFBIG", "cannot allocate: too large");
     if (kind === "reserve") this.#room(length);
@@ -158,6 +164,7 @@ export abstract class MemoryData {
       else content.clear(offset, Math.min(end, content.size));
       if (!keepSize && kind !== "punch-hole" && end > content.size) content.resize(end);
     });
+    if (clearSetId) this.#clearSetId(node);
     this.#written(node);
   }
 
@@ -168,7 +175,7 @@ export abstract class MemoryData {
     return found;
   }
 
-  copyFileRange({ from, to, length }: fs.CopyOptions): number {
+  copyFileRange({ from, to, length, clearSetId }: fs.CopyOptions): number {
     const source = contentOf(this.inodeAt(from.inode));
     const target = this.inodeAt(to.inode);
     const content = contentOf(target);
@@ -186,6 +193,7 @@ export abstract class MemoryData {
         at += part.length;
       }
     });
+    if (clearSetId) this.#clearSetId(target);
     this.#written(target);
     return count;
   }
@@ -263,6 +271,12 @@ export abstract class MemoryData {
   #written(node: MemoryInode): void {
     node.mtimeNs = this.nowNs();
     node.ctimeNs = node.mtimeNs;
+  }
+
+  /** In a request of which the door does not expect it. */
+  #clearSetId(node: MemoryInode): void {
+    if (!node.clearSetId()) return;
+    for (const listener of this.#listeners) listener.attributesChanged(node.inode);
   }
 
   #room(bytes: number): void {

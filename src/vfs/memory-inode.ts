@@ -66,11 +66,15 @@ export class MemoryInode {
     return { inode, generation: 0, kind, mode, nlink, uid, gid, rdevMajor, rdevMinor, size, blocks, ...times };
   }
 
-  /** What a write or change of owner by someone without privileges takes away. */
-  clearSetId(): void {
-    if (this.kind === "directory") return;
+  /**
+   * What a write or change of owner by someone without privileges takes away.
+   * @returns Whether there was anything.
+   */
+  clearSetId(): boolean {
+    if (this.kind === "directory") return false;
+    const before = this.mode;
     this.mode &= ~setUidBit;
     if ((this.mode & groupExecuteBit) !== 0) this.mode &= ~setGidBit;
-    this.xattrs.delete("security.capability");
+    return this.xattrs.delete("security.capability") || this.mode !== before;
   }
 }

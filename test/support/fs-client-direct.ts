@@ -213,7 +213,7 @@ export class DirectClient implements FsClient {
   async fallocate(fd: number, kind: "reserve" | "punch-hole" | "zero", range: Range): Promise<void> {
     const { inode, handle } = this.#file(fd);
     const keepSize = range.keepSize ?? kind === "punch-hole";
-    await this.#filesystem.fallocate(inode, handle, { kind, keepSize, offset: range.offset, length: range.length });
+    await this.#filesystem.fallocate(inode, handle, { ...range, kind, keepSize, clearSetId: false });
   }
 
   async seek(fd: number, offset: number, what: "data" | "hole"): Promise<number> {
@@ -226,6 +226,7 @@ export class DirectClient implements FsClient {
       from: { ...this.#file(from), offset: fromOffset },
       to: { ...this.#file(to), offset: toOffset },
       length,
+      clearSetId: false,
     });
   }
 

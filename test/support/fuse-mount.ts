@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, fork, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chownSync, existsSync, mkdtempSync, rmdirSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdtempSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findMount } from "../../src/front/fuse/mod.ts";
@@ -51,6 +51,7 @@ export class TestMount {
     user: MountUser = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
   ): Promise<TestMount | string> {
     const directory = mkdtempSync(join(tmpdir(), "ourobox-mount-"));
+    chmodSync(directory, 0o755);
     if (user.uid !== process.getuid?.()) chownSync(directory, user.uid, user.gid);
     const argument = JSON.stringify({ ...user, ...options, directory });
     const server = fork(join(import.meta.dirname, "fuse-daemon.ts"), [argument], { ...user, execArgv: [] });
@@ -83,18 +84,18 @@ export class TestMount {
     this.#server.kill("SIGKILL");
   }
 
-  /** Runs a shell command in the mount, as its user. */
-  async run(command: string): Promise<Ran> {
-    return this.#run("sh", ["-c", `umask 022; cd '${this.directory}' || exit 1; ${command}`]);
+  /** Runs a shell command in the mount, as its user or another. */
+  async run(command: string, user: MountUser = this.#user): Promise<Ran> {
+    return this.#run("sh", ["-c", `umask 022; cd '${this.directory}' || exit 1; ${command}`], user);
   }
 
   /** Runs a program of Node's, a file in test/support, in the mount. */
   async runProgram(name: string, ...args: readonly string[]): Promise<Ran> {
-    return this.#run(process.execPath, [join(import.meta.dirname, name), this.directory, ...args]);
+    return this.#run(process.execPath, [join(import.meta.dirname, name), this.directory, ...args], this.#user);
   }
 
-  async #run(program: string, args: readonly string[]): Promise<Ran> {
-    const child = spawn(program, args, { ...this.#user, stdio: ["ignore", "pipe", "pipe"] });
+  async #run(program: string, args: readonly string[], user: MountUser): Promise<Ran> {
+    const child = spawn(program, args, { ...user, stdio: ["ignore", "pipe", "pipe"] });
     let out = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => {

@@ -137,9 +137,13 @@ function setlk({ filesystem, replies }: Connection, request: Request): Answer<vo
   return whenAnswered(done, () => replies.done(request.unique));
 }
 
-function fallocate({ filesystem, replies }: Connection, { reader, inode, unique }: Request): Answer<void> {
-  const { handle, ...options } = read.readFallocate(reader);
-  return whenAnswered(filesystem.fallocate(inode, handle, options), () => replies.done(unique));
+/** The kernel says of writes whether their caller has CAP_FSETID; of these it leaves it to us. */
+const isUnprivileged = ({ uid }: Request): boolean => uid !== 0;
+
+function fallocate({ filesystem, replies }: Connection, request: Request): Answer<void> {
+  const { handle, ...options } = read.readFallocate(request.reader);
+  const done = filesystem.fallocate(request.inode, handle, { ...options, clearSetId: isUnprivileged(request) });
+  return whenAnswered(done, () => replies.done(request.unique));
 }
 
 function lseek({ filesystem, replies }: Connection, { reader, inode, unique }: Request): Answer<void> {
@@ -152,7 +156,8 @@ function lseek({ filesystem, replies }: Connection, { reader, inode, unique }: R
 /** COPY_FILE_RANGE answers with 32 bits, its successor with 64. */
 function copyFileRange({ filesystem, replies }: Connection, request: Request): Answer<void> {
   const { from, to, length } = read.readCopyFileRange(request.reader, request.inode);
-  const copied = filesystem.copyFileRange({ from, to, length: Math.min(length, copyBytesMax) });
+  const bounded = { from, to, length: Math.min(length, copyBytesMax), clearSetId: isUnprivileged(request) };
+  const copied = filesystem.copyFileRange(bounded);
   const put = request.opcode === opcodes.copyFileRange ? putSizeOut : putU64Out;
   return whenAnswered(copied, (count) => {
     replies.struct(request.unique, (into, at) => put(into, at, count));

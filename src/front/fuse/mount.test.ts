@@ -222,6 +222,45 @@ mountTest(
   },
 );
 
+mountTest("others are kept out", { rootOnly: true }, async (mount) => {
+  assert.match((await mount.run("ls", nobody)).out, /permission denied|can't cd/i);
+});
+
+mountTest(
+  "permission bits and sticky directories count for others",
+  { allowOther: true, rootOnly: true },
+  async (mount) => {
+    await mount.run("mkdir -m 1777 tmp; mkdir -m 700 own; echo secret > tmp/f; chmod 600 tmp/f; echo open > tmp/g");
+    const asOther =
+      "cat tmp/f; ls own; cat tmp/g; touch new; rm -f tmp/g; chmod 777 tmp; touch tmp/h; stat -c '%u %g %a' tmp/h";
+    const { out } = await mount.run(`(${asOther}) 2>&1`, nobody);
+    assert.equal(out.match(/permission denied/gi)?.length, 3, out);
+    assert.equal(out.match(/not permitted/gi)?.length, 2, out);
+    assert.match(out, /\nopen\n/);
+    assert.match(out, /\n65534 65534 644\n$/);
+  },
+);
+
+const special = { allowOther: true, rootOnly: true, allowSpecial: true } as const;
+mountTest("a write of someone without privileges clears setuid and setgid", special, async (mount) => {
+  await mount.run("for n in a b c d; do echo content > $n; chmod 6777 $n; done");
+  const direct = "dd if=/dev/zero of=d bs=4096 count=1 oflag=direct conv=notrunc status=none";
+  await mount.run(`echo x >> a; truncate -s 1 b; : > c; ${direct}`, nobody);
+  assert.equal((await mount.run("stat -c %a a b c d | tr '\\n' ' '")).out, "777 777 777 777 ");
+  await mount.run("chmod 6777 a; echo x >> a");
+  assert.equal((await mount.run("stat -c %a a")).out, "6777\n");
+});
+
+mountTest("ACLs count, and are inherited", { allowOther: true, rootOnly: true }, async (mount) => {
+  if ((await mount.run("setfacl --version")).status !== 0) return;
+  await mount.run("mkdir -m 755 d; echo secret > f; chmod 600 f; setfacl -m u:65534:r f; setfacl -m u:65534:rwx d");
+  await mount.run("setfacl -d -m u:65534:rw d");
+  const { out } = await mount.run("cat f; touch d/made; getfacl -cn d/made", nobody);
+  assert.match(out, /^secret\n.*user:65534:rw-/s);
+  assert.match((await mount.run("setfacl -b f; ls -l f")).out, /^-rw-------/);
+  assert.match((await mount.run("cat f", nobody)).out, /permission denied/i);
+});
+
 const backing = join(tmpdir(), `ourobox-backing-${process.pid}`);
 mountTest(
   "files with a backing are read and written by the kernel itself",

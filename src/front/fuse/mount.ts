@@ -7,7 +7,7 @@ import { closeSync, constants, openSync, realpathSync, statSync, writeFileSync }
 import { errnoOf, ioError, OuroError } from "../../base/errors.ts";
 import { findEventLoopFd } from "../../base/posix-device.ts";
 import { mount as mountCall, mountFlags, unmount as unmountCall } from "../../base/posix-mount.ts";
-import type { Filesystem } from "../../vfs/mod.ts";
+import type { ChangeListener, Filesystem } from "../../vfs/mod.ts";
 import { Connection } from "./connection.ts";
 import { Dispatcher, type RequestCounts } from "./dispatch.ts";
 import { mountAsUser, unmountAsUser } from "./fusermount.ts";
@@ -78,16 +78,32 @@ export async function mountFilesystem(filesystem: Filesystem, options: MountOpti
   });
   await Promise.race([ready.promise, notStarted]);
   notStarted.catch(() => {});
+  const notifications = new Notifications(fd);
+  const stopListening = filesystem.listen(listenerFor(notifications, options.onFailure));
+  served.finally(stopListening).catch(() => {});
   if (deviceMinor !== undefined && options.uid === 0) setReadAhead(deviceMinor, behaviour.readAheadBytes);
   return {
     directory,
-    notifications: new Notifications(fd),
+    notifications,
     ended: served,
     unmount: (how) => (options.uid === 0 ? unmountAsRoot(directory, how) : unmountAsUser(directory, how)),
     abort: () => {
       isStopped = true;
       abortConnection(deviceMinor);
     },
+  };
+}
+
+/** Passes changes on to the kernel; what cannot be told is told to whoever listens for failures. */
+function listenerFor(notifications: Notifications, onFailure: MountOptions["onFailure"]): ChangeListener {
+  const pass = (sent: Promise<void>): void => {
+    sent.catch((thrown: unknown) => onFailure?.(thrown));
+  };
+  return {
+    attributesChanged: (inode) => notifications.invalidateAttributes(inode),
+    contentChanged: (inode, range) => pass(notifications.invalidateInode(inode, range)),
+    entryChanged: (parent, name) => pass(notifications.invalidateEntry(parent, name)),
+    entryRemoved: (parent, name, child) => pass(notifications.removed(parent, name, child)),
   };
 }
 

@@ -2,10 +2,11 @@
  * Telling the kernel what has changed without it: FUSE_NOTIFY_*. An orderly end of what it has cached of an inode or a name, or new content for its cache.
  *
  * The kernel may wait inside of the call for requests that are being answered here (a locked page, a locked directory). So the call is made on another
- * thread, one at a time and in order; this thread goes on answering. What the kernel does not know is nothing to tell: no failure.
+ * thread, one at a time and in order (but for what cannot wait); this thread goes on answering. What the kernel does not know is nothing to tell: no failure.
  */
 import { constants } from "node:os";
-import { writeLater } from "../../base/posix-device.ts";
+import { writeLater, writeNow } from "../../base/posix-device.ts";
+import { addressOf } from "../../base/posix-library.ts";
 import { failure } from "./errno.ts";
 import { dataBytesMax } from "./init.ts";
 import { entryNotifyFlags, notifyCodes, structBytes } from "./kernel.ts";
@@ -36,16 +37,14 @@ export class Notifications {
    * @param range.length 0 is to the end.
    */
   invalidateInode(inode: number, range: ByteRange = { offset: 0, length: 0 }): Promise<void> {
-    const message = Buffer.alloc(bodyAt + 24);
-    putU64(message, bodyAt, inode);
-    message.writeBigInt64LE(BigInt(range.offset), bodyAt + 8);
-    message.writeBigInt64LE(BigInt(range.length), bodyAt + 16);
-    return this.#send(notifyCodes.invalidateInode, message);
+    return this.#send(notifyCodes.invalidateInode, inodeMessage(inode, range));
   }
 
-  /** As `invalidateInode`, of the attributes alone. */
-  invalidateAttributes(inode: number): Promise<void> {
-    return this.invalidateInode(inode, { offset: -1, length: 0 });
+  /** As `invalidateInode`, of the attributes alone. That waits for nobody, so it is done when this returns: before the request in hand is answered. */
+  invalidateAttributes(inode: number): void {
+    const message = inodeMessage(inode, { offset: -1, length: 0 });
+    putOutHeader(message, { length: message.length, error: notifyCodes.invalidateInode, unique: 0 });
+    checkSent(writeNow(this.#fd, addressOf(message), message.length));
   }
 
   /**
@@ -89,10 +88,24 @@ export class Notifications {
     const sent = this.#last.then(async () => {
       const result = await writeLater(this.#fd, message);
       this.#waiting -= 1;
-      if (result >= 0 || [ENOENT, ENODEV, ECONNABORTED, ENOTDIR].includes(-result)) return;
-      throw failure("EIO", `a notification was refused with errno ${-result}`);
+      checkSent(result);
     });
     this.#last = sent.catch(() => {});
     return sent;
   }
+}
+
+/** fuse_notify_inval_inode_out. */
+function inodeMessage(inode: number, range: ByteRange): Buffer {
+  const message = Buffer.alloc(bodyAt + 24);
+  putU64(message, bodyAt, inode);
+  message.writeBigInt64LE(BigInt(range.offset), bodyAt + 8);
+  message.writeBigInt64LE(BigInt(range.length), bodyAt + 16);
+  return message;
+}
+
+/** @param result Of the write. What the kernel does not know, or no more, was nothing to tell. */
+function checkSent(result: number): void {
+  if (result >= 0 || [ENOENT, ENODEV, ECONNABORTED, ENOTDIR].includes(-result)) return;
+  throw failure("EIO", `a notification was refused with errno ${-result}`);
 }

@@ -178,7 +178,7 @@ export function readLock(reader: StructReader): FileLock {
 }
 
 /** fuse_fallocate_in. */
-export function readFallocate(reader: StructReader): AllocateOptions & { readonly handle: number } {
+export function readFallocate(reader: StructReader): Omit<AllocateOptions, "clearSetId"> & { readonly handle: number } {
   const handle = reader.u64();
   const [offset, length, mode] = [readOffset(reader), readOffset(reader), reader.u32()];
   const keepSize = (mode & keepSizeFlag) !== 0;
@@ -199,7 +199,7 @@ export function readLseek(reader: StructReader): { handle: number; offset: numbe
 }
 
 /** fuse_copy_file_range_in. */
-export function readCopyFileRange(reader: StructReader, inode: number): CopyOptions {
+export function readCopyFileRange(reader: StructReader, inode: number): Omit<CopyOptions, "clearSetId"> {
   const from = { inode, handle: reader.u64(), offset: readOffset(reader) };
   const to = { inode: reader.u64(), handle: reader.u64(), offset: readOffset(reader) };
   const length = Math.min(reader.u64OrInfinity(), Number.MAX_SAFE_INTEGER - to.offset);
