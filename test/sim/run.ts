@@ -74,7 +74,7 @@ export function makePlan(options: SimOptions): Plan {
     const others = ["publish", "fetch", "fetch", "direct", "direct", "crash"] as const;
     const isAway = peer === gone && changes > changesMin / 4;
     const isEdit = prng.chance(editShare) || isAway;
-    const kind = prng.chance(0.05) ? "forget" : prng.pick(others);
+    const kind: Step["kind"] = prng.chance(0.05) ? "forget" : prng.pick(others);
     const step = isEdit ? editStep(prng, peer, 5) : { kind, peer, seed: prng.u32(), changes: 0 };
     steps.push(step);
     changes += step.changes;
