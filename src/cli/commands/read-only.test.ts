@@ -71,10 +71,10 @@ test("another user's box can be looked at without its index", asRoot, async (t) 
   lookAsNobody(t);
 });
 
-/** Opens a database of the box with something in its -wal file. */
+/** Opens a database of the box with something in its -wal file; its tables are as they were. */
 function beginWriting(name: "state" | "index"): Disposable {
   const database = new DatabaseSync(join(box.folder, `.ourobox/${name}.sqlite`));
-  database.exec("PRAGMA wal_autocheckpoint = 0; CREATE TABLE other (one)");
+  database.exec("PRAGMA wal_autocheckpoint = 0; CREATE TABLE other (one); DROP TABLE other");
   return { [Symbol.dispose]: () => database.close() };
 }
 
