@@ -212,3 +212,24 @@ testSeeds("commits and gc of several stores interleave without loss", 10, async 
   }
   for (const writer of writers) await writer.ingest?.abort();
 });
+
+test("what is in two packs, and was found in the one that goes, is found in the other", async () => {
+  using box = new TestBox();
+  const [one, two] = [box.open(), box.open()];
+  const [first, second] = [one.openIngest({ workers: 0 }), two.openIngest({ workers: 0 })];
+  // Neither sees what the other writes at the same time.
+  await first.ingest([box.file("a", "twice")]);
+  const [, needed] = await second.ingest([box.file("b", "twice"), box.file("c", "needed once")]);
+  await first.finish();
+  await second.finish();
+  one.endWriting();
+  two.endWriting();
+  assert.equal(one.packs().length, 2);
+  const marks = new Marks();
+  assert(needed !== undefined);
+  marks.addResult(needed);
+  const { removed, written } = await one.gc(marks.options());
+  assert.deepEqual({ removed, written }, { removed: 1, written: 0 });
+  assert.equal(Buffer.from(readBack(one, needed)).toString(), "needed once");
+  assert.deepEqual(await Array.fromAsync(one.check({ readData: true })), []);
+});

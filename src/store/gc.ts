@@ -22,7 +22,7 @@ import {
   packLimits,
 } from "../format/mod.ts";
 import type { IndexDatabase, PackRow } from "./index-database.ts";
-import { removeTemporaryPacks, type UpkeepContext } from "./index-upkeep.ts";
+import { removeTemporaryPacks, reviveDuplicates, type UpkeepContext } from "./index-upkeep.ts";
 import { isNamed } from "./object-name.ts";
 import { type FramePlace, PackFile } from "./pack-file.ts";
 import { type CompletePack, PackWriter, publishPacks } from "./pack-writer.ts";
@@ -294,6 +294,8 @@ async function sweep(
   // Another gc may have removed some since.
   const removable = index.packs().filter(({ id }) => ids.has(id) && !needed.has(id));
   index.transaction(() => index.removePacks(removable.map(({ id }) => id)));
+  // While the files are there: after a crash they are found, and are in the index again.
+  if (removable.length > 0) reviveDuplicates(context, index);
   for (const { name } of removable) {
     try {
       disk.unlink(paths.pack(name));
