@@ -21,6 +21,9 @@ const headBytes = 56;
 const controlBytes = 24;
 const [socketLevel, rightsType] = [1, 1];
 
+/** MNT_* and UMOUNT_* of umount2(2). */
+const [force, detach, noFollow] = [1, 2, 8];
+
 /** MS_* of mount(2). */
 export const mountFlags = { readOnly: 1, noSuid: 2, noDev: 4, noExec: 8, noAtime: 1024 } as const;
 
@@ -48,14 +51,18 @@ export function mount(options: MountCall): void {
 /**
  * Takes a mount away, on another thread: the filesystem may be served by this one.
  * @param options.lazy Out of sight now, and gone when nobody uses it any more (MNT_DETACH).
+ * @param options.force What is served by somebody fails now (MNT_FORCE), also where the mount stays because it is in use.
  * @throws Error with `code`: EBUSY, EPERM, EINVAL (nothing is mounted there).
  */
-export function unmount(target: string, options: { readonly lazy?: boolean } = {}): Promise<void> {
+export function unmount(
+  target: string,
+  options: { readonly lazy?: boolean; readonly force?: boolean } = {},
+): Promise<void> {
   const lib = library();
   const umount = lib.call.umount2 as unknown as UmountCall;
   // Not the scratch memory: other calls use it meanwhile.
   const path = Buffer.from(`${target}\0`);
-  const flags = 8 | (options.lazy === true ? 2 : 0);
+  const flags = noFollow | (options.lazy === true ? detach : 0) | (options.force === true ? force : 0);
   return new Promise((resolve, reject) => {
     umount.async(addressOf(path), flags, (_, result) => {
       // `path` is used here so that it is alive until now.

@@ -1,5 +1,6 @@
 /**
- * How a filesystem fails: an Error with an errno's name, as Node's system calls throw them, so that doors need one way for both.
+ * How a filesystem fails: an Error with an errno's name, as Node's system calls throw them, so that doors need one way for both. It carries no stack:
+ * most of them are ordinary answers ("no such attribute", for every file that `ls -l` shows), and a stack costs more than all the rest.
  */
 
 export type ErrnoName =
@@ -35,7 +36,10 @@ export class FilesystemFailure extends Error {
 
   /** @param text "Cannot X: what is", for the log; callers see the code only. */
   constructor(code: ErrnoName, text: string) {
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(`${code}: ${text}`);
+    Error.stackTraceLimit = stackTraceLimit;
     this.code = code;
   }
 }

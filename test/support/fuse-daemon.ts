@@ -44,7 +44,7 @@ const slowMs = new Map<number, number>();
 const waiting = { now: 0, most: 0 };
 const backingOfHandle = new Map<number, number>();
 const memory = new MemoryFilesystem({ clock: systemClock, uid: options.uid, gid: options.gid });
-const filesystem = withMethods(memory, { read: readSlowly, open: openBacked, release: closeBacked });
+const filesystem = withMethods<Filesystem>(memory, { read: readSlowly, open: openBacked, release: closeBacked });
 
 function readSlowly(
   ...[inode, handle, offset, length, asker]: Parameters<Filesystem["read"]>
@@ -148,6 +148,8 @@ try {
     mount.unmount({ lazy: true }).catch(() => {});
   };
   process.on("disconnect", leave);
+  // A signal for all of a group, as timeout(1) and a terminal send it, comes here too.
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, leave);
   process.on("message", ({ number, ask }: Asked) => {
     last = answer(mount, ask).then((value) => tell({ kind: "answer", to: number, value }));
   });

@@ -27,6 +27,8 @@ export interface MountUser {
 }
 
 export class TestMount {
+  /** The directories of all mounts that this process has had. */
+  static readonly directories: string[] = [];
   readonly directory: string;
   readonly #server: ChildProcess;
   readonly #user: MountUser;
@@ -52,6 +54,7 @@ export class TestMount {
   ): Promise<TestMount | string> {
     const directory = mkdtempSync(join(tmpdir(), "ourobox-mount-"));
     chmodSync(directory, 0o755);
+    TestMount.directories.push(directory);
     if (user.uid !== process.getuid?.()) chownSync(directory, user.uid, user.gid);
     const argument = JSON.stringify({ ...user, ...options, directory });
     const server = fork(join(import.meta.dirname, "fuse-daemon.ts"), [argument], { ...user, execArgv: [] });

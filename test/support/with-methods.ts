@@ -1,9 +1,8 @@
-/** A filesystem that does some things differently: slowly, or wrongly. */
-import type { Filesystem } from "../../src/vfs/mod.ts";
+/** Something with methods that does some of them differently: slowly, or wrongly. */
 
-/** @param methods In place of those of `filesystem`, which may be called in them. */
-export function withMethods(filesystem: Filesystem, methods: Partial<Filesystem>): Filesystem {
-  return new Proxy<Filesystem>(filesystem, {
+/** @param methods In place of those of `object`, which may be called in them; the others are called on `object` itself. */
+export function withMethods<T extends object>(object: T, methods: Partial<T>): T {
+  return new Proxy<T>(object, {
     get: (target, key) => {
       const own = Reflect.get(methods, key) as unknown;
       if (own !== undefined) return own;

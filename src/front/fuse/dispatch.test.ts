@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { testSeeds } from "../../../test/support/seeds.ts";
+import { withMethods } from "../../../test/support/with-methods.ts";
 import { systemClock } from "../../base/clock.ts";
-import { type Filesystem, type Found, MemoryFilesystem } from "../../vfs/mod.ts";
+import { type Filesystem, MemoryFilesystem } from "../../vfs/mod.ts";
 import { Connection } from "./connection.ts";
 import { Dispatcher } from "./dispatch.ts";
 import { opcodes } from "./kernel.ts";
@@ -147,28 +148,22 @@ test("fuse dispatch: lengths that lie are no request", () => {
   assert.deepEqual(bench.replies(), []);
 });
 
-/** Its lookups wait until they are told to go on, or are interrupted. */
-class SlowFilesystem extends MemoryFilesystem {
-  readonly gate: PromiseWithResolvers<void> = Promise.withResolvers<void>();
-  readonly slow: Filesystem = new Proxy<Filesystem>(this, {
-    get: (target, key) => {
-      const value = Reflect.get(target, key) as unknown;
-      if (key === "lookup") return (...args: Parameters<Filesystem["lookup"]>) => this.#lookupSlowly(...args);
-      return typeof value === "function" ? value.bind(target) : value;
+/** Its lookups wait for a gate, or until they are interrupted. */
+function slowFilesystem(gate: Promise<void>): Filesystem {
+  const filesystem = memory();
+  return withMethods<Filesystem>(filesystem, {
+    lookup: async (parent, name, caller) => {
+      const interrupted = Promise.withResolvers<void>();
+      caller.signal.addEventListener("abort", () => interrupted.reject(Object.assign(new Error(), { code: "EINTR" })));
+      await Promise.race([gate, interrupted.promise]);
+      return filesystem.lookup(parent, name);
     },
   });
-
-  async #lookupSlowly(...[parent, name, caller]: Parameters<Filesystem["lookup"]>): Promise<Found | undefined> {
-    const interrupted = Promise.withResolvers<void>();
-    caller.signal.addEventListener("abort", () => interrupted.reject(Object.assign(new Error(), { code: "EINTR" })));
-    await Promise.race([this.gate.promise, interrupted.promise]);
-    return this.lookup(parent, name);
-  }
 }
 
 test("fuse dispatch: a request that waits keeps nobody waiting, and is answered when it can be", async () => {
-  const filesystem = new SlowFilesystem({ clock: systemClock });
-  using bench = new Bench(filesystem.slow);
+  const gate = Promise.withResolvers<void>();
+  using bench = new Bench(slowFilesystem(gate.promise));
   const pending = bench.ask(opcodes.lookup, 1, Buffer.from(".\0"));
   bench.ask(opcodes.getattr, 1, Buffer.alloc(16));
   assert.deepEqual(
@@ -176,7 +171,7 @@ test("fuse dispatch: a request that waits keeps nobody waiting, and is answered 
     [4],
   );
   assert.equal(bench.dispatcher.waitingCount, 1);
-  filesystem.gate.resolve();
+  gate.resolve();
   await pending;
   assert.deepEqual(
     bench.replies().map(({ unique, error }) => [unique, error]),
@@ -189,7 +184,7 @@ test("fuse dispatch: a request that waits keeps nobody waiting, and is answered 
 });
 
 test("fuse dispatch: a request that waits ends when whoever asked is interrupted", async () => {
-  using bench = new Bench(new SlowFilesystem({ clock: systemClock }).slow);
+  using bench = new Bench(slowFilesystem(new Promise<void>(() => {})));
   const pending = bench.ask(opcodes.lookup, 1, Buffer.from(".\0"));
   const number = Buffer.alloc(8);
   number.writeBigUInt64LE(BigInt(bench.lastUnique));

@@ -70,15 +70,15 @@ export async function mountFilesystem(filesystem: Filesystem, options: MountOpti
   const deviceMinor = findMount(Buffer.from(directory).toString("latin1"))?.deviceMinor;
   let isStopped = false;
   const loop = serveRequests({ fd, eventLoopFd, dispatcher, isStopped: () => isStopped });
+  const notifications = new Notifications(fd);
   // Nobody else has the device open: closing it is the end, also for those who wait.
-  const served = loop.finally(() => closeSync(fd));
+  const served = loop.finally(() => notifications.close()).finally(() => closeSync(fd));
   served.catch(() => {});
   const notStarted = served.then(() => {
     throw new OuroError("io", `Cannot mount on ${directory}: the kernel ended it before it began`);
   });
   await Promise.race([ready.promise, notStarted]);
   notStarted.catch(() => {});
-  const notifications = new Notifications(fd);
   const stopListening = filesystem.listen(listenerFor(notifications, options.onFailure));
   served.finally(stopListening).catch(() => {});
   if (deviceMinor !== undefined && options.uid === 0) setReadAhead(deviceMinor, behaviour.readAheadBytes);
@@ -89,7 +89,7 @@ export async function mountFilesystem(filesystem: Filesystem, options: MountOpti
     unmount: (how) => (options.uid === 0 ? unmountAsRoot(directory, how) : unmountAsUser(directory, how)),
     abort: () => {
       isStopped = true;
-      abortConnection(deviceMinor);
+      abortConnection(directory, deviceMinor);
     },
   };
 }
@@ -173,12 +173,12 @@ async function unmountAsRoot(directory: string, options?: { readonly lazy?: bool
   }
 }
 
-/** At once, where the kernel's control file system is mounted and ours to write to. Else it ends when the device is closed. */
-function abortConnection(deviceMinor: number | undefined): void {
+/** By the kernel's control file system, else by force (root only), else it ends when the device is closed. */
+function abortConnection(directory: string, deviceMinor: number | undefined): void {
   try {
     if (deviceMinor !== undefined) writeFileSync(`/sys/fs/fuse/connections/${deviceMinor}/abort`, "1");
   } catch {
-    // As said.
+    unmountCall(directory, { force: true }).catch(() => {});
   }
 }
 

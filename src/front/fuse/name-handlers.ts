@@ -1,4 +1,5 @@
 /** Requests about names: what they lead to, making and removing them, listing directories. */
+import { constants } from "node:os";
 import { errnoOf, isKind } from "../../base/errors.ts";
 import type { Answer, Created, DirectoryEntry, NewFile, OpenFlags } from "../../vfs/mod.ts";
 import { type Connection, type Handler, whenAnswered } from "./connection.ts";
@@ -19,7 +20,7 @@ function lookup(connection: Connection, request: Request): Answer<void> {
   const name = readName(request.reader);
   return whenAnswered(filesystem.lookup(request.inode, name, request), (found) => {
     if (found !== undefined) connection.replyEntry(request, found.attributes);
-    else if (behaviour.negativeMs === 0) throw failure("ENOENT", "no such name");
+    else if (behaviour.negativeMs === 0) replies.error(request.unique, constants.errno.ENOENT);
     else replies.struct(request.unique, (into, at) => putNegativeEntryOut(into, at, behaviour.negativeMs));
   });
 }

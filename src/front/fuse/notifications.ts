@@ -26,6 +26,7 @@ export class Notifications {
   readonly #fd: number;
   #last: Promise<void> = Promise.resolve();
   #waiting = 0;
+  #isClosed = false;
 
   /** @param fd Of /dev/fuse; stays the caller's. */
   constructor(fd: number) {
@@ -42,6 +43,7 @@ export class Notifications {
 
   /** As `invalidateInode`, of the attributes alone. That waits for nobody, so it is done when this returns: before the request in hand is answered. */
   invalidateAttributes(inode: number): void {
+    if (this.#isClosed) return;
     const message = inodeMessage(inode, { offset: -1, length: 0 });
     putOutHeader(message, { length: message.length, error: notifyCodes.invalidateInode, unique: 0 });
     checkSent(writeNow(this.#fd, addressOf(message), message.length));
@@ -81,14 +83,22 @@ export class Notifications {
     return this.#send(notifyCodes.store, message);
   }
 
+  /**
+   * The mount has ended: there is nobody to tell. Only after this may the descriptor be closed, or a message would go to whatever has its number next.
+   * @returns When the last write has.
+   */
+  close(): Promise<void> {
+    this.#isClosed = true;
+    return this.#last;
+  }
+
   #send(code: number, message: Buffer): Promise<void> {
     if (this.#waiting >= waitingMax) throw failure("EAGAIN", "too many notifications wait");
     putOutHeader(message, { length: message.length, error: code, unique: 0 });
     this.#waiting += 1;
     const sent = this.#last.then(async () => {
-      const result = await writeLater(this.#fd, message);
       this.#waiting -= 1;
-      checkSent(result);
+      if (!this.#isClosed) checkSent(await writeLater(this.#fd, message));
     });
     this.#last = sent.catch(() => {});
     return sent;

@@ -3,7 +3,8 @@
  * this thread also has timers, signals and sockets to serve, so it never just blocks in a read.
  *
  * While there are requests, they are read and answered one after the other, with a turn of the event loop every `burstMax`. When there are none, the
- * thread sleeps in a poll on the device and on the event loop's own descriptor, so that either wakes it at once; timers wait 20 ms at most.
+ * thread sleeps in a poll on the device and on the event loop's own descriptor, so that either wakes it at once; timers wait 20 ms at most, or 200 when
+ * nobody has asked for anything in a second.
  * A request that waits for something keeps nobody waiting.
  */
 import { constants } from "node:os";
@@ -19,6 +20,9 @@ const microtaskRounds = 8;
 /** Buffers of writes that had to wait, kept for the next. */
 const spareMax = 4;
 const timersMs = 20;
+/** When nobody has asked for anything in so many polls (a second): a process that idles should use nothing. */
+const idleMs = 200;
+const idlePolls = 50;
 /** When requests wait, or the event loop's descriptor is not known. */
 const shortMs = 1;
 /** What was begun in a turn of the event loop is watched from the next one on. */
@@ -47,6 +51,7 @@ export async function serveRequests({ fd, eventLoopFd, dispatcher, isStopped }: 
   const spare: RequestBuffer[] = [];
   let buffer = newBuffer();
   let turnsLeft = turnsBeforeSleep;
+  let quietPolls = 0;
   for (let burst = 0; ; ) {
     const count = readNow(fd, buffer.address, requestBytesMax);
     if (count > 0) {
@@ -61,6 +66,7 @@ export async function serveRequests({ fd, eventLoopFd, dispatcher, isStopped }: 
         const waiting = dispatcher.waitingCount;
         for (let round = 0; round < microtaskRounds && dispatcher.waitingCount === waiting; round += 1) await undefined;
       }
+      quietPolls = 0;
       burst += 1;
       if (burst < burstMax) continue;
     } else if (count === -ENODEV || count === -ECONNABORTED || count === 0) {
@@ -72,7 +78,9 @@ export async function serveRequests({ fd, eventLoopFd, dispatcher, isStopped }: 
       throw Object.assign(new Error("Cannot read from /dev/fuse"), { errno: count, code: "EIO" });
     } else if (turnsLeft <= 0) {
       const isQuiet = dispatcher.waitingCount === 0 && eventLoopFd !== undefined;
-      if (poller.isFirstReady(isQuiet ? timersMs : shortMs)) continue;
+      quietPolls += 1;
+      const quietMs = quietPolls > idlePolls ? idleMs : timersMs;
+      if (poller.isFirstReady(isQuiet ? quietMs : shortMs)) continue;
       turnsLeft = turnsBeforeSleep;
     }
     await nextTurn();
