@@ -218,7 +218,7 @@ function describeUnit(nodes: Nodes, parent: string): string {
     const { mode, uid, gid, atomic, xattrs, link } = node.meta;
     const meta = `${mode} ${uid} ${gid} ${atomic} ${describeXattrs(xattrs)} ${link !== undefined}`;
     const data = node.data.map(({ value }) => describeValue(value)).join(" | ");
-    return `${node.kind} ${node.name} ${meta} ${data} ${describeUnit(nodes, node.key)}`;
+    return `${node.kind} ${node.name} ${meta} ${data} {${describeUnit(nodes, node.key)}}`;
   });
   return lines.join("\n");
 }
