@@ -3,7 +3,7 @@
  * nothing had to be mended the commit says no more than what was joined, so equal joins have equal ids on every peer (C2); mends are an event of
  * whoever joins (C1).
  */
-import { compareBytes } from "../base/bytes.ts";
+import { compareBytes, equalBytes } from "../base/bytes.ts";
 import {
   commitId,
   compareVectors,
@@ -72,12 +72,14 @@ export function joinCommits(
   const [one, ...more] = joined.map((each) => ({ tree: each.commit.tree, vector: fullVector(each) }));
   if (one === undefined) throw new TypeError("Cannot join nothing");
   const seen = [one, ...more].map(({ vector }) => vector);
-  const { tree, vector, event, mends } = joinAll([one, ...more], {
+  const { tree, vector, event, mends, is } = joinAll([one, ...more], {
     reader,
     sink,
     writer: options.writer,
     event: () => options.event(joinedVector(seen)),
   });
+  const same = is === undefined ? undefined : joined[is];
+  if (same !== undefined) return { type: "greatest", commit: same };
   const parents = joined.map(({ id }) => id).sort(compareBytes);
   if (event !== undefined) {
     const commit = options.makeEvent(event, { tree, seen: vector, parents });
@@ -88,13 +90,20 @@ export function joinCommits(
   return { type: "join", commit: { id: commitId(hasher, body), commit, stored: encodeStoredCommit(body) } };
 }
 
-/** Those that no other has taken in, in an order that does not depend on who asks. Of equal ones the first that was given stays. */
+/**
+ * Those that no other has taken in, and of equal vectors one for each tree, in an order that does not depend on who asks. Of equal ones the first
+ * that was given stays.
+ */
 function greatest(commits: readonly [NamedCommit, ...NamedCommit[]]): [NamedCommit, ...NamedCommit[]] {
   const [first, ...others] = commits;
   let kept: NamedCommit[] = [first];
   for (const commit of others) {
     const orders = kept.map((each) => compareVectors(fullVector(commit), fullVector(each)));
-    if (orders.some((order) => order === "before" || order === "equal")) continue;
+    const isKnown = kept.some(
+      (each, at) =>
+        orders[at] === "before" || (orders[at] === "equal" && equalBytes(each.commit.tree, commit.commit.tree)),
+    );
+    if (isKnown) continue;
     kept = [...kept.filter((_, index) => orders[index] !== "after"), commit];
   }
   const [one = first, ...more] = kept.sort((a, b) => compareBytes(a.id, b.id));

@@ -234,3 +234,22 @@ test("a tree that has a node twice is refused", () => {
     (error) => isKind(error, "corrupt"),
   );
 });
+
+test("two that have seen the same, and differ, as a fork was renamed before or after a join, have one result", () => {
+  const big = new Big();
+  const born = plainFile(utf8("f"), { clock: 1n, writer: writerS, counter: 1 });
+  const changed = (writer: bigint, mode: number): JoinState => {
+    const entry = { ...born, meta: { ...born.meta, mode }, metaDot: { clock: 5n, writer, counter: 0 } };
+    return { tree: big.tree([entry]), vector: vector({ 1: 1n, 10: 5n, 11: 5n }) };
+  };
+  const [a, b] = [changed(writerA, 0o600), changed(writerB, 0o640)];
+  for (const [one, two] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    const { joined } = big.join(one, two);
+    assert.deepEqual(joined.tree, b.tree);
+    assert.equal(joined.is, two === b ? "b" : "a", "who has the result already keeps it");
+    assert.equal(joined.event, undefined);
+  }
+});

@@ -4,6 +4,7 @@
  * The cost is that of what differs: equal subtrees are skipped by hash, new ones taken by reference, deleted ones dropped
  * unread. In memory is what differs, about 1 KB a node.
  */
+import { equalBytes } from "../base/bytes.ts";
 import {
   compareVectors,
   type EventName,
@@ -63,7 +64,8 @@ export interface JoinedTrees extends JoinState {
 export function joinTrees(options: JoinOptions): JoinedTrees {
   const { reader, sink, a, b, births = 0, rules = joinRules } = options;
   const order = compareVectors(a.vector, b.vector);
-  if (rules.takesGreater && order !== "concurrent") {
+  const isTie = order === "equal" && !equalBytes(a.tree, b.tree);
+  if (rules.takesGreater && order !== "concurrent" && !isTie) {
     const is: Side = order === "before" ? "b" : "a";
     return { ...(is === "a" ? a : b), is, births, mends: [] };
   }
@@ -71,6 +73,12 @@ export function joinTrees(options: JoinOptions): JoinedTrees {
   const mend = new MendEvent(options.event, births);
   const tree = joinAndMend(options, { reader, sink, rules, mend });
   const { event, mends } = mend;
+  // Who has the result of a tie already keeps it.
+  const is =
+    isTie && event === undefined
+      ? (["a", "b"] as const).find((side) => equalBytes(options[side].tree, tree))
+      : undefined;
+  if (is !== undefined) return { ...options[is], is, births, mends: [] };
   return { tree, vector, births: mend.births, mends, ...(event === undefined ? {} : { event }) };
 }
 

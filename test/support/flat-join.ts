@@ -2,6 +2,7 @@
  * The join of two states as flat maps, written from the rules (doc/merge.md) and not from the program: what the program's join on
  * trees is compared with. It looks at every node of both sides, and knows no summaries, hashes or shortcuts.
  */
+import { isDeepStrictEqual } from "node:util";
 import { compareDots, type Dot, type EventName, equalDots, kinds } from "../../src/format/mod.ts";
 import { FlatMend } from "./flat-mend.ts";
 import {
@@ -55,16 +56,21 @@ export interface JoinedNodes {
 
 /** @param event The name of the mend, should there be one. */
 export function joinFlat(a: FlatState, b: FlatState, event: () => EventName, options: FlatOptions): FlatJoin {
+  let isTie = false;
   if (options.bent !== "R4") {
     const births = options.births ?? 0;
-    if (includesVector(a.vector, b.vector)) return { state: a, isMended: false, births };
-    if (includesVector(b.vector, a.vector)) return { state: b, isMended: false, births };
+    const [isA, isB] = [includesVector(a.vector, b.vector), includesVector(b.vector, a.vector)];
+    isTie = isA && isB && !isDeepStrictEqual(a.nodes, b.nodes);
+    if (isA && !isTie) return { state: a, isMended: false, births };
+    if (isB && !isTie) return { state: b, isMended: false, births };
   }
   const vector = new Map(unionVectors(a.vector, b.vector));
   const mend = new FlatMend(a.nodes, b.nodes, joinNodes(a, b, options), event, options);
   const nodes = mend.run();
   const { event: made, births } = mend;
   if (made !== undefined) vector.set(made.writer, made.clock);
+  if (isTie && made === undefined)
+    for (const state of [a, b]) if (isDeepStrictEqual(state.nodes, nodes)) return { state, isMended: false, births };
   return { state: { nodes, vector }, isMended: made !== undefined, births };
 }
 
