@@ -5,7 +5,7 @@
 import { equalBytes, toText } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
 import { type BoxIdentity, fullVector, greatestClock, type Hash, type NamedCommit } from "../format/mod.ts";
-import { readRemoteIdentity, unlockIdentity } from "../sync/mod.ts";
+import { readRemoteIdentity, unlockRemote } from "../sync/mod.ts";
 import { Box } from "./box.ts";
 import { commitsOnBranch, fetchFrom, hasFarAhead, openBoxRemote } from "./box-remotes.ts";
 import type { AppContext } from "./context.ts";
@@ -46,7 +46,8 @@ export async function cloneBox(
   const identity = await readRemoteIdentity(remote, { signal: context.signal });
   if (!isBegun(context, folder, identity)) {
     requireEmpty(context, folder);
-    const secrets = await unlockIdentity(identity, () => context.askPassphrase(`Passphrase of ${url}`));
+    const { signal } = context;
+    const secrets = await unlockRemote(remote, () => context.askPassphrase(`Passphrase of ${url}`), { signal });
     const { keys: _, ...own } = identity;
     const key = secrets.key === undefined ? {} : { key: secrets.key };
     makeBoxFolder(context, folder, { identity: own, settings: bare ? ["box.bare = true"] : [], ...key });

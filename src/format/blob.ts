@@ -6,9 +6,9 @@ import { concatBytes } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
 import { type BoxSecrets, Seal, sealHeaderBytes } from "./seal.ts";
 
-export type BlobKind = "index" | "head" | "condemned";
+export type BlobKind = "index" | "head" | "condemned" | "key-note";
 /** As in the header's type byte. */
-export const blobKindCodes: Readonly<Record<BlobKind, 1 | 2 | 3>> = { index: 1, head: 2, condemned: 3 };
+export const blobKindCodes: Readonly<Record<BlobKind, number>> = { index: 1, head: 2, condemned: 3, "key-note": 4 };
 
 /**
  * @param random As for `Seal.create`.

@@ -1,6 +1,6 @@
 /**
  * A box's identity: what one needs to know before reading anything else of it. The file `box` of a box and, with the wrapped
- * keys, `config` of a remote. Format: doc/format.md, section 9.
+ * keys, `config` and the key lists (`keys/`) of a remote. Format: doc/format.md, section 9.
  */
 import { fromHex, toHex } from "../base/bytes.ts";
 import { isKind, OuroError } from "../base/errors.ts";
@@ -18,7 +18,12 @@ export interface BoxIdentity {
   readonly chunk: ChunkSizes;
   /** On remotes of sealed boxes only. */
   readonly keys?: readonly WrappedKey[];
+  /** In key lists only: the ids of keys that count no more, wherever else they stand. At most `removedKeysMax`. */
+  readonly removed?: readonly Uint8Array[];
 }
+
+export const removedKeysMax = 256;
+const noteBytesMax = 512;
 
 /** The version this program writes, and the newest minimum it can read. */
 const formatVersion = 1;
@@ -26,9 +31,10 @@ const formatVersion = 1;
 export const identityBytesMax: number = 64 * 1024;
 /** More than any identity of this or a later version needs; so nested values cannot reach the stack's end. */
 const bracketsMax = 1000;
+const keyIdBytes = 8;
 
 export function encodeIdentity(identity: BoxIdentity): string {
-  const { box, hash, suite, chunk, keys } = identity;
+  const { box, hash, suite, chunk, keys, removed } = identity;
   return encodeSummed({
     format: formatVersion,
     minReader: formatVersion,
@@ -37,6 +43,7 @@ export function encodeIdentity(identity: BoxIdentity): string {
     suite,
     chunk: { min: chunk.min, avg: chunk.avg, max: chunk.max },
     ...(keys === undefined ? {} : { keys: keys.map(keyToJson) }),
+    ...(removed === undefined ? {} : { removed: removed.map(toHex) }),
   });
 }
 
@@ -73,7 +80,7 @@ export function decodeIdentity(text: string, what: string): BoxIdentity {
 }
 
 /** @throws OuroError "invalid". */
-function readFields({ box, hash, suite, chunk, keys }: JsonObject): BoxIdentity {
+function readFields({ box, hash, suite, chunk, keys, removed }: JsonObject): BoxIdentity {
   if (suite !== "aes-256-gcm" && suite !== "plain") throw invalid("its suite is not known");
   if (typeof hash !== "string") throw invalid("its hash is missing");
   const { min, avg, max } = asObject(chunk);
@@ -83,7 +90,11 @@ function readFields({ box, hash, suite, chunk, keys }: JsonObject): BoxIdentity 
   if (keys === undefined) return identity;
   if (!Array.isArray(keys) || keys.length > wrapLimits.keys)
     throw invalid(`its keys are no list of at most ${wrapLimits.keys}`);
-  return { ...identity, keys: keys.map(keyFromJson) };
+  const withKeys = { ...identity, keys: keys.map(keyFromJson) };
+  if (removed === undefined) return withKeys;
+  if (!Array.isArray(removed) || removed.length > removedKeysMax)
+    throw invalid(`its removed keys are no list of at most ${removedKeysMax}`);
+  return { ...withKeys, removed: removed.map((id) => hexField(id, keyIdBytes)) };
 }
 
 function keyToJson(key: WrappedKey): JsonObject {
@@ -96,27 +107,34 @@ function keyToJson(key: WrappedKey): JsonObject {
     salt: toHex(key.salt),
     nonce: toHex(key.nonce),
     wrapped: toHex(key.wrapped),
+    ...(key.note === undefined ? {} : { note: toHex(key.note) }),
   };
 }
 
 function keyFromJson(json: Json): WrappedKey {
-  const { id, kdf, memory, passes, lanes, salt, nonce, wrapped } = asObject(json);
+  const { id, kdf, memory, passes, lanes, salt, nonce, wrapped, note } = asObject(json);
   if (kdf !== "argon2id") throw invalid("the kdf of a key is not known");
   if (!isWhole(memory) || !isWhole(passes) || !isWhole(lanes)) throw invalid("the cost of a key is missing");
   const cost = { memoryKiB: memory, passes, lanes };
   if (!isWrapCost(cost)) throw invalid("the cost of a key is out of bounds");
   return {
-    id: hexField(id, 8),
+    id: hexField(id, keyIdBytes),
     ...cost,
     salt: hexField(salt, 16),
     nonce: hexField(nonce, 12),
     wrapped: hexField(wrapped, 48),
+    ...(note === undefined ? {} : { note: noteField(note) }),
   };
 }
 
 function hexField(value: Json | undefined, length: number): Uint8Array {
   if (typeof value !== "string") throw invalid(`a field of ${length} bytes is missing`);
   return fromHex(value, length);
+}
+
+function noteField(value: Json): Uint8Array {
+  if (typeof value !== "string" || value.length > noteBytesMax * 2) throw invalid("the note of a key is none");
+  return fromHex(value, Math.ceil(value.length / 2));
 }
 
 function asObject(value: Json | undefined): JsonObject {

@@ -7,6 +7,7 @@ import { argon2, createCipheriv, createDecipheriv } from "node:crypto";
 import { promisify } from "node:util";
 import { concatBytes, utf8 } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
+import { canonicalPassphrase, readRecoveryKey } from "./recovery-key.ts";
 
 export interface WrapCost {
   readonly memoryKiB: number;
@@ -23,6 +24,8 @@ export interface WrappedKey extends WrapCost {
   readonly nonce: Uint8Array;
   /** 48 bytes: the sealed key and its tag. */
   readonly wrapped: Uint8Array;
+  /** What people are told of it, sealed with the box key: `findNote`. */
+  readonly note?: Uint8Array;
 }
 
 export const defaultWrapCost: WrapCost = { memoryKiB: 64 * 1024, passes: 3, lanes: 4 };
@@ -82,18 +85,42 @@ export async function wrapKey(
 /**
  * The box key out of the first wrapped key that the passphrase opens. Each costs what it says; those that
  * would cost too much together are not tried.
+ * @param passphrase Or a recovery key. @param what Whose keys they are, for the message.
  * @throws OuroError "wrong-key" when it opens none of them.
  */
-export async function unwrapKey(keys: readonly WrappedKey[], box: Uint8Array, passphrase: string): Promise<Uint8Array> {
+export async function unwrapKey(
+  keys: readonly WrappedKey[],
+  box: Uint8Array,
+  passphrase: string,
+  what = "the box",
+): Promise<Uint8Array> {
+  const opened = await findOpened(keys, box, passphrase);
+  if (opened !== undefined) return opened.key;
+  throw wrongPassphrase(passphrase, what);
+}
+
+/** The first wrapped key that the passphrase opens, with the box key; undefined when it opens none. As `unwrapKey`. */
+export async function findOpened(
+  keys: readonly WrappedKey[],
+  box: Uint8Array,
+  passphrase: string,
+): Promise<{ readonly wrapped: WrappedKey; readonly key: Uint8Array } | undefined> {
   let cost = 0;
-  for (const key of keys.slice(0, wrapLimits.keys)) {
-    if (!isWrapCost(key) || cost + key.memoryKiB * key.passes > triedCostMax) continue;
-    cost += key.memoryKiB * key.passes;
-    const opened = openWrapped(key, box, await deriveKey(passphrase, key.salt, key));
-    if (opened !== undefined) return opened;
+  for (const wrapped of keys.slice(0, wrapLimits.keys)) {
+    if (!isWrapCost(wrapped) || cost + wrapped.memoryKiB * wrapped.passes > triedCostMax) continue;
+    cost += wrapped.memoryKiB * wrapped.passes;
+    const key = openWrapped(wrapped, box, await deriveKey(passphrase, wrapped.salt, wrapped));
+    if (key !== undefined) return { wrapped, key };
   }
-  throw new OuroError("wrong-key", "Cannot open the box: the passphrase is not one of its own", {
-    hint: "Give the passphrase that was set when this remote was first pushed to.",
+  return undefined;
+}
+
+/** @param what Whose keys the passphrase does not open. */
+export function wrongPassphrase(passphrase: string, what: string): OuroError {
+  const read = readRecoveryKey(passphrase);
+  const mistyped = read.kind === "mistyped" ? `, and as a recovery key it is mistyped: ${read.where}` : "";
+  return new OuroError("wrong-key", `Cannot open ${what}: the passphrase is not one of its own${mistyped}`, {
+    hint: "Give a passphrase or recovery key of this remote: where the box is open, `ourobox key list` shows which there are, and `ourobox key add` makes another.",
   });
 }
 
@@ -111,7 +138,7 @@ function openWrapped({ nonce, wrapped }: WrappedKey, box: Uint8Array, key: Uint8
 }
 
 function deriveKey(passphrase: string, salt: Uint8Array, { memoryKiB, passes, lanes }: WrapCost): Promise<Uint8Array> {
-  const message = utf8(passphrase.normalize("NFC"));
+  const message = utf8(canonicalPassphrase(passphrase));
   return derive("argon2id", {
     message,
     nonce: salt,

@@ -31,10 +31,14 @@ import type { BlobInfo, Remote, RemoteOptions } from "../remote/mod.ts";
 const namesMax = 1_000_000;
 const condemnedBytesMax = 64 * 1024 * 1024;
 
+/** More lists of keys than machines ever change them at once. */
+export const keyListsMax = 64;
+
 export const configName = "config";
 export const packPrefix = "packs/";
 export const indexPrefix = "index/";
 export const headPrefix = "heads/";
+export const keysPrefix = "keys/";
 const condemnedPrefix = "condemned/";
 
 export function packName(hash: Hash): string {
@@ -147,13 +151,43 @@ export class BoxOnRemote {
 }
 
 /**
- * The identity of the box that a remote holds; undefined when there is none.
+ * The identity of the box that a remote holds; undefined when there is none. Where `config` is gone, as it may be when storage that replaces in two steps
+ * was cut off between them, a list of keys says the same.
  * @throws OuroError "corrupt", "newer-format", "too-large", and as `Remote.get`.
  */
 export async function findIdentity(remote: Remote, options: RemoteOptions = {}): Promise<BoxIdentity | undefined> {
+  return (await findConfig(remote, options)) ?? (await findListedIdentity(remote, options));
+}
+
+/** As `config` says it. */
+export async function findConfig(remote: Remote, options: RemoteOptions = {}): Promise<BoxIdentity | undefined> {
+  return (await findKeyList(remote, configName, options))?.identity;
+}
+
+async function findListedIdentity(remote: Remote, options: RemoteOptions): Promise<BoxIdentity | undefined> {
+  let count = 0;
+  for await (const { name } of remote.list(keysPrefix, options)) {
+    count += 1;
+    if (count > keyListsMax) break;
+    const found = isKeyListName(name) ? await findKeyList(remote, name, options) : undefined;
+    if (found !== undefined) return found.identity;
+  }
+  return undefined;
+}
+
+export function isKeyListName(name: string): boolean {
+  return name.startsWith(keysPrefix) && /^[0-9a-f]{32}$/.test(name.slice(keysPrefix.length));
+}
+
+/** What `config` or a list of keys says, and its text; undefined when it is gone. @throws OuroError "corrupt", "newer-format". */
+export async function findKeyList(
+  remote: Remote,
+  name: string,
+  options: RemoteOptions,
+): Promise<{ readonly identity: BoxIdentity; readonly text: string } | undefined> {
   try {
-    const bytes = await remote.get(configName, { ...options, bytesMax: identityBytesMax });
-    return decodeIdentity(toText(bytes), `${configName} of ${remote.url}`);
+    const text = toText(await remote.get(name, { ...options, bytesMax: identityBytesMax }));
+    return { text, identity: decodeIdentity(text, `${name} of ${remote.url}`) };
   } catch (thrown) {
     if (isKind(thrown, "not-found")) return undefined;
     throw thrown;

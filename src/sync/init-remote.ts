@@ -6,13 +6,13 @@
  */
 import { equalBytes, utf8 } from "../base/bytes.ts";
 import { isKind, OuroError } from "../base/errors.ts";
-import { type BoxIdentity, type BoxSecrets, encodeIdentity, unwrapKey } from "../format/mod.ts";
+import { type BoxIdentity, type BoxSecrets, encodeIdentity } from "../format/mod.ts";
 import type { Remote, RemoteOptions } from "../remote/mod.ts";
 import { configName, findIdentity, noBox, packPrefix, requireSameBox } from "./box-on-remote.ts";
 
 /** What is at the top of a remote. */
 const packsLookedAt = 1000;
-const layoutNames: ReadonlySet<string> = new Set([configName, "packs", "index", "heads", "condemned"]);
+const layoutNames: ReadonlySet<string> = new Set([configName, "packs", "index", "heads", "condemned", "keys"]);
 
 export interface InitResult {
   /** Whether this call made it. */
@@ -132,20 +132,4 @@ export async function readRemoteIdentity(remote: Remote, options: RemoteOptions 
   const identity = await findIdentity(remote, options);
   if (identity === undefined) throw noBox(remote.url);
   return identity;
-}
-
-/**
- * The secrets of the box that a remote holds.
- * @param askPassphrase Called once, and only for a sealed box.
- * @throws OuroError "wrong-key" when the passphrase opens none of its keys, "corrupt" when it has none.
- */
-export async function unlockIdentity(identity: BoxIdentity, askPassphrase: () => Promise<string>): Promise<BoxSecrets> {
-  const { box, hash, suite, keys = [] } = identity;
-  if (suite === "plain") return { box, hash, suite };
-  if (keys.length === 0) {
-    throw new OuroError("corrupt", "Cannot open the box: the remote has no wrapped key of it", {
-      hint: "Bring the remote's file `config` back from a copy.",
-    });
-  }
-  return { box, hash, suite, key: await unwrapKey(keys, box, await askPassphrase()) };
 }

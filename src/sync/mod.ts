@@ -6,8 +6,16 @@ export {
   type InitResult,
   initRemote,
   readRemoteIdentity,
-  unlockIdentity,
 } from "./init-remote.ts";
 export { type PushOptions, type PushResult, push } from "./push.ts";
+export {
+  type ChangeOptions,
+  changeRemoteKeys,
+  type KeyChange,
+  type RemoteKeys,
+  readRemoteKeys,
+  remoteKeysMax,
+  unlockRemote,
+} from "./remote-keys.ts";
 export { forgetRemote } from "./remote-memory.ts";
 export type { SyncOptions, SyncProgress, SyncState, SyncStore } from "./sync-options.ts";

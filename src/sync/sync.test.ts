@@ -5,7 +5,7 @@ import { toHex } from "../base/bytes.ts";
 import { isKind } from "../base/errors.ts";
 import { nodeDisk } from "../base/node-disk.ts";
 import { MemoryPlace, MemoryRemote } from "../remote/mod.ts";
-import { readRemoteIdentity, unlockIdentity } from "./mod.ts";
+import { unlockRemote } from "./mod.ts";
 
 for (const suite of ["aes-256-gcm", "plain"] as const) {
   test(`sync: what is pushed from a ${suite} box comes back on another machine`, async () => {
@@ -21,8 +21,7 @@ for (const suite of ["aes-256-gcm", "plain"] as const) {
     assert.ok(pushed.packs >= 2);
     assert.equal((await a.push(remote)).outcome, "up-to-date");
 
-    const identity = await readRemoteIdentity(remote);
-    using b = new TestBox(await unlockIdentity(identity, async () => testPassphrase));
+    using b = new TestBox(await unlockRemote(remote, async () => testPassphrase));
     const fetched = await b.fetch(remote);
     assert.deepEqual(fetched.keptOut, []);
     assert.deepEqual(
@@ -55,9 +54,8 @@ test("sync: a sealed remote does not open with a wrong passphrase", async () => 
   using a = new TestBox(someSecrets());
   const remote = new MemoryRemote(nodeDisk);
   await a.init(remote);
-  const identity = await readRemoteIdentity(remote);
   await assert.rejects(
-    unlockIdentity(identity, async () => "wrong"),
-    (thrown) => isKind(thrown, "wrong-key"),
+    unlockRemote(remote, async () => "wrong"),
+    (thrown) => isKind(thrown, "wrong-key") && thrown.message.includes(remote.url),
   );
 });

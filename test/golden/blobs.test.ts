@@ -22,10 +22,12 @@ import {
   encodeHead,
   encodeIdentity,
   encodeIndexFile,
+  findNote,
   type Head,
   openBlob,
   sealBlob,
   unwrapKey,
+  withNote,
   wrapKey,
 } from "../../src/format/mod.ts";
 import { SigningKey, verifySignature } from "../../src/peer/mod.ts";
@@ -104,4 +106,21 @@ test("golden v1 identity of a plain box: written so, read so", () => {
   const text = Buffer.from(golden("identity-plain", () => utf8(encodeIdentity(identity)))).toString();
   assert.equal(encodeIdentity(identity), text);
   assert.equal(encodeIdentity(decodeIdentity(text, "identity")), text);
+});
+
+test("golden v1 list of keys: written so, read so, with its notes and what is removed", async () => {
+  const note = { label: "büro", kind: "recovery", madeMs: 1_700_000_000_000, peer: "ada@desk" } as const;
+  const wrapped = await wrapKey(fill(0x5e), box, "ouro-BSF5G-WQJYR-BSF5J-WQJYT-BSF5M-WQJYW-BV19Z-N0BFH", { random });
+  const noted = withNote(wrapped, note, { secrets: sealed, random });
+  const { hash, suite } = sealed;
+  const list: BoxIdentity = { box, hash, suite, chunk: defaultChunkSizes, keys: [noted], removed: [fill(8, 8)] };
+  const text = Buffer.from(golden("key-list", () => utf8(encodeIdentity(list)))).toString();
+  assert.equal(encodeIdentity(list), text);
+  const read = decodeIdentity(text, "list");
+  assert.equal(encodeIdentity(read), text);
+  const [key] = read.keys ?? [];
+  assert(key !== undefined);
+  assert.deepEqual(findNote(sealed, key), note);
+  const typed = "OURO bsf5g wqjyr bsf5j wqjyt bsf5m wqjyw bvi9z nobfh";
+  assert.equal(toHex(await unwrapKey([key], box, typed)), toHex(fill(0x5e)));
 });

@@ -1,9 +1,9 @@
-/** Something with methods that does some of them differently: slowly, or wrongly. */
+/** A filesystem, a remote or the like that does some things differently: slowly, or wrongly. */
 
-/** @param methods In place of those of `object`, which may be called in them; the others are called on `object` itself. */
-export function withMethods<T extends object>(object: T, methods: Partial<T>): T {
-  return new Proxy<T>(object, {
-    get: (target, key) => {
+/** @param methods In place of those of `target`, which may be called in them. */
+export function withMethods<T extends object>(target: T, methods: Partial<T>): T {
+  return new Proxy<T>(target, {
+    get: (_, key) => {
       const own = Reflect.get(methods, key) as unknown;
       if (own !== undefined) return own;
       const value = Reflect.get(target, key) as unknown;

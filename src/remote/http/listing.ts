@@ -15,7 +15,7 @@ export const listingBytesMax: number = 128 * 1024 * 1024;
 
 const formatLine = "ourobox listing 1";
 /** What a box keeps at the top of a remote, heads first: whatever they refer to was there before them. */
-const folders = ["heads/", "condemned/", "index/", "packs/"];
+const folders = ["heads/", "condemned/", "index/", "packs/", "keys/"];
 
 export interface Listing {
   readonly madeMs: number;
