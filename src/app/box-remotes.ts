@@ -8,6 +8,7 @@ import { nodeCopier, openRemote, publishListing, type Remote } from "../remote/m
 import { beginRemote, type FetchResult, fetch, push, readRemoteIdentity, type SyncOptions } from "../sync/mod.ts";
 import { findFarAhead, latestClock, nearCommits } from "./far-clocks.ts";
 import { joinHeads } from "./join-heads.ts";
+import { noteKey } from "./key-note-here.ts";
 import { resumeMove } from "./move-folder.ts";
 import type { OpenBox } from "./open-box.ts";
 import { keepOwnHead } from "./own-head.ts";
@@ -125,14 +126,13 @@ export async function publishRemote(box: OpenBox, name: string | undefined): Pro
  * What a new remote is to say of this box; of a sealed one with the key wrapped by a passphrase that is asked for here. The
  * wrapping takes a while and goes on when this is back.
  */
-async function wrappedIdentity(
-  { identity, secrets, context }: OpenBox,
-  row: RemoteRow,
-): Promise<{ readonly identity: Promise<BoxIdentity> }> {
+async function wrappedIdentity(box: OpenBox, row: RemoteRow): Promise<{ readonly identity: Promise<BoxIdentity> }> {
+  const { identity, secrets, context } = box;
   if (secrets.key === undefined) return { identity: Promise.resolve(identity) };
-  const passphrase = await context.askPassphrase(`New passphrase for the remote ${row.name} (${row.url})`);
+  const passphrase = await context.askPassphrase(`New passphrase for the remote ${row.name} (${row.url})`, "first");
   const wrapping = wrapKey(secrets.key, identity.box, passphrase, { random: context.random });
-  return { identity: wrapping.then((key) => ({ ...identity, keys: [key] })) };
+  const note = { label: "passphrase", kind: "passphrase" } as const;
+  return { identity: wrapping.then((key) => ({ ...identity, keys: [noteKey(box, key, note)] })) };
 }
 
 /** Fetches, and joins what others have on this branch with what is here. */

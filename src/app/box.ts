@@ -16,6 +16,16 @@ import {
   resolveIn,
 } from "./box-history.ts";
 import {
+  addKey,
+  changePassphrase,
+  type ExportRequest,
+  exportKey,
+  type KeyRow,
+  listKeys,
+  type NewKey,
+  removeKey,
+} from "./box-keys.ts";
+import {
   type FetchReport,
   fetchBox,
   type PullReport,
@@ -39,7 +49,9 @@ import {
 import type { Change, Path } from "./changes.ts";
 import { type Conflict, conflictsOf } from "./conflicts.ts";
 import type { AppContext } from "./context.ts";
+import { forgetKey } from "./forget-key.ts";
 import { type JoinReport, type MergeRequest, mergeCommit } from "./join-heads.ts";
+import type { KeyReport } from "./key-places.ts";
 import { findBox } from "./layout.ts";
 import { makeBoxFolder } from "./make-box.ts";
 import { lockWhole } from "./move-folder.ts";
@@ -247,6 +259,32 @@ export class Box extends OpenBox {
 
   pull(remote?: string, request: PullRequest = { force: false }): Promise<PullReport> {
     return pullBox(this, remote, request);
+  }
+
+  /** @param remotes Here and below: by name; none: all there are. */
+  keys(remotes: readonly string[]): Promise<{ readonly rows: readonly KeyRow[]; readonly partial: boolean }> {
+    return listKeys(this, remotes);
+  }
+
+  addKey(remotes: readonly string[], wanted: NewKey): Promise<KeyReport> {
+    return addKey(this, remotes, wanted);
+  }
+
+  changePassphrase(remotes: readonly string[]): Promise<KeyReport> {
+    return changePassphrase(this, remotes);
+  }
+
+  removeKey(remotes: readonly string[], which: string): Promise<KeyReport> {
+    return removeKey(this, remotes, which);
+  }
+
+  exportKey(remotes: readonly string[], options: ExportRequest): Promise<KeyReport & { readonly key: string }> {
+    return exportKey(this, remotes, options);
+  }
+
+  /** @returns The remote that gives it back. */
+  forgetKey(): Promise<string> {
+    return forgetKey(this);
   }
 
   merge(commit: Hash, request: MergeRequest): Promise<JoinReport> {

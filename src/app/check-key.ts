@@ -21,7 +21,7 @@ export function checkKey(
   if (secrets.key === undefined || opensHead(context, layout, secrets) || store.opensPacks() !== false) return;
   throw new OuroError("wrong-key", `Cannot open the box: the key in ${layout.key} is not its own, or is damaged`, {
     subject: layout.key,
-    hint: "Copy that file from another machine of the same box, or clone the box again from a remote with its passphrase.",
+    hint: "Copy that file from another machine of the same box. Or remove it, and run `ourobox fetch`, which brings it back from a remote with its passphrase.",
   });
 }
 

@@ -13,6 +13,8 @@ export interface Progress {
 
 export const silentProgress: Progress = { phase() {}, add() {}, done() {} };
 
+export type PassphrasePurpose = "open" | "first" | "new";
+
 export interface AppContext {
   /** Absolute. */
   readonly cwd: string;
@@ -31,6 +33,10 @@ export interface AppContext {
   warn(message: string): void;
   /** Worth a line, not a problem. */
   notice(message: string): void;
-  /** @throws OuroError "wrong-key" when there is nobody to ask. */
-  askPassphrase(prompt: string): Promise<string>;
+  /**
+   * @param purpose "open" unless given. "first" is of a new remote: a person types it twice. "new" is one beside or instead of another,
+   * for which scripts have variables of their own.
+   * @throws OuroError "wrong-key" when there is nobody to ask.
+   */
+  askPassphrase(prompt: string, purpose?: PassphrasePurpose): Promise<string>;
 }

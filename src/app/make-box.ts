@@ -82,6 +82,9 @@ function readKey({ disk }: AppContext, { key }: Layout): Uint8Array {
   if (text !== undefined && /^[0-9a-f]{64}$/.test(text)) return Buffer.from(text, "hex").subarray(0, keyBytes);
   throw new OuroError("wrong-key", `Cannot open the box: ${key} ${text === undefined ? "is missing" : "is damaged"}`, {
     subject: key,
-    hint: "Copy that file from another machine of the same box, or clone the box again from a remote with its passphrase.",
+    hint:
+      text === undefined
+        ? "Run `ourobox fetch`: it asks for a passphrase or recovery key of a remote, and brings the key back. Or copy that file from another machine of the same box."
+        : "Copy that file from another machine of the same box. Or remove it, and run `ourobox fetch`, which brings it back from a remote with its passphrase.",
   });
 }

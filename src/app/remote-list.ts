@@ -15,11 +15,14 @@ export interface RemoteRow {
   readonly verdict?: S3Verdict;
 }
 
+/** Where they are written: of a box that need not be open. */
+export type RemoteSettings = Pick<OpenBox, "context" | "layout">;
+
 type Field = "url" | "conditions";
 const keyOf = (name: string, field: Field): string => `remote.${name}.${field}`;
 
 /** By name. */
-export function remotesOf(box: OpenBox): RemoteRow[] {
+export function remotesOf(box: RemoteSettings): RemoteRow[] {
   const rows = settingsOf(box).list();
   return rows.flatMap(({ key, value }) => {
     const name = /^remote\.([^.]+)\.url$/.exec(key)?.[1];
@@ -30,7 +33,7 @@ export function remotesOf(box: OpenBox): RemoteRow[] {
 }
 
 /** The named one; without a name "origin", or the only one there is. @throws OuroError "not-found", "usage". */
-export function getRemote(box: OpenBox, name: string | undefined): RemoteRow {
+export function getRemote(box: RemoteSettings, name: string | undefined): RemoteRow {
   const rows = remotesOf(box);
   const found =
     name === undefined
@@ -130,6 +133,6 @@ function write(box: OpenBox, name: string, fields: Readonly<Partial<Record<Field
 }
 
 /** As the file is now: the box's own were read when it was opened. */
-function settingsOf(box: OpenBox): Settings {
+function settingsOf(box: RemoteSettings): Settings {
   return Settings.load({ disk: box.context.disk, env: box.context.env, cwd: box.layout.top });
 }

@@ -5,7 +5,7 @@ export const commandGroups: readonly { readonly title: string; readonly names: r
   { title: "Look back", names: ["log", "show", "diff", "ls", "cat", "du"] },
   { title: "Go back", names: ["undo", "op", "restore"] },
   { title: "Work together", names: ["conflicts", "resolve", "branch", "switch", "merge"] },
-  { title: "Other places", names: ["sync", "remote", "fetch", "pull", "push"] },
+  { title: "Other places", names: ["sync", "remote", "fetch", "pull", "push", "key"] },
   { title: "Look after a box", names: ["check", "gc", "config"] },
   { title: "About Ourobox", names: ["help", "version"] },
 ];

@@ -80,9 +80,10 @@ Variables
   OUROBOX_<COMMAND>_<FLAG>    Sets a flag: OUROBOX_LOG_ONELINE=true, OUROBOX_COMMIT_MESSAGE=nightly.
                               \`ourobox COMMAND --help\` names them. The flag itself wins.
   OUROBOX_<SETTING>           Sets what \`ourobox config\` does: OUROBOX_USER_NAME for user.name.
-  OUROBOX_PASSPHRASE          The passphrase of a sealed remote,
+  OUROBOX_PASSPHRASE          The passphrase (or recovery key) of a sealed remote,
   OUROBOX_PASSPHRASE_FILE       or a file that holds it (its first line),
   OUROBOX_PASSPHRASE_COMMAND    or a shell command that prints it. Else a person is asked.
+  OUROBOX_NEW_PASSPHRASE, …   What \`key add\` and \`key passwd\` make, likewise with _FILE and _COMMAND.
   OUROBOX_SSH                 What to start instead of \`ssh\` for sftp:// remotes, with its first arguments.
   OUROBOX_RCLONE              What to start instead of \`rclone\` for rclone: remotes.
   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, …

@@ -16,7 +16,7 @@ export function appContext({ world, messages, cwd }: CommandContext): AppContext
     random: (length) => world.random(length),
     warn: (message) => messages.warn(message),
     notice: (message) => messages.notice(message),
-    askPassphrase: (prompt) => getPassphrase(prompt, world),
+    askPassphrase: (prompt, purpose) => getPassphrase(prompt, world, purpose),
   };
 }
 

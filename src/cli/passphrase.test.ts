@@ -34,3 +34,16 @@ test("what gives no passphrase is a wrong key, and nobody is asked instead", asy
     await assert.rejects(get(env as Record<string, string>, "typed"), (thrown) => isKind(thrown, "wrong-key"));
   await assert.rejects(get({}), (thrown) => isKind(thrown, "wrong-key") && /no terminal/.test(thrown.message));
 });
+
+test("a new passphrase has variables of its own, and a person types it twice", async () => {
+  const env = { OUROBOX_PASSPHRASE: "old", OUROBOX_NEW_PASSPHRASE_COMMAND: "echo new" };
+  assert.equal(await getPassphrase("New", cliWorld({ env }), "new"), "new");
+  assert.equal(await getPassphrase("First", cliWorld({ env }), "first"), "old");
+  for (const purpose of ["new", "first"] as const) {
+    const typed = ["one", "two", "three", "three"];
+    const world = { ...cliWorld({}), ask: async () => typed.shift() };
+    await assert.rejects(getPassphrase("New", world, purpose), (thrown) => isKind(thrown, "wrong-key"));
+    assert.equal(await getPassphrase("New", world, purpose), "three");
+    assert.deepEqual(typed, []);
+  }
+});

@@ -16,6 +16,7 @@ export const commands: ReadonlyMap<string, Loader> = new Map<string, Loader>([
   ["gc", () => import("./commands/gc.ts")],
   ["help", () => import("./commands/help.ts")],
   ["init", () => import("./commands/init.ts")],
+  ["key", () => import("./commands/key.ts")],
   ["log", () => import("./commands/log.ts")],
   ["ls", () => import("./commands/ls.ts")],
   ["merge", () => import("./commands/merge.ts")],

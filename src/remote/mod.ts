@@ -1,7 +1,7 @@
 /** Remotes: named blobs on dumb storage. */
 export { DirRemote, type DirRemoteOptions } from "./dir-remote.ts";
 export { type FileCopier, nodeCopier } from "./file-copier.ts";
-export { publishListing } from "./http/listing.ts";
+export { listingName, publishListing } from "./http/listing.ts";
 export type { Limits } from "./limit-remote.ts";
 export { MemoryPlace, MemoryRemote } from "./memory-remote.ts";
 export { measureConditions, normalizeUrl, type OpenRemoteOptions, openRemote } from "./open-remote.ts";

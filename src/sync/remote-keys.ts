@@ -54,6 +54,8 @@ export interface RemoteKeys {
   readonly identity: BoxIdentity;
   /** Those that count, by id. */
   readonly keys: readonly WrappedKey[];
+  /** No key that is removed still stands somewhere, as it does after a change that was cut off. */
+  readonly isClean: boolean;
   /** What is wrong with lists that could not be read. They are left alone. */
   readonly damaged: readonly OuroError[];
 }
@@ -82,8 +84,8 @@ export interface ChangeOptions extends RemoteOptions {
  * @throws OuroError "not-found" when there is no box, "corrupt", "newer-format", and as `Remote.get`.
  */
 export async function readRemoteKeys(remote: Remote, options: RemoteOptions = {}): Promise<RemoteKeys> {
-  const { identity, keys, damaged } = await readKeys(remote, options);
-  return { identity, keys, damaged };
+  const { identity, keys, isClean, damaged } = await readKeys(remote, options);
+  return { identity, keys, isClean, damaged };
 }
 
 /**
@@ -151,10 +153,7 @@ async function writeKeys(remote: Remote, found: Found, change: KeyChange, option
   const { identity, lists, inConfig } = found;
   const { add = [], remove = [] } = change;
   const isChanged = add.length + remove.length > 0;
-  const isClean = [inConfig, ...lists.map(({ identity: { keys = [] } }) => keys)].every(
-    (keys) => keys?.every(({ id }) => hasId(found.keys, id)) === true,
-  );
-  if (!isChanged && isClean) return false;
+  if (!isChanged && found.isClean) return false;
   for (const list of lists) if (!list.isOwnForm) throw newerList(list, remote.url);
   const keys = [...found.keys.filter(({ id }) => !remove.some((each) => equalBytes(each, id))), ...add].sort(byId);
   if (keys.length > wrapLimits.keys) throw tooMany(remote.url, wrapLimits.keys);
@@ -180,8 +179,10 @@ async function readKeys(remote: Remote, options: RemoteOptions): Promise<Found> 
     if (first === undefined) throw noBox(remote.url);
     const { keys: inConfig, removed: _, ...identity } = first;
     const own = lists.filter((list) => equalBytes(list.identity.box, identity.box));
-    const isGone = config === undefined;
-    return { identity, damaged, lists: own, inConfig: isGone ? undefined : (inConfig ?? []), ...merge(own, config) };
+    const merged = merge(own, config);
+    const stored = [config, ...own.map((list) => list.identity)];
+    const isClean = stored.every((each) => each?.keys?.every(({ id }) => hasId(merged.keys, id)) ?? each !== undefined);
+    return { identity, damaged, isClean, lists: own, inConfig: config && (inConfig ?? []), ...merged };
   }
 }
 

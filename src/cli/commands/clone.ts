@@ -16,7 +16,7 @@ export const command: Command = defineCommand({
   usage: usageText,
   description: `
 Bring the box that URL holds to a new folder DIR (default: the last part of the URL), with all its history, and write out the files of its newest
-commit. URL becomes the remote "origin". A sealed box asks for the passphrase that its remote was made with.
+commit. URL becomes the remote "origin". A sealed box asks for a passphrase of that remote, or a recovery key.
 
 With --bare no files are written out: the clone is a box without a folder. Interrupted, the same command goes on.
 With --accept-clock it begins with a commit that is dated more than a day ahead, too.`,

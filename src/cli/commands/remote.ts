@@ -27,7 +27,7 @@ A remote is storage that holds a box, and runs nothing of ours. Several machines
 who read it through a web server; run it after a push. doc/remotes.md has more of each kind.
 
 The first push makes it. That of a sealed box wraps the box's key with a passphrase (\`ourobox help environment\` tells where it
-comes from): whoever knows it can clone the box.`,
+comes from): whoever knows it can clone the box. \`ourobox key\` adds others, changes and removes them.`,
   options: {},
   dryRun: "refused",
 
