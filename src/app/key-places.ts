@@ -103,7 +103,9 @@ export class Places implements AsyncDisposable {
   async change(choose: Choose): Promise<KeyReport> {
     const failed: OuroError[] = [];
     const done: string[] = [];
-    for (const place of this.all) {
+    // What a web server gives out is written elsewhere, most likely in one of the others.
+    const writable = this.all.filter(({ row }) => this.all.length === 1 || !/^https?:/.test(row.url));
+    for (const place of writable) {
       try {
         await this.#changeOne(place, choose);
         done.push(place.row.name);

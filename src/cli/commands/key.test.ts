@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { beforeEach, test } from "node:test";
 import { runCli, type Seen } from "../../../test/support/cli.ts";
 import { CliBox } from "../../../test/support/cli-box.ts";
+import { StaticServer } from "../../../test/support/static-server.ts";
 
 const box = new CliBox({ file: "one" });
 const remoteFolder = (name = "remote"): string => join(box.top, name);
@@ -197,4 +198,29 @@ test("key: a plain box has none, and a published remote is to be published again
   const { status, err } = await runCli(["key"], { cwd, env: box.env });
   assert.equal(status, 1);
   assert.match(err, /plain/);
+});
+
+test("key: who reads through a web server sees the keys of the last publishing, and is told when these are gone", async () => {
+  await box.ok("remote", "publish", "origin");
+  await using server = await StaticServer.start(remoteFolder());
+  const clone = (passphrase: string, folder: string): Promise<Seen> => {
+    const env = { ...box.env, OUROBOX_PASSPHRASE: passphrase };
+    return runCli(["clone", `${server.url}/`, folder], { cwd: box.top, env });
+  };
+  assert.equal((await withNew("second", "key", "passwd")).status, 0);
+  const early = await clone("second", "a");
+  assert.notEqual(early.status, 0);
+  assert.match(early.err, /remote publish/);
+  await box.ok("remote", "publish", "origin");
+  const late = await clone("second", "b");
+  assert.equal(late.status, 0, late.err);
+  assert.equal((await clone("first", "c")).status, 12);
+  // There the keys can only be read.
+  await box.ok("remote", "add", "web", `${server.url}/`);
+  const refused = await withNew("third", "key", "add", "web");
+  assert.equal(refused.status, 1);
+  assert.match(refused.err, /read/);
+  const both = await withNew("third", "key", "add");
+  assert.equal(both.status, 0, both.err);
+  assert.equal(await opens("third", "d"), true);
 });
