@@ -104,8 +104,8 @@ export class Places implements AsyncDisposable {
     const failed: OuroError[] = [];
     const done: string[] = [];
     // What a web server gives out is written elsewhere, most likely in one of the others.
-    const writable = this.all.filter(({ row }) => this.all.length === 1 || !/^https?:/.test(row.url));
-    for (const place of writable) {
+    const elsewhere = this.all.filter(({ row }) => !/^https?:/.test(row.url));
+    for (const place of elsewhere.length > 0 ? elsewhere : this.all) {
       try {
         await this.#changeOne(place, choose);
         done.push(place.row.name);
