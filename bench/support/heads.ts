@@ -2,11 +2,9 @@
  * Two heads of a very large tree that differ in so many files, in a box of their own, and their join: on trees alone, as content is
  * not asked for. The files' content is nowhere.
  */
-import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
-import { type AppContext, Box, silentProgress } from "../../src/app/mod.ts";
+import { type AppContext, Box } from "../../src/app/mod.ts";
 import { utf8 } from "../../src/base/bytes.ts";
-import { systemClock } from "../../src/base/clock.ts";
 import type { Disk } from "../../src/base/disk.ts";
 import { nodeDisk } from "../../src/base/node-disk.ts";
 import {
@@ -32,6 +30,7 @@ import {
   TreeReader,
 } from "../../src/history/mod.ts";
 import type { MetaKind, MetaSink, MetaSource } from "../../src/store/mod.ts";
+import { TestWorld } from "../../test/support/app-world.ts";
 
 const filesPerFolder = 1000;
 const sharedWriter = 1n;
@@ -59,19 +58,7 @@ function countingDisk(count: (bytes: number) => void): Disk {
 }
 
 function contextOf(folder: string, disk: Disk): AppContext {
-  return {
-    cwd: folder,
-    env: { HOME: folder },
-    clock: systemClock,
-    random: (length) => new Uint8Array(randomBytes(length)),
-    disk,
-    workers: 0,
-    signal: new AbortController().signal,
-    progress: silentProgress,
-    warn: () => {},
-    notice: () => {},
-    askPassphrase: async () => "a passphrase for benchmarks",
-  };
+  return new TestWorld(folder).context({ disk });
 }
 
 /** Makes a box with a tree of so many files. */

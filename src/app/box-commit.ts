@@ -184,12 +184,12 @@ async function tryCommit(box: OpenBox, path: string, request: CommitRequest): Pr
     const committed = await commitFolder({ ...folder, ingest, sink: meta, event, onFile, marks: marksOf(box, before) });
     await ingest.finish();
     let marked: MarkedTree = committed;
-    const { unmarked, births } = committed;
-    if (unmarked.below.length + unmarked.at.length > 0) {
+    const { unitChecks, births } = committed;
+    if (unitChecks.below.length + unitChecks.at.length > 0) {
       // What says which are marked is read from the tree.
       meta.finish();
       meta = store.openMetaWriter();
-      marked = markUnits(box, { tree: committed.tree, unmarked, event, births, sink: meta });
+      marked = markUnits(box, { tree: committed.tree, unitChecks, event, births, sink: meta });
     }
     const { tree, rebirths } = marked;
     const made =

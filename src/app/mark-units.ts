@@ -28,7 +28,7 @@ import {
   type TreeEdit,
 } from "../history/mod.ts";
 import type { MetaSink } from "../store/mod.ts";
-import type { Rebirth, Rebirths, UnitMarks, UnmarkedPaths } from "../workdir/mod.ts";
+import type { Rebirth, Rebirths, UnitChecks, UnitMarks } from "../workdir/mod.ts";
 import { attributesFileName, TreeAttributes } from "./attributes.ts";
 import type { Path } from "./changes.ts";
 import type { OpenBox } from "./open-box.ts";
@@ -36,7 +36,7 @@ import type { OpenBox } from "./open-box.ts";
 export interface MarkRequest {
   /** Of the commit that is being made, which can be read; absent when nothing was edited. */
   readonly tree: Hash | undefined;
-  readonly unmarked: UnmarkedPaths;
+  readonly unitChecks: UnitChecks;
   readonly event: EventName;
   readonly births: Births;
   readonly sink: MetaSink;
@@ -62,8 +62,8 @@ export function markUnits(box: OpenBox, request: MarkRequest): MarkedTree {
   const { tree } = request;
   if (tree === undefined) return { tree };
   const marking = new Marking(box, tree, request);
-  for (const path of request.unmarked.below) marking.below(Buffer.from(path, "latin1"));
-  for (const path of request.unmarked.at) marking.at(Buffer.from(path, "latin1"));
+  for (const path of request.unitChecks.below) marking.below(Buffer.from(path, "latin1"));
+  for (const path of request.unitChecks.at) marking.at(Buffer.from(path, "latin1"));
   return marking.finish();
 }
 

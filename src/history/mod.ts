@@ -24,6 +24,7 @@ export { type ChainLink, type Fork, type ForkOptions, findForks, renameBranch } 
 export { HashSet } from "./hash-set.ts";
 export { type JoinedTrees, type JoinOptions, type JoinState, joinAll, joinTrees } from "./join.ts";
 export { type JoinCommitsOptions, type JoinDraft, type JoinedCommits, joinCommits } from "./join-commits.ts";
+export { isUnit } from "./join-registers.ts";
 export { type JoinRules, joinRules } from "./join-rules.ts";
 export { findCommon, followPaths, type PathCommit, type WalkOptions, walkLog } from "./log.ts";
 export type { Mend, MendKind } from "./mend-event.ts";

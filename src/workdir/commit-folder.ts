@@ -19,7 +19,7 @@ import { rowOfTree } from "./row-of-tree.ts";
 import { type FolderScan, scanFolder } from "./scan.ts";
 import { ScanRow } from "./scan-row.ts";
 import { surveyFolder } from "./survey.ts";
-import { type ChangeCounts, TreeWriter, type UnitMarks, type UnmarkedPaths } from "./tree-writer.ts";
+import { type ChangeCounts, TreeWriter, type UnitChecks, type UnitMarks } from "./tree-writer.ts";
 import { type Rebirths, renewRows } from "./units.ts";
 import { VanishedFiles } from "./vanished.ts";
 
@@ -63,7 +63,7 @@ export interface CommittedFolder {
   /** Something could not be read, and is as in the last commit. */
   readonly isPartial: boolean;
   /** Where directories may have to be marked as units, or unmarked. */
-  readonly unmarked: UnmarkedPaths;
+  readonly unitChecks: UnitChecks;
   /** Gives out further ids of the event. */
   readonly births: Births;
   /**
@@ -95,13 +95,13 @@ export async function commitFolder(options: CommitFolderOptions): Promise<Commit
     nextId: () => births.take(1),
     readsNew: true,
   });
-  const { tree, counts, rows, unmarked } = writer;
+  const { tree, counts, rows, unitChecks } = writer;
   return {
     tree,
     counts,
     absent: examined.absent,
     isPartial: examined.isPartial,
-    unmarked,
+    unitChecks,
     births,
     saveRows(state, rebirths) {
       for (const id of examined.goneDirectories) state.deleteScanRow(id);

@@ -20,6 +20,7 @@ import {
   directoryOf,
   editDirectory,
   entryDifferences,
+  isUnit,
   putRoot,
   type TreeReader,
 } from "../history/mod.ts";
@@ -27,7 +28,6 @@ import type { MetaSink } from "../store/mod.ts";
 import type { DirectoryVisit, FolderVisitor, LeafVisit } from "./folder-visitor.ts";
 import { latin } from "./folder-walk.ts";
 import { mergeRow, type ScanRecord, type ScanRow, ScanRowBuilder } from "./scan-row.ts";
-import { isUnit } from "./units.ts";
 
 /** A directory with more changes than this is built anew, reading the old one along. */
 const editsMax = 4096;
@@ -51,7 +51,7 @@ export interface UnitMarks {
 }
 
 /** One character a byte. */
-export interface UnmarkedPaths {
+export interface UnitChecks {
   /** Directories in and below which marks may have changed. */
   readonly below: readonly string[];
   /** Directories that may have another mark themselves. */
@@ -70,7 +70,7 @@ export class TreeWriter implements FolderVisitor {
   readonly #sink: MetaSink;
   readonly #event: EventName;
   readonly #marks: UnitMarks | undefined;
-  readonly #unmarked: { readonly below: string[]; readonly at: string[] } = { below: [], at: [] };
+  readonly #unitChecks: { readonly below: string[]; readonly at: string[] } = { below: [], at: [] };
   readonly #frames: Frame[] = [];
   readonly #rows: { readonly id: Dot; readonly bytes: Uint8Array }[] = [];
   #tree: Hash | undefined;
@@ -103,14 +103,14 @@ export class TreeWriter implements FolderVisitor {
   }
 
   /** Where units may have to be marked, or unmarked. */
-  get unmarked(): UnmarkedPaths {
-    return this.#unmarked;
+  get unitChecks(): UnitChecks {
+    return this.#unitChecks;
   }
 
   enter(visit: DirectoryVisit): void {
     const isPlaced = visit.before === undefined || visit.oldPath !== undefined;
     if (isPlaced && this.#marks !== undefined && this.#marks.isMarked(visit.path) !== visit.draft.meta.atomic)
-      this.#unmarked.at.push(visit.path);
+      this.#unitChecks.at.push(visit.path);
     const old = visit.before === undefined ? undefined : directoryOf(visit.before);
     const isStreamed = old === undefined || visit.changes > editsMax;
     const data = isStreamed
@@ -174,7 +174,7 @@ export class TreeWriter implements FolderVisitor {
   }
 
   #noteName({ visit }: Frame, name: string): void {
-    if (name === this.#marks?.fileName) this.#unmarked.below.push(visit.path);
+    if (name === this.#marks?.fileName) this.#unitChecks.below.push(visit.path);
   }
 
   #countDirectory(visit: DirectoryVisit): void {

@@ -2,20 +2,13 @@
  * Units, the directories marked atomic, as a commit of a folder sees them. What comes into one or leaves it is born anew (doc/merge.md,
  * "Units"): it is no move, though it has the inode that it had.
  */
-import { type Dot, dotKey, type Entry, kinds, rootId, summaryFlags } from "../format/mod.ts";
-import { directoryOf, type State, splitPath, type TreeReader } from "../history/mod.ts";
+import { type Dot, dotKey, type Entry, summaryFlags } from "../format/mod.ts";
+import { directoryOf, isUnit, type State, splitPath, type TreeReader } from "../history/mod.ts";
 import { latin } from "./folder-walk.ts";
 import { isDirectoryMode, ScanRow, ScanRowBuilder } from "./scan-row.ts";
 
 /** What is in no unit is in this one. */
 export const noUnit = "";
-
-const rootKey = dotKey(rootId);
-
-/** Whether what is in this directory is a value of it. */
-export function isUnit({ kind, meta, id }: Pick<Entry, "kind" | "meta" | "id">): boolean {
-  return kind === kinds.directory && meta.atomic && dotKey(id) !== rootKey;
-}
 
 /** The unit that what is in a directory is in. @param above That of the directory itself. */
 export function unitIn(directory: Entry | undefined, above: string): string {
