@@ -22,8 +22,8 @@ if [ -n "${XDG_CACHE_HOME:-$HOME}" ]; then
   export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ourobox/node}"
 fi
 
-# A small young generation: 90 MB less at the peak of a clone, and no slower.
-flags=--max-semi-space-size=4
+# A small young generation: 90 MB less at the peak of a clone than with V8's own choice, and no slower.
+flags=--max-semi-space-size=8
 
 # Where npm puts it: below this package (checkout, global install), or beside it (in somebody's node_modules).
 for modules in "$root/node_modules" "$root/.."; do
@@ -86,7 +86,7 @@ if (node === undefined || entry === undefined) {
 In a checkout run \`npm start\` once; else install again with \`npm install -g --include=optional ourobox\`.`);
   process.exitCode = 1;
 } else {
-  const args = ["--max-semi-space-size=4", entry, ...process.argv.slice(2)];
+  const args = ["--max-semi-space-size=8", entry, ...process.argv.slice(2)];
   if (process.execve === undefined) runChild(node, args);
   else process.execve(node, [node, ...args], process.env);
 }

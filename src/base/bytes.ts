@@ -127,6 +127,15 @@ export class ByteReader {
    * @param field Its name, for the message.
    */
   varint(max: number, field: string): number {
+    const first = this.#bytes[this.#at];
+    if (first !== undefined && first < 0x80 && first <= max) {
+      this.#at += 1;
+      return first;
+    }
+    return this.#longVarint(max, field);
+  }
+
+  #longVarint(max: number, field: string): number {
     let value = 0;
     let scale = 1;
     for (let count = 1; ; count += 1) {

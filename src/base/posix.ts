@@ -6,6 +6,7 @@
  * The rest of the family: posix-xattr.ts, posix-space.ts (holes, syncing, copying) and posix-directory.ts (listing fast).
  */
 import { readFileSync } from "node:fs";
+import { joinNs, splitNs } from "./nanoseconds.ts";
 import { check, dataAt, errnos, type Library, library, openFlags, type PathLike, putPath } from "./posix-library.ts";
 
 export * from "./posix-directory.ts";
@@ -111,8 +112,10 @@ function statFromScratch({ scratch }: Library): FileStat {
 /** Reads a struct statx. */
 export function statFromBytes(bytes: Buffer, at: number): FileStat {
   const mode = bytes.readUInt16LE(at + 28);
-  const time = (offset: number): bigint =>
-    bytes.readBigInt64LE(at + offset) * 1_000_000_000n + BigInt(bytes.readUInt32LE(at + offset + 8));
+  const time = (offset: number): bigint => {
+    const seconds = bytes.readInt32LE(at + offset + 4) * 2 ** 32 + bytes.readUInt32LE(at + offset);
+    return joinNs(seconds, bytes.readUInt32LE(at + offset + 8));
+  };
   return {
     kind: kindByFormat[mode >>> 12] ?? "file",
     device: (BigInt(bytes.readUInt32LE(at + 136)) << 32n) | BigInt(bytes.readUInt32LE(at + 140)),
@@ -184,13 +187,17 @@ export function setTime(fd: number, ns: bigint): void {
   check(lib.call.futimens(fd, lib.data), "futimens");
 }
 
+function writeInt64(bytes: Buffer, value: number, at: number): void {
+  const high = Math.floor(value / 2 ** 32);
+  bytes.writeUInt32LE(value - high * 2 ** 32, at);
+  bytes.writeInt32LE(high, at + 4);
+}
+
 function putTimes({ scratch }: Library, ns: bigint): void {
-  let rest = ns % 1_000_000_000n;
-  if (rest < 0n) rest += 1_000_000_000n;
-  const seconds = (ns - rest) / 1_000_000_000n;
+  const time = splitNs(ns);
   for (const at of [dataAt, dataAt + 16]) {
-    scratch.writeBigInt64LE(seconds, at);
-    scratch.writeBigInt64LE(rest, at + 8);
+    writeInt64(scratch, time.seconds, at);
+    writeInt64(scratch, time.ns, at + 8);
   }
 }
 

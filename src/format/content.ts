@@ -157,10 +157,12 @@ export function readContent(reader: ByteReader): Content {
     if (level > limits.nodeLevel) throw reader.corrupt(`a list has level ${level} (at most ${limits.nodeLevel})`);
     return { size, list: { level, hash: reader.bytes(hashLength) } };
   }
-  const items: ContentItem[] = [];
-  let sum = 0;
-  let isAfterHole = false;
-  for (let index = 0; index < count; index += 1) {
+  const first = readItem(reader, false);
+  // Most files are one chunk: an array that grows from nothing has room for 17.
+  const items: ContentItem[] = [first];
+  let sum = first.length;
+  let isAfterHole = first.form === "hole";
+  for (let index = 1; index < count; index += 1) {
     const item = readItem(reader, isAfterHole);
     isAfterHole = item.form === "hole";
     sum += item.length;

@@ -5,6 +5,7 @@
  */
 import type { ByteReader, ByteWriter } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
+import { joinNs, splitNs } from "../base/nanoseconds.ts";
 import { readContent, writeContent } from "./content.ts";
 import { compareDots, type Dot, equalDots } from "./dot.ts";
 import {
@@ -25,9 +26,8 @@ import { encodeInlineXattrs, readInlineXattrs } from "./xattrs.ts";
 
 const flag = { kind: 7, place: 8, meta: 16, mtime: 32, data: 64, unknown: 128 } as const;
 const metaFlag = { atomic: 1, inline: 2, block: 4, link: 8, unknown: 0xf0 } as const;
-const nsPerSecond = 1_000_000_000n;
 /** Whole seconds within +-2^52, as zigzag goes. */
-const mtimeMax = 2n ** 52n * nsPerSecond;
+const mtimeMax = 2n ** 52n * 1_000_000_000n;
 const u32Max = 2 ** 32 - 1;
 const hashLength = 32;
 
@@ -63,13 +63,8 @@ export function writeEntry(writer: ByteWriter, events: EventCollector, entry: En
   if (hasMeta) writeDot(writer, events, metaDot);
   if (hasMtime) writeDot(writer, events, mtimeDot);
   writeMeta(writer, events, meta);
-  let seconds = entry.mtimeNs / nsPerSecond;
-  let rest = entry.mtimeNs - seconds * nsPerSecond;
-  if (rest < 0n) {
-    rest += nsPerSecond;
-    seconds -= 1n;
-  }
-  writer.zigzag(Number(seconds)).varint(Number(rest));
+  const { seconds, ns } = splitNs(entry.mtimeNs);
+  writer.zigzag(seconds).varint(ns);
   if (!hasData) {
     writeValue(writer, events, data[0].value);
     return;
@@ -82,11 +77,12 @@ export function writeEntry(writer: ByteWriter, events: EventCollector, entry: En
 }
 
 /** What both ways check of an entry as a whole. */
-function entryProblem({ kind, id, meta, data, mtimeNs }: Entry): string | undefined {
+function entryProblem(entry: Entry): string | undefined {
+  const { kind, id, meta, data, mtimeNs } = entry;
   if (meta.atomic && kind !== kinds.directory) return "only a directory can be atomic";
   if (meta.link !== undefined && kind === kinds.directory) return "a directory can not be linked";
   if (mtimeNs >= mtimeMax || mtimeNs < -mtimeMax) return "its mtime is out of range";
-  if (isDatedById({ kind, meta }) && (data.length > 1 || !equalDots(data[0].dot, id)))
+  if (isDatedById(entry) && (data.length > 1 || !equalDots(data[0].dot, id)))
     return "its data must be one value dated by its id";
   if (data.length > limits.values) return `it has ${data.length} values (at most ${limits.values})`;
   let before: DatedValue | undefined;
@@ -146,8 +142,12 @@ function writeValue(writer: ByteWriter, events: EventCollector, value: Value): v
   }
 }
 
-/** @throws OuroError "corrupt". Names are checked by the node, all together. */
-export function readEntry(reader: ByteReader, events: EventReader, isRoot: boolean): Entry {
+/**
+ * Reads an entry. Names are checked by the node, all together.
+ * @param before The one before it in the node: most have the same meta, and share it then.
+ * @throws OuroError "corrupt".
+ */
+export function readEntry(reader: ByteReader, events: EventReader, isRoot: boolean, before: Entry | undefined): Entry {
   const name = reader.bytes(reader.u8());
   const bits = reader.u8();
   const kind = (bits & flag.kind) as EntryKind;
@@ -157,10 +157,10 @@ export function readEntry(reader: ByteReader, events: EventReader, isRoot: boole
   const placeDot = (bits & flag.place) === 0 ? id : readOtherDot(reader, events, id);
   const metaDot = (bits & flag.meta) === 0 ? id : readOtherDot(reader, events, id);
   const mtimeDot = (bits & flag.mtime) === 0 ? id : readOtherDot(reader, events, id);
-  const meta = readMeta(reader, events);
+  const meta = readMeta(reader, events, before?.meta);
   const seconds = reader.zigzag("an mtime");
   const rest = reader.varint(999_999_999, "the nanoseconds of an mtime");
-  const mtimeNs = BigInt(seconds) * nsPerSecond + BigInt(rest);
+  const mtimeNs = joinNs(seconds, rest);
   let data: Entry["data"];
   if ((bits & flag.data) === 0) data = [{ dot: id, value: readValue(reader, events, kind) }];
   else data = readValues(reader, events, kind, id);
@@ -176,12 +176,13 @@ function readOtherDot(reader: ByteReader, events: EventReader, id: Dot): Dot {
   return dot;
 }
 
-function readMeta(reader: ByteReader, events: EventReader): Meta {
+function readMeta(reader: ByteReader, events: EventReader, before: Meta | undefined): Meta {
   const mode = reader.varint(0o7777, "a mode");
   const uid = reader.varint(u32Max, "a uid");
   const gid = reader.varint(u32Max, "a gid");
   const bits = reader.u8();
-  if (bits === 0) return { mode, uid, gid, atomic: false };
+  if (bits === 0)
+    return before !== undefined && isPlain(before, mode, uid, gid) ? before : { mode, uid, gid, atomic: false };
   const hasBoth = (bits & metaFlag.inline) !== 0 && (bits & metaFlag.block) !== 0;
   if ((bits & metaFlag.unknown) !== 0 || hasBoth) throw reader.corrupt(`the flags of a meta register are ${bits}`);
   let xattrs: Xattrs | undefined;
@@ -193,6 +194,11 @@ function readMeta(reader: ByteReader, events: EventReader): Meta {
   const link = (bits & metaFlag.link) === 0 ? undefined : events.dot();
   const meta: Meta = { mode, uid, gid, atomic: (bits & metaFlag.atomic) !== 0 };
   return { ...meta, ...(xattrs === undefined ? {} : { xattrs }), ...(link === undefined ? {} : { link }) };
+}
+
+function isPlain(meta: Meta, mode: number, uid: number, gid: number): boolean {
+  const isSame = meta.mode === mode && meta.uid === uid && meta.gid === gid;
+  return isSame && !meta.atomic && meta.xattrs === undefined && meta.link === undefined;
 }
 
 function readValues(reader: ByteReader, events: EventReader, kind: EntryKind, id: Dot): Entry["data"] {

@@ -120,7 +120,7 @@ function decode(bytes: Uint8Array, what: string, isRoot: boolean): { node: TreeN
   let node: TreeNode;
   if (level === 0) {
     const entries: Entry[] = [];
-    for (let index = 0; index < count; index += 1) entries.push(readEntry(reader, events, isRoot));
+    for (let index = 0; index < count; index += 1) entries.push(readEntry(reader, events, isRoot, entries[index - 1]));
     node = { level, entries };
   } else {
     const references: Reference[] = [];

@@ -19,9 +19,10 @@ import {
   type Xattr,
 } from "../format/mod.ts";
 import type { MetaSource } from "../store/mod.ts";
+import { NodeCache } from "./node-cache.ts";
 
-/** Encoded size of the nodes that are kept decoded; decoded they take about ten times as much. */
-const cacheBytesDefault = 1024 * 1024;
+/** Encoded size of the nodes that are kept decoded. Decoded they take about ten times as much, and should die young: a larger cache is slower. */
+const cacheBytesDefault = 64 * 1024;
 
 /** What a directory's entry shows of its children; undefined for every other kind. */
 export function directoryOf(entry: Entry): DirectoryValue | undefined {
@@ -31,13 +32,11 @@ export function directoryOf(entry: Entry): DirectoryValue | undefined {
 
 export class TreeReader {
   readonly source: MetaSource;
-  readonly #cacheBytes: number;
-  readonly #cache = new Map<string, { readonly node: TreeNode; readonly size: number }>();
-  #cached = 0;
+  readonly #nodes: NodeCache;
 
   constructor(source: MetaSource, options: { readonly cacheBytes?: number } = {}) {
     this.source = source;
-    this.#cacheBytes = options.cacheBytes ?? cacheBytesDefault;
+    this.#nodes = new NodeCache(options.cacheBytes ?? cacheBytesDefault);
   }
 
   /** The root directory of a commit's tree. @throws OuroError "not-found", "corrupt". */
@@ -48,26 +47,12 @@ export class TreeReader {
   /** A node by its name. @throws OuroError "not-found", "corrupt". */
   node(hash: Hash): TreeNode {
     const key = asBuffer(hash).toString("latin1");
-    const kept = this.#cache.get(key);
-    if (kept !== undefined) {
-      this.#cache.delete(key);
-      this.#cache.set(key, kept);
-      return kept.node;
-    }
+    const kept = this.#nodes.get(key);
+    if (kept !== undefined) return kept;
     const bytes = this.source.getMeta(hash, "tree");
     const node = decodeTreeNode(bytes, `tree node ${toHex(hash)}`);
-    this.#keep(key, node, bytes.length);
+    this.#nodes.set(key, node, bytes.length);
     return node;
-  }
-
-  #keep(key: string, node: TreeNode, size: number): void {
-    this.#cache.set(key, { node, size });
-    this.#cached += size;
-    for (const [oldest, { size: freed }] of this.#cache) {
-      if (this.#cached <= this.#cacheBytes) break;
-      this.#cache.delete(oldest);
-      this.#cached -= freed;
-    }
   }
 
   /** The top node of a directory; undefined when it is empty. */

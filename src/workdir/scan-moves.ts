@@ -12,7 +12,7 @@ import type { DirectoryScan, Scanner, Stray } from "./folder-scanner.ts";
 import { below, FolderWalk, latin } from "./folder-walk.ts";
 import { type IgnoreRules, ignoreFileName, rulesAbove, rulesIn } from "./ignore-rules.ts";
 import { recordOfEntry } from "./row-of-tree.ts";
-import { birthMark, isDirectoryMode, ScanRow, ScanRowBuilder } from "./scan-row.ts";
+import { birthMarkOf, isDirectoryMode, ScanRow, ScanRowBuilder } from "./scan-row.ts";
 import { isTaken } from "./taken-names.ts";
 
 /** A directory that is not where its row says. */
@@ -107,14 +107,12 @@ export class MoveFinder {
   /** The missing directory that this is the stat of. */
   #take(stat: FileStat | undefined): Missing | undefined {
     if (stat?.kind !== "directory") return undefined;
-    const { inode, birthNs } = stat;
-    const missing = this.#missing.get(inode);
+    const missing = this.#missing.get(stat.inode);
     if (missing === undefined) return undefined;
     const known = missing.row.birth(missing.at);
-    const birth =
-      birthNs === undefined ? 0 : birthMark(Number(birthNs / 1_000_000_000n), Number(birthNs % 1_000_000_000n));
+    const birth = birthMarkOf(stat);
     if (known !== 0 && birth !== 0 && known !== birth) return undefined;
-    this.#missing.delete(inode);
+    this.#missing.delete(stat.inode);
     return missing;
   }
 

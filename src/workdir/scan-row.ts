@@ -9,6 +9,7 @@
  *     row    := magic, count, device major, device minor, then records by ascending name
  *     record := 16 words (`field`), for a directory 5 more (its node id), the name padded to 4 bytes
  */
+import { joinNs, splitNs } from "../base/nanoseconds.ts";
 import { type FileKind, type FileStat, statWord } from "../base/posix.ts";
 import { type Dot, kinds } from "../format/mod.ts";
 
@@ -112,8 +113,15 @@ export function hashNameBytes(bytes: Uint8Array, start: number, end: number): nu
   return hash | 0;
 }
 
-/** A birth time in a word, never 0. */
-export function birthMark(seconds: number, nanoseconds: number): number {
+/** A file's birth time in a word; 0 where its file system keeps none. */
+export function birthMarkOf({ birthNs }: Pick<FileStat, "birthNs">): number {
+  if (birthNs === undefined) return 0;
+  const { seconds, ns } = splitNs(birthNs);
+  return birthMark(seconds, ns);
+}
+
+/** Never 0. */
+function birthMark(seconds: number, nanoseconds: number): number {
   return (Math.imul(seconds, 0x9e3779b1) ^ Math.imul(nanoseconds, 0x85ebca6b)) | 1;
 }
 
@@ -192,7 +200,8 @@ export class ScanRow {
   }
 
   #time(at: number): bigint {
-    return this.bytes.readBigInt64LE(at * 4) * 1_000_000_000n + BigInt((this.words[at + 2] as number) >>> 0);
+    const seconds = (this.words[at + 1] as number) * 2 ** 32 + ((this.words[at] as number) >>> 0);
+    return joinNs(seconds, (this.words[at + 2] as number) >>> 0);
   }
 
   /** A directory's node id. */
@@ -345,10 +354,11 @@ export class ScanRowBuilder {
 }
 
 function putTime(bytes: Buffer, at: number, ns: bigint): void {
-  let rest = ns % 1_000_000_000n;
-  if (rest < 0n) rest += 1_000_000_000n;
-  bytes.writeBigInt64LE((ns - rest) / 1_000_000_000n, at);
-  bytes.writeUInt32LE(Number(rest), at + 8);
+  const time = splitNs(ns);
+  const high = Math.floor(time.seconds / 2 ** 32);
+  bytes.writeUInt32LE(time.seconds - high * 2 ** 32, at);
+  bytes.writeInt32LE(high, at + 4);
+  bytes.writeUInt32LE(time.ns, at + 8);
 }
 
 /** A record of what was observed. @param name One character a byte. */
@@ -357,7 +367,7 @@ export function recordOf(
   stat: FileStat,
   more: { readonly xattrs?: number; readonly flags?: number; readonly id?: Dot } = {},
 ): ScanRecord {
-  const { uid, gid, inode, size, mtimeNs, ctimeNs, birthNs = 0n } = stat;
+  const { uid, gid, inode, size, mtimeNs, ctimeNs } = stat;
   const mode = stat.mode | formatOfFile[stat.kind];
   const isDirectory = stat.kind === "directory";
   // A directory's size says nothing, and is another after names came and went.
@@ -370,7 +380,7 @@ export function recordOf(
     size: isDirectory ? 0 : size,
     mtimeNs,
     ctimeNs,
-    birth: birthNs === 0n ? 0 : birthMark(Number(birthNs / 1_000_000_000n), Number(birthNs % 1_000_000_000n)),
+    birth: birthMarkOf(stat),
     xattrs: more.xattrs ?? 0,
     flags: more.flags ?? 0,
     ...(isDirectory && more.id !== undefined ? { id: more.id } : {}),

@@ -12,7 +12,7 @@ import { splitPath, type TreeReader } from "../history/mod.ts";
 import type { DirectoryScan } from "./folder-scanner.ts";
 import { below, latin } from "./folder-walk.ts";
 import type { FolderScan } from "./scan.ts";
-import { birthMark, isAbsent, isDirectoryMode, kindOfMode, type ScanRecord, type ScanRow } from "./scan-row.ts";
+import { birthMarkOf, isAbsent, isDirectoryMode, kindOfMode, type ScanRecord, type ScanRow } from "./scan-row.ts";
 
 const vanishedMax = 100_000;
 
@@ -144,9 +144,7 @@ export class VanishedFiles {
     if (found === undefined || found.isTaken) return undefined;
     const record = found.row.record(found.at);
     if (kindOfMode(record.mode) !== kinds[stat.kind]) return undefined;
-    const { birthNs } = stat;
-    const birth =
-      birthNs === undefined ? 0 : birthMark(Number(birthNs / 1_000_000_000n), Number(birthNs % 1_000_000_000n));
+    const birth = birthMarkOf(stat);
     const isSame =
       birth !== 0 && record.birth !== 0
         ? birth === record.birth
