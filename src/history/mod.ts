@@ -44,6 +44,7 @@ export { type Operation, type OwnHead, type ParkedBranch, type RemoteHead, State
 export type { StateDamage } from "./state-damage.ts";
 export type { StateTable } from "./state-schema.ts";
 export { parseTime } from "./time.ts";
+export { type EntryPlace, entryAt, findPlace, type Leaf, placesFrom } from "./tree-place.ts";
 export { directoryOf, TreeReader } from "./tree-reader.ts";
 export { differingEntries, type EntryPair, type PlacedEntry, walkEntries } from "./tree-walk.ts";
 export { forkedWriters, joinForked } from "./unfork.ts";

@@ -1,11 +1,12 @@
 /**
  * What every filesystem must do, as cases in terms of programs' calls: they run straight on a `Filesystem`, and through a kernel's mount of it. Each
- * case has a directory of its own. The parts: names, content, attributes.
+ * case has a directory of its own. The parts: names, content, attributes, and reading what was made before.
  */
 import type { FsClient } from "../../test/support/fs-client.ts";
 import { attributeCases } from "./filesystem-attributes.suite.ts";
 import { contentCases } from "./filesystem-content.suite.ts";
 import { nameCases } from "./filesystem-names.suite.ts";
+import { readingCases } from "./filesystem-reading.suite.ts";
 
 export interface FilesystemCase {
   /** A sentence that is true of the filesystem. */
@@ -15,4 +16,15 @@ export interface FilesystemCase {
   readonly run: (client: FsClient) => Promise<void>;
 }
 
-export const filesystemCases: readonly FilesystemCase[] = [...nameCases, ...contentCases, ...attributeCases];
+export const filesystemCases: readonly FilesystemCase[] = [
+  ...nameCases,
+  ...contentCases,
+  ...attributeCases,
+  ...readingCases.map(({ make, read, ...rest }) => ({
+    ...rest,
+    run: async (client: FsClient): Promise<void> => {
+      await make(client);
+      await read(client);
+    },
+  })),
+];

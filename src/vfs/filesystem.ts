@@ -4,7 +4,8 @@
  * What all implementations promise, and `filesystem.suite.ts` checks:
  * - Things are named by inode number and never by path. A number with its generation names one file for as long as the filesystem lives, also after a
  *   remount. 1 is the root. Reads need no handle: whoever has a number may read, so a door without opens (NFS, or FUSE told to skip them) works.
- * - An inode lives as long as it has a name, a handle or a lookup not forgotten. Every `Found` given out is one lookup more (not by `readdir` without `plus`).
+ * - An inode lives as long as it has a handle or a lookup not forgotten; its number may be used as long. Every `Found` given out is one lookup more (not by
+ *   `readdir` without `plus`).
  * - What is answered is what is: an operation is whole when it is answered, and not at all when it fails. Calls may overlap; each acts at one moment.
  * - Answers that need no waiting come at once, not as promises: a door can then answer in the same turn.
  * - A failure is an Error whose `code` is an errno's name ("ENOENT"), or an OuroError.
@@ -64,7 +65,7 @@ export interface Attributes {
   readonly atimeNs: bigint;
   readonly mtimeNs: bigint;
   readonly ctimeNs: bigint;
-  /** Changes without anybody writing (a status file): not to be cached. */
+  /** Changes without anybody writing (a status file): not to be cached, nor that its name leads to it. */
   readonly isVolatile?: boolean;
 }
 
@@ -209,6 +210,15 @@ export interface ChangeListener {
   /** A name leads elsewhere, or is new. */
   entryChanged(parent: number, name: Uint8Array): void;
   entryRemoved(parent: number, name: Uint8Array, child: number): void;
+  /** A wish: the filesystem would like these to be forgotten where nobody uses them, for it has more live inodes than it likes. Nothing has changed. */
+  unwanted(inodes: readonly UnwantedInode[]): void;
+}
+
+export interface UnwantedInode {
+  readonly inode: number;
+  readonly kind: FileKind;
+  /** A name that leads to it. Costs more than the rest: for doors that cannot forget by number. */
+  name(): { readonly parent: number; readonly name: Uint8Array } | undefined;
 }
 
 export interface Filesystem {

@@ -1,4 +1,9 @@
 /** The face of the layer vfs: the filesystem that doors open on. */
+export { CommitFilesystem, type CommitFilesystemOptions, hiddenName } from "./commit-filesystem.ts";
 export { FilesystemFailure } from "./failure.ts";
 export * from "./filesystem.ts";
+export { type MadeContents, MadeDirectory, MadeFile, MadeLink, type MadeOptions } from "./made-node.ts";
 export { MemoryFilesystem, type MemoryFilesystemOptions } from "./memory-filesystem.ts";
+export type { ShownNode } from "./shown-node.ts";
+export { TreeNode } from "./tree-node.ts";
+export { type ShownOwners, TreeView } from "./tree-view.ts";

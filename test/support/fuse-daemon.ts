@@ -18,6 +18,8 @@ export type Ask =
   | { readonly kind: "store"; readonly name: string; readonly content: string }
   /** Reads of this file take so long from now on. */
   | { readonly kind: "slow"; readonly name: string; readonly ms: number }
+  /** The kernel is to forget these, if nobody uses them. */
+  | { readonly kind: "forget"; readonly names: readonly string[] }
   | { readonly kind: "unmount"; readonly lazy?: boolean }
   | { readonly kind: "abort" };
 
@@ -121,6 +123,8 @@ async function answer(mount: FuseMount, ask: Ask): Promise<unknown> {
       return notifications.store(inodeOf(ask.name), 0, Buffer.from(ask.content));
     case "slow":
       return slowMs.set(inodeOf(ask.name), ask.ms).size;
+    case "forget":
+      return notifications.prune(ask.names.map(inodeOf));
     case "unmount":
       return mount.unmount({ lazy: ask.lazy ?? false }).then(
         () => "unmounted",

@@ -118,8 +118,8 @@ export const opcodes = {
   copyFileRange64: 53,
 } as const;
 
-/** FUSE_NOTIFY_*. */
-export const notifyCodes = { invalidateInode: 2, invalidateEntry: 3, store: 4, delete: 6 } as const;
+/** FUSE_NOTIFY_*; `prune` since 7.45. */
+export const notifyCodes = { invalidateInode: 2, invalidateEntry: 3, store: 4, delete: 6, prune: 9 } as const;
 
 /** The least that may be read with. */
 export const readBufferMin = 8192;

@@ -177,6 +177,29 @@ mountTest("what is kept is believed until the kernel is told", keepsAll, async (
   assert.equal(await show(), "another\ncat: g: No such file or directory\n");
 });
 
+const noPrune = kernelMajor < 6 || (kernelMajor === 6 && kernelMinor < 18) ? `Linux ${release()} cannot` : undefined;
+mountTest(
+  "the kernel forgets what nobody uses when it is asked to, and nothing else",
+  { ...keepsAll, ...(noPrune === undefined ? {} : { lacks: noPrune }) },
+  async (mount) => {
+    const names = Array.from({ length: 600 }, (_, index) => `f${index}`);
+    await mount.run("mkdir d; for n in $(seq 0 599); do echo $n > f$n; done; ls -l > /dev/null");
+    const user = mount.run("exec 3<f7; cd d; sleep 2; cat <&3; pwd; ls -l /proc/self/fd/3");
+    await setTimeout(500);
+    await mount.ask({ kind: "counts" });
+    await mount.ask({ kind: "forget", names: [...names, "d"] });
+    await setTimeout(500);
+    const counts = await countsOf(mount);
+    assert.ok((counts["forget"] ?? 0) + (counts["batchForget"] ?? 0) > 0, JSON.stringify(counts));
+    const { out } = await user;
+    assert.equal(
+      out.replace(/^l.*$/m, (line) => line.replace(/.*-> /, "")),
+      `7\n${mount.directory}/d\n${mount.directory}/f7\n`,
+    );
+    assert.equal((await mount.run("cat f7 f8")).out, "7\n8\n");
+  },
+);
+
 mountTest("content can be put into the kernel's cache before anybody reads", keepsAll, async (mount) => {
   await mount.run("echo content > f; cat f; exec 3<f");
   await mount.ask({ kind: "store", name: "f", content: "CONTENT" });

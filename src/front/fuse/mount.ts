@@ -7,7 +7,7 @@ import { closeSync, constants, openSync, realpathSync, statSync, writeFileSync }
 import { errnoOf, ioError, OuroError } from "../../base/errors.ts";
 import { findEventLoopFd } from "../../base/posix-device.ts";
 import { mount as mountCall, mountFlags, unmount as unmountCall } from "../../base/posix-mount.ts";
-import type { ChangeListener, Filesystem } from "../../vfs/mod.ts";
+import type { ChangeListener, Filesystem, UnwantedInode } from "../../vfs/mod.ts";
 import { Connection } from "./connection.ts";
 import { Dispatcher, type RequestCounts } from "./dispatch.ts";
 import { mountAsUser, unmountAsUser } from "./fusermount.ts";
@@ -17,6 +17,9 @@ import { Notifications } from "./notifications.ts";
 import { defaultBehaviour, type FuseBehaviour } from "./options.ts";
 import { serveRequests } from "./request-loop.ts";
 
+/** Of the protocol: FUSE_NOTIFY_PRUNE. */
+const pruneMinor = 45;
+const wishesMax = 1024;
 const kernelReadAheadBytes = 128 * 1024;
 
 export interface MountOptions extends Partial<FuseBehaviour> {
@@ -79,14 +82,14 @@ export async function mountFilesystem(filesystem: Filesystem, options: MountOpti
   });
   await Promise.race([ready.promise, notStarted]);
   notStarted.catch(() => {});
-  const stopListening = filesystem.listen(listenerFor(notifications, options.onFailure));
+  const stopListening = filesystem.listen(listenerFor(connection, notifications, options.onFailure));
   served.finally(stopListening).catch(() => {});
   if (deviceMinor !== undefined && options.uid === 0) setReadAhead(deviceMinor, behaviour.readAheadBytes);
   return {
     directory,
     notifications,
     ended: served,
-    unmount: (how) => (options.uid === 0 ? unmountAsRoot(directory, how) : unmountAsUser(directory, how)),
+    unmount: (how = {}) => unmountDirectory(directory, { uid: options.uid, lazy: how.lazy ?? false }),
     abort: () => {
       isStopped = true;
       abortConnection(directory, deviceMinor);
@@ -94,8 +97,24 @@ export async function mountFilesystem(filesystem: Filesystem, options: MountOpti
   };
 }
 
+/**
+ * Takes a mount away, whoever serves it. Not to be called by the process that does while it answers nothing.
+ * @param options.uid Whose mount it is, or 0: root unmounts by umount2(2), others by fusermount3.
+ * @throws OuroError "locked": in use. "permission", "unsupported" (no fusermount3).
+ */
+export function unmountDirectory(
+  directory: string,
+  { uid, lazy }: { readonly uid: number; readonly lazy: boolean },
+): Promise<void> {
+  return uid === 0 ? unmountAsRoot(directory, { lazy }) : unmountAsUser(directory, { lazy });
+}
+
 /** Passes changes on to the kernel; what cannot be told is told to whoever listens for failures. */
-function listenerFor(notifications: Notifications, onFailure: MountOptions["onFailure"]): ChangeListener {
+function listenerFor(
+  connection: Connection,
+  notifications: Notifications,
+  onFailure: MountOptions["onFailure"],
+): ChangeListener {
   const pass = (sent: Promise<void>): void => {
     sent.catch((thrown: unknown) => onFailure?.(thrown));
   };
@@ -104,7 +123,21 @@ function listenerFor(notifications: Notifications, onFailure: MountOptions["onFa
     contentChanged: (inode, range) => pass(notifications.invalidateInode(inode, range)),
     entryChanged: (parent, name) => pass(notifications.invalidateEntry(parent, name)),
     entryRemoved: (parent, name, child) => pass(notifications.removed(parent, name, child)),
+    unwanted: (inodes) => pass(forget(inodes, notifications, (connection.agreement?.minor ?? 0) >= pruneMinor)),
   };
+}
+
+/** Asks the kernel to forget. One that can't by number forgets names of files; not of directories, which somebody may be in. */
+async function forget(
+  inodes: readonly UnwantedInode[],
+  notifications: Notifications,
+  canPrune: boolean,
+): Promise<void> {
+  // A wish that comes too often is not worth a queue.
+  if (notifications.waiting > wishesMax) return;
+  if (canPrune) return notifications.prune(inodes.map(({ inode }) => inode));
+  const names = inodes.flatMap((each) => (each.kind === "directory" ? [] : (each.name() ?? [])));
+  await Promise.all(names.map(({ parent, name }) => notifications.invalidateEntry(parent, name)));
 }
 
 function checkDirectory(given: string): string {

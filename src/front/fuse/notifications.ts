@@ -72,6 +72,21 @@ export class Notifications {
     return this.#send(notifyCodes.delete, message);
   }
 
+  /** How many wait to be told. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** Inodes that nobody uses are to be forgotten; the others stay. For kernels from 7.45 on. */
+  prune(inodes: readonly number[]): Promise<void> {
+    const message = Buffer.alloc(bodyAt + 16 + inodes.length * 8);
+    message.writeUInt32LE(inodes.length, bodyAt);
+    inodes.forEach((inode, index) => {
+      putU64(message, bodyAt + 16 + index * 8, inode);
+    });
+    return this.#send(notifyCodes.prune, message);
+  }
+
   /** Puts content into the kernel's cache before anybody asks for it. At most 1 MiB at once. */
   store(inode: number, offset: number, bytes: Uint8Array): Promise<void> {
     if (bytes.length > dataBytesMax) throw failure("EINVAL", "too much is stored at once");

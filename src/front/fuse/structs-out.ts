@@ -17,6 +17,8 @@ export interface Validity {
   readonly attributesMs: number;
 }
 
+const nothing: Validity = { entryMs: 0, attributesMs: 0 };
+
 export function putU64(into: Buffer, at: number, value: number): void {
   into.writeUInt32LE(value % high, at);
   into.writeUInt32LE(Math.floor(value / high), at + 4);
@@ -63,14 +65,13 @@ export function unpackDevice(device: number): { readonly rdevMajor: number; read
 
 /** fuse_entry_out, 128 bytes. */
 export function putEntryOut(into: Buffer, at: number, attributes: Attributes, validity: Validity): number {
-  const { entryMs, attributesMs } = validity;
-  const knownMs = attributes.isVolatile === true ? 0 : attributesMs;
+  const { entryMs, attributesMs } = attributes.isVolatile === true ? nothing : validity;
   putU64(into, at, attributes.inode);
   putU64(into, at + 8, attributes.generation);
   putU64(into, at + 16, Math.floor(entryMs / 1000));
-  putU64(into, at + 24, Math.floor(knownMs / 1000));
+  putU64(into, at + 24, Math.floor(attributesMs / 1000));
   into.writeUInt32LE((entryMs % 1000) * 1_000_000, at + 32);
-  into.writeUInt32LE((knownMs % 1000) * 1_000_000, at + 36);
+  into.writeUInt32LE((attributesMs % 1000) * 1_000_000, at + 36);
   putAttr(into, at + 40, attributes);
   return structBytes.entryOut;
 }

@@ -1,0 +1,115 @@
+/**
+ * The live inodes of a filesystem: those whose number somebody was given and has not given back. Numbers come from the nodes themselves; of two that want one
+ * number the second gets the next.
+ *
+ * Doors remember as much as they like, and the kernel a lot. Above `softMax` inodes the oldest are wished away (`onUnwanted`), in batches, as many as come;
+ * one that is in use stays, and is asked for again when it is the oldest again.
+ */
+import { FilesystemFailure } from "./failure.ts";
+import { rootInode } from "./filesystem.ts";
+import { numberMin } from "./node-number.ts";
+import type { ShownNode } from "./shown-node.ts";
+
+const batchMax = 512;
+
+export interface LiveInode {
+  readonly inode: number;
+  readonly node: ShownNode;
+  lookups: number;
+}
+
+export interface InodeTableOptions {
+  readonly root: ShownNode;
+  readonly softMax: number;
+  readonly onUnwanted: (inodes: readonly LiveInode[]) => void;
+}
+
+export class InodeTable {
+  /** Oldest first, as far as reads and wishes have not put them at the end. */
+  readonly #live = new Map<number, LiveInode>();
+  /** Those that have not the number they wanted. */
+  readonly #moved = new Set<LiveInode>();
+  readonly #root: LiveInode;
+  readonly #softMax: number;
+  readonly #onUnwanted: (inodes: readonly LiveInode[]) => void;
+  #sinceWish = 0;
+
+  constructor({ root, softMax, onUnwanted }: InodeTableOptions) {
+    this.#root = { inode: rootInode, node: root, lookups: 1 };
+    this.#softMax = softMax;
+    this.#onUnwanted = onUnwanted;
+  }
+
+  /** Without the root. */
+  get size(): number {
+    return this.#live.size;
+  }
+
+  /** @throws FilesystemFailure ESTALE: nobody was given this number, or it was given back. */
+  get(inode: number): LiveInode {
+    const live = inode === rootInode ? this.#root : this.#live.get(inode);
+    if (live !== undefined) return live;
+    throw new FilesystemFailure("ESTALE", `cannot use inode ${inode}: there is none`);
+  }
+
+  /** The inode of a node, with one lookup more. */
+  take(node: ShownNode): LiveInode {
+    const { inode, live } = this.#place(node);
+    if (live !== undefined) {
+      if (live !== this.#root) live.lookups += 1;
+      return live;
+    }
+    const made = { inode, node, lookups: 1 };
+    this.#live.set(inode, made);
+    if (inode !== node.number) this.#moved.add(made);
+    this.#sinceWish += 1;
+    if (this.#live.size > this.#softMax && this.#sinceWish >= Math.min(batchMax, this.#softMax)) this.#wishAway();
+    return made;
+  }
+
+  /** The number that a node has, or would get now. */
+  numberOf(node: ShownNode): number {
+    return this.#place(node).inode;
+  }
+
+  forget(inode: number, lookups: number): void {
+    const live = this.#live.get(inode);
+    if (live === undefined) return;
+    live.lookups -= lookups;
+    if (live.lookups > 0) return;
+    this.#live.delete(inode);
+    this.#moved.delete(live);
+  }
+
+  /** Somebody uses it: it is not among the oldest. */
+  touch(live: LiveInode): void {
+    if (this.#live.size < this.#softMax / 2 || live === this.#root) return;
+    this.#live.delete(live.inode);
+    this.#live.set(live.inode, live);
+  }
+
+  #place(node: ShownNode): { readonly inode: number; readonly live: LiveInode | undefined } {
+    if (node === this.#root.node || (node.parent === undefined && node.isSame(this.#root.node)))
+      return { inode: rootInode, live: this.#root };
+    for (const live of this.#moved) if (live.node.isSame(node)) return { inode: live.inode, live };
+    for (let inode = node.number; ; inode = inode === Number.MAX_SAFE_INTEGER ? numberMin : inode + 1) {
+      const live = this.#live.get(inode);
+      if (live === undefined || live.node.isSame(node)) return { inode, live };
+    }
+  }
+
+  #wishAway(): void {
+    const count = Math.min(batchMax, this.#sinceWish, this.#live.size);
+    this.#sinceWish = 0;
+    const oldest: LiveInode[] = [];
+    for (const live of this.#live.values()) {
+      oldest.push(live);
+      if (oldest.length === count) break;
+    }
+    for (const live of oldest) {
+      this.#live.delete(live.inode);
+      this.#live.set(live.inode, live);
+    }
+    this.#onUnwanted(oldest);
+  }
+}
