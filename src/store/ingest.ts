@@ -1,5 +1,5 @@
 /**
- * Taking in many files at once: batches go to worker threads, two of them waiting at each, and results come back as the
+ * Taking in many files at once: batches go to worker threads, four of them waiting at each, and results come back as the
  * batches are done. While these have enough to do this thread takes in files, too: one worker less, which would compile and collect garbage by
  * itself. A few small files are its alone: starting another thread would take longer.
  *
@@ -25,7 +25,8 @@ import type { StorePaths } from "./store-paths.ts";
 
 const batchFiles = 64;
 const batchBytes = 4 * 1024 * 1024;
-const batchesPerWorker = 2;
+/** While this thread takes in a batch of its own a worker must not run out of them. */
+const batchesPerWorker = 4;
 /** This much is taken in by this thread before workers are started. */
 const localFiles = 64;
 const localBytes = 1024 * 1024;
