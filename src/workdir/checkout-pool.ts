@@ -1,6 +1,6 @@
 /**
  * Where the files of a checkout are written: worker threads with a store each, or this thread. Batches go to whichever worker has
- * fewest outstanding, two each at most, so memory stays bounded and a frame is mostly decoded by one worker.
+ * fewest outstanding, four each at most, so memory stays bounded and a frame is mostly decoded by one worker.
  */
 import { setImmediate } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
@@ -27,7 +27,7 @@ export type CheckoutReply =
   | { readonly results: GroupResult[] }
   | { readonly kind: ErrorKind; readonly message: string; readonly hint: string | undefined };
 
-const outstandingMax = 2;
+const outstandingMax = 4;
 
 /** This thread writes no more at a time: it is to see that the user wants an end. */
 const ownBytesMax = 16 * 1024 * 1024;
