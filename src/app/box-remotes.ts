@@ -1,22 +1,22 @@
-/** `fetch`, `push` and `pull`: the box and its remotes. */
+/** `fetch` and `push`: the box and one of its remotes. */
 import { toHex } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
 import { nodeDisk } from "../base/node-disk.ts";
-import { type BoxIdentity, type Hash, type NamedCommit, wrapKey } from "../format/mod.ts";
+import { type BoxIdentity, type NamedCommit, wrapKey } from "../format/mod.ts";
 import { verifySignature } from "../peer/mod.ts";
 import { nodeCopier, openRemote, publishListing, type Remote } from "../remote/mod.ts";
 import { beginRemote, type FetchResult, fetch, push, readRemoteIdentity, type SyncOptions } from "../sync/mod.ts";
+import { requireContentThere } from "./content-there.ts";
 import { findFarAhead, latestClock, nearCommits } from "./far-clocks.ts";
-import { joinHeads } from "./join-heads.ts";
 import { noteKey } from "./key-note-here.ts";
-import { resumeMove } from "./move-folder.ts";
 import type { OpenBox } from "./open-box.ts";
-import { keepOwnHead } from "./own-head.ts";
 import { peerName } from "./peer-name.ts";
 import { headsOfRemotes } from "./remote-heads.ts";
 import { getRemote, type RemoteRow } from "./remote-list.ts";
+import { noteSeen } from "./remote-seen.ts";
 import { mendRemoteHeads } from "./repair-box.ts";
 import { readTransferSettings } from "./transfer-limits.ts";
+import { isUnreal } from "./unreal-setting.ts";
 
 export interface FetchReport {
   readonly packs: number;
@@ -30,25 +30,6 @@ export interface FetchReport {
 export interface PushReport {
   readonly packs: number;
   readonly bytes: number;
-}
-
-export interface PullRequest {
-  /** Takes in what would remove or overwrite a great part of the files, too. */
-  readonly force: boolean;
-  /** Takes in what is dated more than a day ahead, too. */
-  readonly acceptClock?: boolean;
-}
-
-export interface PullReport {
-  readonly fetched: FetchReport;
-  /** The commit that the head has moved to; absent when it has not. */
-  readonly moved?: Hash;
-  /** How many things had to be mended in a join. */
-  readonly mends: number;
-  /** What was not committed here and was in the way is in this commit. */
-  readonly saved?: Hash;
-  /** Something could not be taken in, or not written as it should be. */
-  readonly partial: boolean;
 }
 
 export async function fetchBox(box: OpenBox, name: string | undefined): Promise<FetchReport> {
@@ -67,11 +48,13 @@ export async function fetchFrom(box: OpenBox, row: RemoteRow, remote: Remote): P
   // From before the packs that are here are looked at: a gc must not take one away that counts as here.
   box.store.beginWriting();
   try {
-    result = await fetch({ ...syncOptions(box, row, remote), latestClock: latestClock(box) });
+    const content = isUnreal(box) ? "none" : "all";
+    result = await fetch({ ...syncOptions(box, row, remote), latestClock: latestClock(box), content });
   } finally {
     box.store.endWriting();
   }
   context.progress.done();
+  noteSeen(box, row.url, result);
   for (const { writer, reason, error, commit } of result.keptOut) {
     const what = commit === undefined ? "" : `, commit ${toHex(commit).slice(0, 12)}`;
     context.warn(`The head of ${writer}${what}, was not taken in (${reason}): ${error.message}`);
@@ -90,15 +73,15 @@ export async function fetchFrom(box: OpenBox, row: RemoteRow, remote: Remote): P
 export async function pushBox(box: OpenBox, name: string | undefined): Promise<PushReport> {
   const row = getRemote(box, name);
   const { context } = box;
-  if (box.head() === undefined)
-    throw new OuroError("not-found", "Cannot push: there is no commit yet", { hint: "Run `ourobox commit` first." });
+  requireCommit(box);
+  requireContentThere(box, row.name);
   // A remote that was there before and is not now is a disk that is not mounted: its folder is not made anew.
   const isNew = box.state.remoteHeads(row.name).length === 0;
   await using remote = openBoxRemote(box, row, { create: isNew });
   const { signal } = context;
   const { made } = await beginRemote(remote, box.secrets, () => wrappedIdentity(box, row), { signal });
   context.progress.phase("Pushing");
-  const { packs, bytes } = await push({
+  const result = await push({
     ...syncOptions(box, row, remote),
     made,
     sign: (message) => box.peer().sign(message),
@@ -106,7 +89,14 @@ export async function pushBox(box: OpenBox, name: string | undefined): Promise<P
     peerName: peerName(box),
   });
   context.progress.done();
-  return { packs, bytes };
+  noteSeen(box, row.url, result);
+  return { packs: result.packs, bytes: result.bytes };
+}
+
+/** @throws OuroError "not-found" where there is nothing to push yet. */
+export function requireCommit(box: OpenBox): void {
+  if (box.head() === undefined)
+    throw new OuroError("not-found", "Cannot push: there is no commit yet", { hint: "Run `ourobox commit` first." });
 }
 
 /**
@@ -135,49 +125,27 @@ async function wrappedIdentity(box: OpenBox, row: RemoteRow): Promise<{ readonly
   return { identity: wrapping.then((key) => ({ ...identity, keys: [noteKey(box, key, note)] })) };
 }
 
-/** Fetches, and joins what others have on this branch with what is here. */
-export async function pullBox(box: OpenBox, name: string | undefined, request: PullRequest): Promise<PullReport> {
-  const row = getRemote(box, name);
-  await resumeMove(box);
-  await using remote = openBoxRemote(box, row, { create: false });
-  const fetched = await fetchFrom(box, row, remote);
-  const { moved, mends, saved, isPartial } = await joinHeads(box, {
-    command: "pull",
-    others: () => commitsOnBranch(box, box.branch, { remote: row.name, ...request }),
-    isGuarded: !request.force,
-  });
-  if (moved === undefined) keepOwnHead(box);
-  const isHeldBack = request.acceptClock !== true && hasFarAhead(box, box.branch, row.name);
-  return {
-    fetched,
-    mends,
-    partial: isPartial || fetched.partial || isHeldBack,
-    ...(moved === undefined ? {} : { moved }),
-    ...(saved === undefined ? {} : { saved }),
-  };
-}
-
 /**
  * What remotes have of a branch, but for what is dated far ahead, of which the user is warned.
- * @param options.remote Only this one's; absent: all. @param options.acceptClock With what is dated far ahead.
+ * @param options.remotes Only these ones'; absent: all. @param options.acceptClock With what is dated far ahead.
  */
 export function commitsOnBranch(
   box: OpenBox,
   branch: string,
-  { remote, acceptClock }: { readonly remote?: string; readonly acceptClock?: boolean } = {},
+  { remotes, acceptClock }: { readonly remotes?: readonly string[]; readonly acceptClock?: boolean } = {},
 ): NamedCommit[] {
-  const commits = allOnBranch(box, branch, remote);
+  const commits = allOnBranch(box, branch, remotes);
   return acceptClock === true ? commits : nearCommits(box, commits);
 }
 
 /** Whether something of a branch is not joined, being dated far ahead. */
-export function hasFarAhead(box: OpenBox, branch: string, remote?: string): boolean {
-  return allOnBranch(box, branch, remote).some((commit) => findFarAhead(box, commit) !== undefined);
+export function hasFarAhead(box: OpenBox, branch: string, remotes?: readonly string[]): boolean {
+  return allOnBranch(box, branch, remotes).some((commit) => findFarAhead(box, commit) !== undefined);
 }
 
-function allOnBranch(box: OpenBox, branch: string, remote: string | undefined): NamedCommit[] {
-  return headsOfRemotes(box, remote)
-    .filter((head) => head.branch === branch)
+function allOnBranch(box: OpenBox, branch: string, remotes: readonly string[] | undefined): NamedCommit[] {
+  return headsOfRemotes(box)
+    .filter((head) => head.branch === branch && remotes?.includes(head.remote) !== false)
     .map(({ commit }) => box.commits.read(commit));
 }
 
@@ -195,7 +163,8 @@ export function openBoxRemote(
   return openRemote(url, { cwd, disk, random, create, env, clock, verdict, limits, onRetry, ...copier });
 }
 
-function syncOptions({ context, secrets, store, state }: OpenBox, row: RemoteRow, remote: Remote): SyncOptions {
+/** What fetch, push and check are given of a box. */
+export function syncOptions({ context, secrets, store, state }: OpenBox, row: RemoteRow, remote: Remote): SyncOptions {
   const { disk, random, signal, progress, workers } = context;
   const { transfers } = readTransferSettings(context);
   return {

@@ -4,6 +4,7 @@
 import type { BoxIdentity, ChunkSizes, Entry, Hash, HashName } from "../format/mod.ts";
 import { findCommon, type Operation } from "../history/mod.ts";
 import type { Damage } from "../store/mod.ts";
+import type { PruneReport } from "../sync/mod.ts";
 import { type CommitReport, type CommitRequest, commitBox, type StatusReport, statusOf } from "./box-commit.ts";
 import {
   diffBox,
@@ -25,16 +26,7 @@ import {
   type NewKey,
   removeKey,
 } from "./box-keys.ts";
-import {
-  type FetchReport,
-  fetchBox,
-  type PullReport,
-  type PullRequest,
-  type PushReport,
-  publishRemote,
-  pullBox,
-  pushBox,
-} from "./box-remotes.ts";
+import { type FetchReport, fetchBox, type PushReport, publishRemote, pushBox } from "./box-remotes.ts";
 import { type RestoreReport, type RestoreRequest, restoreBox } from "./box-restore.ts";
 import { checkBox, type GcReport, gcBox } from "./box-upkeep.ts";
 import {
@@ -47,9 +39,13 @@ import {
   switchBranch,
 } from "./branches.ts";
 import type { Change, Path } from "./changes.ts";
+import { checkRemoteOf, type RemoteCheckReport, type RemoteCheckRequest } from "./check-remote-box.ts";
 import { type Conflict, conflictsOf } from "./conflicts.ts";
 import type { AppContext } from "./context.ts";
+import { type CopiesReport, copiesOf, type WaitRequest, waitForCopies } from "./copies.ts";
+import { type ForgetReport, type ForgetRequest, forgetCommits } from "./forget.ts";
 import { forgetKey } from "./forget-key.ts";
+import { forgottenIdsIn, forgottenIn } from "./forgotten.ts";
 import { type JoinReport, type MergeRequest, mergeCommit } from "./join-heads.ts";
 import type { KeyReport } from "./key-places.ts";
 import { findBox } from "./layout.ts";
@@ -57,6 +53,7 @@ import { makeBoxFolder } from "./make-box.ts";
 import { lockWhole } from "./move-folder.ts";
 import { OpenBox } from "./open-box.ts";
 import { addPicks, removePicks } from "./picks.ts";
+import { pruneRemote } from "./prune-remote.ts";
 import {
   addRemote,
   measureRemote,
@@ -66,12 +63,22 @@ import {
   renameRemote,
   setRemoteUrl,
 } from "./remote-list.ts";
+import { findSeen, type RemoteSeen } from "./remote-seen.ts";
 import { type RepairReport, repairBox } from "./repair-box.ts";
 import { type Resolution, type ResolveReport, resolveConflicts } from "./resolve.ts";
+import {
+  fetchSeveral,
+  type PullReport,
+  type PullRequest,
+  pullSeveral,
+  pushSeveral,
+  type SeveralReport,
+} from "./several-remotes.ts";
 import { type SyncReport, type SyncRequest, syncBox } from "./sync-box.ts";
 import { setTag, type TagRow, tagsOf, untag } from "./tags.ts";
 import { findUndone, operationsOf, restoreOperation, type UndoReport, undoOperation } from "./undo.ts";
 import { type WatchRequest, watchBox } from "./watch-box.ts";
+import { type WhereReport, whereIs } from "./where-box.ts";
 
 export interface InitOptions {
   readonly hash: HashName;
@@ -137,7 +144,7 @@ export class Box extends OpenBox {
 
   /** The newest commit that both have taken in. */
   findCommon(a: Hash, b: Hash): Hash | undefined {
-    return findCommon(this.commits, a, b)?.id;
+    return findCommon(this.commits, a, b, { isForgotten: forgottenIn(this) })?.id;
   }
 
   /** @throws OuroError "not-found", "invalid". */
@@ -227,6 +234,30 @@ export class Box extends OpenBox {
     return remotesOf(this);
   }
 
+  /** @param name Of a remote. */
+  checkRemote(name: string, request: RemoteCheckRequest): Promise<RemoteCheckReport> {
+    return checkRemoteOf(this, name, request);
+  }
+
+  /** Where the content at a path of a commit is known to be. */
+  whereIs(commit: Hash, path: Path): Promise<WhereReport> {
+    return whereIs(this, commit, path);
+  }
+
+  /** What is in fewer remotes than it is to be; undefined where nobody asks for it. */
+  copies(): CopiesReport | undefined {
+    return copiesOf(this);
+  }
+
+  waitForCopies(request: WaitRequest): Promise<CopiesReport> {
+    return waitForCopies(this, request);
+  }
+
+  /** When a remote was last reached; undefined when it never was. */
+  lastSeen({ url }: RemoteRow): RemoteSeen | undefined {
+    return findSeen(this, url);
+  }
+
   async addRemote(name: string, url: string): Promise<void> {
     addRemote(this, name, url);
     await measureRemote(this, name);
@@ -249,6 +280,21 @@ export class Box extends OpenBox {
     setRemoteUrl(this, name, url);
   }
 
+  /** Keeps only some of the commits. @throws OuroError "usage", "not-found". */
+  forget(request: ForgetRequest): Promise<ForgetReport> {
+    return forgetCommits(this, request);
+  }
+
+  /** Which commits' files have been given up, as it is now. */
+  forgotten(): (id: Hash) => boolean {
+    return forgottenIdsIn(this);
+  }
+
+  /** Gives back the space on a remote that nothing there needs. */
+  pruneRemote(remote: string, options: { readonly dryRun: boolean }): Promise<PruneReport> {
+    return pruneRemote(this, remote, options);
+  }
+
   fetch(remote?: string): Promise<FetchReport> {
     return fetchBox(this, remote);
   }
@@ -258,7 +304,20 @@ export class Box extends OpenBox {
   }
 
   pull(remote?: string, request: PullRequest = { force: false }): Promise<PullReport> {
-    return pullBox(this, remote, request);
+    return pullSeveral(this, remote === undefined ? [] : [remote], request);
+  }
+
+  /** @param remotes Here and in the next two: by name; none: all there are. */
+  fetchAll(remotes: readonly string[]): Promise<SeveralReport<FetchReport>> {
+    return fetchSeveral(this, remotes);
+  }
+
+  pushAll(remotes: readonly string[]): Promise<SeveralReport<PushReport>> {
+    return pushSeveral(this, remotes);
+  }
+
+  pullAll(remotes: readonly string[], request: PullRequest): Promise<PullReport> {
+    return pullSeveral(this, remotes, request);
   }
 
   /** @param remotes Here and below: by name; none: all there are. */

@@ -26,6 +26,8 @@ export interface CloneReport {
 
 export interface CloneRequest {
   readonly bare: boolean;
+  /** Only metadata: content is brought when it is read. */
+  readonly unreal?: boolean;
   /** Absent: the one called "main" or, without such a one, that of the newest commit. */
   readonly branch?: string;
   /** Takes in what is dated more than a day ahead, too. */
@@ -39,7 +41,7 @@ export interface CloneRequest {
 export async function cloneBox(
   url: string,
   folder: string,
-  { bare, branch: wanted, acceptClock = false }: CloneRequest,
+  { bare, unreal = false, branch: wanted, acceptClock = false }: CloneRequest,
   context: AppContext,
 ): Promise<CloneReport> {
   await using remote = openBoxRemote({ context }, { url }, { create: false });
@@ -50,7 +52,8 @@ export async function cloneBox(
     const secrets = await unlockRemote(remote, () => context.askPassphrase(`Passphrase of ${url}`), { signal });
     const { keys: _, ...own } = identity;
     const key = secrets.key === undefined ? {} : { key: secrets.key };
-    makeBoxFolder(context, folder, { identity: own, settings: bare ? ["box.bare = true"] : [], ...key });
+    const settings = [...(bare ? ["box.bare = true"] : []), ...(unreal ? ["box.content = unreal"] : [])];
+    makeBoxFolder(context, folder, { identity: own, settings, ...key });
   }
   await using box = await Box.open(folder, context);
   if (!remotesOf(box).some(({ name }) => name === "origin")) addRemote(box, "origin", url);
@@ -58,9 +61,9 @@ export async function cloneBox(
   if (row === undefined) throw new OuroError("not-found", "Cannot clone: the remote origin was removed meanwhile");
   const fetched = await fetchFrom(box, row, remote);
   const branch = wanted ?? likelyBranch(box, row.name, acceptClock);
-  const findOthers = (): NamedCommit[] => commitsOnBranch(box, branch, { remote: row.name, acceptClock });
+  const findOthers = (): NamedCommit[] => commitsOnBranch(box, branch, { remotes: [row.name], acceptClock });
   const others = findOthers();
-  const isHeldBack = !acceptClock && hasFarAhead(box, branch, row.name);
+  const isHeldBack = !acceptClock && hasFarAhead(box, branch, [row.name]);
   if (others.length === 0 && isHeldBack) throw onlyFarAhead(url);
   if (wanted !== undefined && others.length === 0) throw noBranch(url, wanted);
   if (others.length === 0) {

@@ -57,7 +57,7 @@ function whoseWork(box: OpenBox, own: NamedCommit): string {
 }
 
 /** Whether a commit has taken in all that another has. */
-function hasAllOf(commit: NamedCommit, other: NamedCommit): boolean {
+export function hasAllOf(commit: NamedCommit, other: NamedCommit): boolean {
   const seen = new Map(fullVector(commit).map(({ writer, clock }) => [writer, clock]));
   return fullVector(other).every(({ writer, clock }) => (seen.get(writer) ?? 0n) >= clock);
 }

@@ -6,7 +6,7 @@ import { listingName, type Remote } from "../remote/mod.ts";
 import { type ChangeOptions, changeRemoteKeys, type KeyChange, readRemoteKeys } from "../sync/mod.ts";
 import { openBoxRemote } from "./box-remotes.ts";
 import type { OpenBox } from "./open-box.ts";
-import { getRemote, type RemoteRow, remotesOf } from "./remote-list.ts";
+import { getRemote, isWebServer, type RemoteRow, remotesOf } from "./remote-list.ts";
 
 export interface Place {
   readonly row: RemoteRow;
@@ -104,7 +104,7 @@ export class Places implements AsyncDisposable {
     const failed: OuroError[] = [];
     const done: string[] = [];
     // What a web server gives out is written elsewhere, most likely in one of the others.
-    const elsewhere = this.all.filter(({ row }) => !/^https?:/.test(row.url));
+    const elsewhere = this.all.filter(({ row }) => !isWebServer(row));
     for (const place of elsewhere.length > 0 ? elsewhere : this.all) {
       try {
         await this.#changeOne(place, choose);

@@ -1,11 +1,12 @@
 /**
- * Which remotes a box has: `remote.<name>.url` in its settings, and in `remote.<name>.conditions` what the place's conditional puts were
- * found to be.
+ * Which remotes a box has: `remote.<name>.url` in its settings, in `remote.<name>.conditions` what the place's conditional puts were
+ * found to be, and in `remote.<name>.cost` what reading from it costs.
  */
 import { isKind, OuroError } from "../base/errors.ts";
 import { isVerdict, measureConditions, normalizeUrl, type S3Verdict } from "../remote/mod.ts";
 import { forgetRemote } from "../sync/mod.ts";
 import type { OpenBox } from "./open-box.ts";
+import { forgetSeen } from "./remote-seen.ts";
 import { Settings } from "./settings.ts";
 
 export interface RemoteRow {
@@ -13,12 +14,18 @@ export interface RemoteRow {
   readonly url: string;
   /** Absent where it has not been measured, or need not be. */
   readonly verdict?: S3Verdict;
+  /** What reading from it costs, as somebody has said: see `costOf`. */
+  readonly cost?: number;
 }
 
 /** Where they are written: of a box that need not be open. */
 export type RemoteSettings = Pick<OpenBox, "context" | "layout">;
 
-type Field = "url" | "conditions";
+/** What reading from a remote costs where nobody says: the least is read first. */
+const costs = { folder: 10, network: 100 } as const;
+
+type Field = "url" | "conditions" | "cost";
+const nothing: Readonly<Record<Field, undefined>> = { url: undefined, conditions: undefined, cost: undefined };
 const keyOf = (name: string, field: Field): string => `remote.${name}.${field}`;
 
 /** By name. */
@@ -27,9 +34,27 @@ export function remotesOf(box: RemoteSettings): RemoteRow[] {
   return rows.flatMap(({ key, value }) => {
     const name = /^remote\.([^.]+)\.url$/.exec(key)?.[1];
     if (name === undefined) return [];
-    const verdict = rows.find((row) => row.key === keyOf(name, "conditions"))?.value;
-    return [{ name, url: value, ...(verdict !== undefined && isVerdict(verdict) ? { verdict } : {}) }];
+    const find = (field: Field): string | undefined => rows.find((row) => row.key === keyOf(name, field))?.value;
+    const [verdict, cost] = [find("conditions"), find("cost")];
+    return [
+      {
+        name,
+        url: value,
+        ...(verdict !== undefined && isVerdict(verdict) ? { verdict } : {}),
+        ...(cost === undefined ? {} : { cost: Number(cost) }),
+      },
+    ];
   });
+}
+
+/** What reading from a remote costs, to compare remotes by: as the settings say, or by what kind of place it is. */
+export function costOf({ url, cost }: RemoteRow): number {
+  return cost ?? (url.startsWith("/") || url.startsWith("file:") ? costs.folder : costs.network);
+}
+
+/** A web server gives out what is written elsewhere, most likely in another of the remotes. */
+export function isWebServer({ url }: Pick<RemoteRow, "url">): boolean {
+  return /^https?:/.test(url);
 }
 
 /** The named one; without a name "origin", or the only one there is. @throws OuroError "not-found", "usage". */
@@ -89,18 +114,19 @@ export async function measureRemote(box: OpenBox, name: string): Promise<void> {
 /** @throws OuroError "not-found". */
 export function removeRemote(box: OpenBox, name: string): void {
   const { url } = requireRemote(box, name);
-  write(box, name, { url: undefined, conditions: undefined });
+  write(box, name, nothing);
   box.state.deleteRemoteHeads(name);
   forgetRemote(box.state, url);
+  forgetSeen(box, url);
 }
 
 /** @throws OuroError "not-found", "exists". */
 export function renameRemote(box: OpenBox, name: string, newName: string): void {
-  const { url, verdict } = requireRemote(box, name);
+  const { url, verdict, cost } = requireRemote(box, name);
   addRemote(box, newName, url);
-  write(box, newName, { conditions: verdict });
+  write(box, newName, { conditions: verdict, cost: cost?.toString() });
   box.state.renameRemote(name, newName);
-  write(box, name, { url: undefined, conditions: undefined });
+  write(box, name, nothing);
 }
 
 /** @throws OuroError "not-found". */

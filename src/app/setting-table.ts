@@ -19,6 +19,10 @@ const oneOf =
     choices.includes(value) ? undefined : `it is one of ${choices.join(", ")}`;
 const trueOrFalse = (value: string): string | undefined =>
   /^(1|true|yes|on|0|false|no|off)$/i.test(value) ? undefined : "it is true or false";
+const cost = (value: string): string | undefined =>
+  /^\d{1,9}$/.test(value) ? undefined : "it is a whole number: a folder costs 10 and a network 100, unless it is set";
+const days = (value: string): string | undefined =>
+  /^[1-9]\d{0,3}$/.test(value) ? undefined : "it is a number of days";
 const notEmpty = (value: string): string | undefined => (value.trim() === "" ? "it is empty" : undefined);
 
 /** 1K to 4M, as `--chunk-size` takes it. */
@@ -39,6 +43,16 @@ export const settingTable: Readonly<Record<string, Setting>> = {
     default: "auto",
     check: oneOf("auto", "box", "data"),
   },
+  "box.content": {
+    help: "Where the content of what others write is: real (brought here) or unreal (elsewhere, until it is read)",
+    default: "real",
+    check: oneOf("real", "unreal"),
+  },
+  copies: {
+    help: "In how many remotes everything is to be: status says what is not, wait waits for it",
+    default: "1",
+    check: (value) => (/^[1-9]\d{0,2}$/.test(value) ? undefined : "it is a number from 1 to 999"),
+  },
   "files.ownership": {
     help: "Whether files come back with their owner: auto (when run by root), keep (always try), skip (never)",
     default: "auto",
@@ -53,6 +67,16 @@ export const settingTable: Readonly<Record<string, Setting>> = {
     help: "What names content in new boxes: blake3 (faster) or sha256",
     default: "blake3",
     check: oneOf("blake3", "sha256"),
+  },
+  "prune.condemned-days": {
+    help: "How many days packs on a remote are condemned at least before gc --remote deletes them",
+    default: "1",
+    check: days,
+  },
+  "prune.silent-days": {
+    help: "After how many days without a push gc --remote does not wait for a machine any more",
+    default: "14",
+    check: days,
   },
   "sync.guard-files": {
     help: "Pull and sync take in whatever removes or overwrites no more files than this",
@@ -100,7 +124,7 @@ export const settingTable: Readonly<Record<string, Setting>> = {
 };
 
 /** Settings of each remote: `remote.<name>.<field>`. */
-const remoteSetting = /^remote\.[A-Za-z0-9_-]+\.(url|conditions)$/;
+const remoteSetting = /^remote\.[A-Za-z0-9_-]+\.(url|conditions|cost)$/;
 
 /** The programs that merge files, by the names that `.ouroboxattributes` give them: `merge.<name>.command`. */
 const driverSetting = /^merge\.[\w-]{1,64}\.command$/;
@@ -112,5 +136,6 @@ export function findSetting(key: string): Setting | undefined {
     return { help: "What merges files that .ouroboxattributes give to this driver (%O %A %B %P)", check: notEmpty };
   const field = remoteSetting.exec(key)?.[1];
   if (field === "url") return { help: "Where the remote is", check: notEmpty };
+  if (field === "cost") return { help: "What reading from it costs: the least is read first", check: cost };
   return field === "conditions" ? { help: "What its conditional puts were found to be", check: notEmpty } : undefined;
 }

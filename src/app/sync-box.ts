@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { equalBytes, toHex } from "../base/bytes.ts";
 import { isKind, type OuroError } from "../base/errors.ts";
 import type { Hash, NamedCommit } from "../format/mod.ts";
-import { commitsOnBranch, type FetchReport, fetchBox, hasFarAhead, type PushReport, pushBox } from "./box-remotes.ts";
+import { commitsOnBranch, type FetchReport, hasFarAhead, type PushReport, pushBox } from "./box-remotes.ts";
 import { conflictsOf } from "./conflicts.ts";
 import { isStoppedByGuard } from "./guard.ts";
 import { commitChanges, immodestHeads, type JoinReport, joinHeads } from "./join-heads.ts";
@@ -14,8 +14,8 @@ import { resumeMove } from "./move-folder.ts";
 import type { OpenBox } from "./open-box.ts";
 import { keepOwnHead } from "./own-head.ts";
 import { remotesOf } from "./remote-list.ts";
-import { mendRemoteHeads } from "./repair-box.ts";
 import { settleConflicts } from "./settle.ts";
+import { chooseRemotes, chooseWritable, fetchOrNothing, sumFetches } from "./several-remotes.ts";
 
 export interface SyncRequest {
   /** Takes in what would remove or overwrite a great part of the files, too. */
@@ -60,7 +60,8 @@ export async function syncBox(
   { force, message, holdsBack = false, acceptClock = false }: SyncRequest,
 ): Promise<SyncReport> {
   await resumeMove(box);
-  const remotes = names.length > 0 ? names : remotesOf(box).map(({ name }) => name);
+  const hasRemotes = names.length > 0 || remotesOf(box).length > 0;
+  const remotes = hasRemotes ? chooseRemotes(box, names).map(({ name }) => name) : [];
   const failed = new Map<string, OuroError>();
   const attempt = async <T>(remote: string, body: () => Promise<T>): Promise<T | undefined> => {
     if (failed.has(remote)) return undefined;
@@ -80,7 +81,7 @@ export async function syncBox(
       if (report === undefined) continue;
       isNew ||= report.heads > 0;
       const before = fetched.get(remote);
-      fetched.set(remote, before === undefined ? report : sum(before, report));
+      fetched.set(remote, before === undefined ? report : sumFetches(before, report));
     }
     return isNew;
   };
@@ -114,8 +115,8 @@ export async function syncBox(
   if (joined.moved === undefined) keepOwnHead(box);
   const settled = await settleNews(box);
   const pushed: (PushReport & { readonly remote: string })[] = [];
-  if (box.head() !== undefined) {
-    for (const remote of remotes) {
+  if (box.head() !== undefined && hasRemotes) {
+    for (const { name: remote } of chooseWritable(box, names)) {
       const report = await attempt(remote, () => pushBox(box, remote));
       if (report !== undefined) pushed.push({ remote, ...report });
     }
@@ -146,26 +147,4 @@ async function settleNews(box: OpenBox): Promise<number> {
   const settled = await settleConflicts(box);
   box.state.setValue(settledKey, box.head()?.commit ?? head);
   return settled;
-}
-
-/** A remote that nobody has pushed to yet has nothing. */
-async function fetchOrNothing(box: OpenBox, remote: string): Promise<FetchReport> {
-  mendRemoteHeads(box);
-  const isNew = box.state.remoteHeads(remote).length === 0;
-  try {
-    return await fetchBox(box, remote);
-  } catch (thrown) {
-    // If it is not there at all, the push says so.
-    if (!isNew || (!isKind(thrown, "not-found") && !isKind(thrown, "offline"))) throw thrown;
-    return { packs: 0, bytes: 0, heads: 0, partial: false };
-  }
-}
-
-function sum(a: FetchReport, b: FetchReport): FetchReport {
-  return {
-    packs: a.packs + b.packs,
-    bytes: a.bytes + b.bytes,
-    heads: a.heads + b.heads,
-    partial: a.partial || b.partial,
-  };
 }

@@ -2,10 +2,10 @@
 export const commandGroups: readonly { readonly title: string; readonly names: readonly string[] }[] = [
   { title: "Make a box", names: ["init", "clone"] },
   { title: "Keep what you have", names: ["status", "add", "commit", "tag"] },
-  { title: "Look back", names: ["log", "show", "diff", "ls", "cat", "du"] },
+  { title: "Look back", names: ["log", "show", "diff", "ls", "cat", "du", "mount", "umount"] },
   { title: "Go back", names: ["undo", "op", "restore"] },
   { title: "Work together", names: ["conflicts", "resolve", "branch", "switch", "merge"] },
-  { title: "Other places", names: ["sync", "remote", "fetch", "pull", "push", "key"] },
-  { title: "Look after a box", names: ["check", "gc", "config"] },
+  { title: "Other places", names: ["sync", "remote", "fetch", "pull", "push", "whereis", "wait", "key"] },
+  { title: "Look after a box", names: ["check", "forget", "gc", "config"] },
   { title: "About Ourobox", names: ["help", "version"] },
 ];

@@ -49,7 +49,8 @@ Exit statuses
     0  Done.
     1  It failed; the message says why and what to try.
     2  The command line is wrong: an unknown command or flag, a value that does not fit.
-    3  Partly done: some files could not be read or written. Each has a line on stderr.
+    3  Partly done: some files could not be read or written, some remotes not be reached, or it is
+       not yet what was waited for. Each has a line on stderr.
    10  There is no box in this folder nor in one above it.
    11  The box is in use by another process that did not let go in time.
    12  The passphrase or key is wrong, or there was nobody to ask for it.

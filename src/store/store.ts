@@ -15,9 +15,11 @@ import { checkChunkSizes, getHasher, type Hash, type Hasher, type MetaKind } fro
 import { Adoption, type AdoptionOptions } from "./adoption.ts";
 import { type CheckOptions, checkStore, type Damage } from "./check.ts";
 import { ChunkTrail } from "./chunk-trail.ts";
+import { LackingContent } from "./content-source.ts";
 import { FrameCache } from "./frame-cache.ts";
 import { collectGarbage, type GcOptions, type GcResult } from "./gc.ts";
-import { IndexDatabase, type ObjectPlace, type PackRow } from "./index-database.ts";
+import { IndexDatabase } from "./index-database.ts";
+import type { ObjectPlace, PackRow } from "./index-rows.ts";
 import {
   ensureDirectory,
   isInStep,
@@ -35,7 +37,9 @@ import { MetaWriter } from "./meta-writer.ts";
 import { isNamed } from "./object-name.ts";
 import { findOtherCopy } from "./other-copies.ts";
 import { PackFile } from "./pack-file.ts";
+import { Repacking } from "./repacking.ts";
 import { setAsidePack } from "./set-aside.ts";
+import { SparsePacks } from "./sparse-packs.ts";
 import type { StoreOptions } from "./store-options.ts";
 import { StorePaths } from "./store-paths.ts";
 import { WritingLock } from "./writing-lock.ts";
@@ -43,12 +47,23 @@ import { WritingLock } from "./writing-lock.ts";
 /** A pack of this box. */
 export type StoredPack = Omit<PackRow, "id" | "indexed">;
 
+/** Where a chunk is that the index knows. */
+export interface ChunkPlace {
+  readonly pack: Hash;
+  /** Where its frame begins. */
+  readonly offset: number;
+  /** Whether the frame is on this machine. */
+  readonly isHere: boolean;
+}
+
 export class Store implements MetaSource, Disposable {
   readonly hasher: Hasher;
   readonly #options: StoreOptions;
   readonly #paths: StorePaths;
   readonly #lock: WritingLock;
   readonly #frames: FrameCache;
+  /** The packs of which not everything is here. */
+  readonly sparse: SparsePacks;
   /** Where chunks are used at once. */
   readonly #trail: ChunkTrail | undefined;
   #index: IndexDatabase;
@@ -64,6 +79,8 @@ export class Store implements MetaSource, Disposable {
     this.#indexInode = this.#readIndexInode();
     if (options.usesChunksAtOnce === true) this.#trail = new ChunkTrail((pack) => this.#frames.directory(pack));
     this.#frames = new FrameCache(options.disk, options.secrets, paths, options.usesChunksAtOnce === true);
+    const asWriter = <T>(body: () => T): T => this.#asWriter(body);
+    this.sparse = new SparsePacks({ ...options, paths, index: () => this.#index, asWriter });
   }
 
   /**
@@ -94,6 +111,7 @@ export class Store implements MetaSource, Disposable {
 
   [Symbol.dispose](): void {
     this.#frames[Symbol.dispose]();
+    this.sparse[Symbol.dispose]();
     this.#index[Symbol.dispose]();
     this.#lock[Symbol.dispose]();
   }
@@ -152,8 +170,34 @@ export class Store implements MetaSource, Disposable {
     return this.#index.hasMeta(hash);
   }
 
+  /** Whether it can be read here. */
   hasChunk(hash: Hash): boolean {
+    return this.findChunk(hash)?.isHere === true;
+  }
+
+  /** Whether a pack that is known has it, here or elsewhere. */
+  knowsChunk(hash: Hash): boolean {
     return this.#index.hasChunk(hash);
+  }
+
+  /** Where a chunk is, as far as the index knows. */
+  findChunk(hash: Hash): ChunkPlace | undefined {
+    const place = this.#index.findChunk(hash);
+    const pack = place === undefined ? undefined : this.#index.findPack(place.pack);
+    if (place === undefined || pack === undefined) return undefined;
+    const { offset } = place;
+    return { pack: pack.name, offset, isHere: pack.complete || !this.#index.isAbsent(pack.id, offset) };
+  }
+
+  /** The pack that an object of metadata is found in. */
+  findPackOfMeta(hash: Hash, kind: MetaKind): Hash | undefined {
+    const place = this.#index.findMeta(hash, kind);
+    return place === undefined ? undefined : this.#index.findPack(place.pack)?.name;
+  }
+
+  /** The packs that list objects which are found in other packs. */
+  packsWithRepeats(): Hash[] {
+    return this.#index.packs().flatMap(({ name, objects, indexed }) => (indexed < objects ? [name] : []));
   }
 
   /** Names of commits that begin with these bytes, at most `max`. */
@@ -184,15 +228,33 @@ export class Store implements MetaSource, Disposable {
   ): Uint8Array {
     try {
       const bytes = read();
-      if (bytes === undefined) throw missing(kind ?? "chunk", hash);
+      if (bytes === undefined) throw kind === undefined ? absent(hash, length) : missing(kind, hash);
       if (length !== undefined && bytes.length !== length) throw otherLength(hash, bytes.length, length);
       if (isNamed(this.hasher, kind, bytes, hash)) return bytes;
       throw otherHash(kind ?? "chunk", hash);
     } catch (error) {
       if (!isKind(error, "corrupt")) throw error;
+      const again = kind === undefined ? this.#readAgain(hash) : undefined;
+      if (again === "absent") throw absent(hash, length);
+      if (again !== undefined && (length === undefined || again.length === length)) return again;
       const copy = findOtherCopy({ ...this.#options, paths: this.#paths }, this.#index, hash, kind);
       if (copy === undefined || (length !== undefined && copy.length !== length)) throw error;
       return copy;
+    }
+  }
+
+  /** A chunk's right bytes, if it only seemed to be damaged as its frame was given up, or its pack made whole, by another process meanwhile. */
+  #readAgain(hash: Hash): Uint8Array | "absent" | undefined {
+    this.#index.forgetPacks();
+    this.#frames.clear();
+    this.#trail?.clear();
+    try {
+      const bytes = this.#read(() => this.#index.findChunk(hash));
+      if (bytes === undefined) return "absent";
+      return isNamed(this.hasher, undefined, bytes, hash) ? bytes : undefined;
+    } catch (error) {
+      if (!isKind(error, "corrupt")) throw error;
+      return undefined;
     }
   }
 
@@ -272,6 +334,17 @@ export class Store implements MetaSource, Disposable {
     return new Adoption(this.#options, { ...this.#options, paths: this.#paths, index: this.#index }, options);
   }
 
+  /** Runs `body` as a writer; what was so before is so afterwards. */
+  #asWriter<T>(body: () => T): T {
+    const wasHeld = this.#lock.isHeld;
+    this.beginWriting();
+    try {
+      return body();
+    } finally {
+      if (!wasHeld) this.endWriting();
+    }
+  }
+
   /**
    * Removes a pack and what only it has. Nothing may need it: for packs that are damaged beyond use.
    * @throws OuroError "locked" when others are writing.
@@ -294,13 +367,14 @@ export class Store implements MetaSource, Disposable {
 
   /**
    * Takes a damaged pack out of use: copies what is whole in it to new packs, and moves its file into a folder of the same file system. What only it
-   * had and is damaged is no longer here then.
+   * had and is damaged is no longer here then. Of a sparse pack whose directory can be trusted the damaged frames alone go.
    * @returns False when its bytes are what its name says, or could be made so: then it stays.
    * @throws OuroError "locked" when others are writing; "no-space" and its like.
    */
   setAside(name: Hash, folder: string): boolean {
     this.beginWriting();
     try {
+      if (this.sparse.mend(name)) return false;
       return setAsidePack({ ...this.#context, random: this.#options.random, index: this.#index }, { name, folder });
     } finally {
       this.#frames.clear();
@@ -320,6 +394,12 @@ export class Store implements MetaSource, Disposable {
     } catch (error) {
       throw ioError("Cannot check the box", error, this.#options.directory);
     }
+  }
+
+  /** What packs objects anew under other names, here and for other places. */
+  get repacking(): Repacking {
+    const context = { ...this.#context, random: this.#options.random, index: this.#index };
+    return new Repacking(context, { begin: () => this.beginWriting(), ended: () => this.#frames.clear() });
   }
 
   /** Removes and packs anew what nothing needs, or says what it would remove. Nothing else may write through this store meanwhile. */
@@ -355,9 +435,14 @@ function otherHash(what: string, hash: Hash): OuroError {
   });
 }
 
-function missing(what: string, hash: Hash): OuroError {
+function missing(what: string, hash: Hash, cause?: LackingContent): OuroError {
   return new OuroError("not-found", `Cannot find ${what} ${toHex(hash)} on this machine`, {
     subject: toHex(hash),
     hint: "Run `ourobox check` to see what is damaged and what to do.",
+    ...(cause === undefined ? {} : { cause }),
   });
+}
+
+function absent(hash: Hash, length = 0): OuroError {
+  return missing("chunk", hash, new LackingContent([{ hash, length }]));
 }

@@ -11,8 +11,7 @@ import { toHex } from "../base/bytes.ts";
 import { isKind } from "../base/errors.ts";
 import { directoryHash, type PackDirectory, type PackInfo } from "../format/mod.ts";
 import { HashSet } from "../history/mod.ts";
-import { packName } from "./box-on-remote.ts";
-import { fileReader, readPackDirectory } from "./pack-directory.ts";
+import { readDirectoryThere } from "./pack-directory.ts";
 import { forEachParallel } from "./parallel.ts";
 import { isDamage } from "./remote-index.ts";
 import type { RemoteMemory } from "./remote-memory.ts";
@@ -33,10 +32,7 @@ export async function findCovered(
   options: SyncOptions,
 ): Promise<void> {
   forgetLost(memory, there);
-  const here = new Set(options.store.packs().map(({ name }) => toHex(name)));
-  const removed = [...there].filter(
-    ([name]) => memory.shared.has(name) && !memory.unproven.has(name) && !here.has(name),
-  );
+  const removed = findRemoved(there, memory, options);
   const candidates = lacking.filter(({ name }) => !memory.covered.has(toHex(name)));
   if (candidates.length === 0 || removed.every(([name]) => memory.compared.has(name))) return;
   const packs = removed.map(([, pack]) => pack);
@@ -45,17 +41,33 @@ export async function findCovered(
   if (objects === undefined) return;
   for (const pack of candidates) {
     const name = toHex(pack.name);
-    const directory = await readPackDirectory(
-      pack.size,
-      pack.class,
-      options.secrets,
-      fileReader(options.disk, options.store.packPath(pack.name)),
-      name,
-    );
-    if (isCovered(directory, objects)) memory.covered.add(name);
+    if (isCovered(options.store.sparse.directory(pack.name), objects)) memory.covered.add(name);
   }
   memory.compared.clear();
   for (const [name] of removed) memory.compared.add(name);
+}
+
+/**
+ * What is in packs there that were here, too, once, and were removed here.
+ * @param instead What would be sent if it were not known; undefined when reading costs more than that.
+ */
+export async function readRemoved(
+  instead: readonly PackInfo[],
+  there: ReadonlyMap<string, PackInfo>,
+  memory: RemoteMemory,
+  options: SyncOptions,
+): Promise<Record<PackInfo["class"], HashSet> | undefined> {
+  const packs = findRemoved(there, memory, options).map(([, pack]) => pack);
+  return packs.length === 0 || costOf(packs) > sizeOf(instead) ? undefined : await readObjects(packs, options);
+}
+
+function findRemoved(
+  there: ReadonlyMap<string, PackInfo>,
+  memory: RemoteMemory,
+  { store }: SyncOptions,
+): (readonly [string, PackInfo])[] {
+  const here = new Set(store.packs().map(({ name }) => toHex(name)));
+  return [...there].filter(([name]) => memory.shared.has(name) && !memory.unproven.has(name) && !here.has(name));
 }
 
 /** What was found with the help of a pack that is no longer there is found no more. */
@@ -82,10 +94,7 @@ async function readObjects(
   const objects = { content: new HashSet(), meta: new HashSet() };
   try {
     await forEachParallel(packs, options.transfers ?? transfersDefault, async (pack) => {
-      const name = packName(pack.name);
-      const read = (range: { start: number; end: number }): Promise<Uint8Array> =>
-        remote.get(name, { range, ...(signal === undefined ? {} : { signal }) });
-      const directory = await readPackDirectory(pack.size, pack.class, secrets, read, name);
+      const directory = await readDirectoryThere(remote, pack, secrets, signal === undefined ? {} : { signal });
       for (let index = 0; index < directory.objects; index += 1)
         objects[pack.class].add(directoryHash(directory, index));
     });

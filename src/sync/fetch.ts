@@ -12,14 +12,16 @@ import { clockMax } from "../base/clock.ts";
 import { isKind, OuroError } from "../base/errors.ts";
 import {
   compareEvents,
+  decodeHead,
   fullVector,
   type Hash,
   type Head,
+  openBlob,
   type PackInfo,
   type VersionVector,
   writerHex,
 } from "../format/mod.ts";
-import { CommitReader } from "../history/mod.ts";
+import { CommitReader, type RemoteHead } from "../history/mod.ts";
 import type { BlobInfo } from "../remote/mod.ts";
 import type { Adoption } from "../store/mod.ts";
 import { BoxOnRemote, type SignedHead } from "./box-on-remote.ts";
@@ -30,6 +32,7 @@ import { forEachParallel } from "./parallel.ts";
 import { removeParts } from "./part-file.ts";
 import { isDamage, readRemoteIndex } from "./remote-index.ts";
 import { RemoteMemory } from "./remote-memory.ts";
+import { noteForgotten, readRetentions } from "./retentions.ts";
 import { type SyncOptions, transfersDefault } from "./sync-options.ts";
 
 export interface FetchOptions extends SyncOptions {
@@ -65,6 +68,8 @@ export interface FetchResult {
   readonly bytes: number;
   /** Names of tags that are dated too late. */
   readonly lateTags: readonly string[];
+  /** Whether it was looked at which packs are listed there. */
+  readonly isListed: boolean;
 }
 
 const nothingNew: FetchResult = {
@@ -75,6 +80,7 @@ const nothingNew: FetchResult = {
   packs: 0,
   bytes: 0,
   lateTags: [],
+  isListed: false,
 };
 
 /**
@@ -122,15 +128,20 @@ class Fetching {
   async run(unread: readonly string[]): Promise<FetchResult> {
     const { store, disk, remote, state } = this.#options;
     const heads = await this.#readHeads(unread);
+    // Before the index: what replaces a condemned pack is in it then.
+    const condemned = await this.#box.readCondemned(this.#memory.condemned);
     const index = await readRemoteIndex(this.#box, this.#memory);
     const here = new Set(store.packs().map(({ name }) => toHex(name)));
     for (const pack of store.packs()) if (index.packs.has(toHex(pack.name))) this.#memory.noteShared(pack);
     const missing = [...index.packs].filter(([name]) => !here.has(name));
-    // A pack that was here and was removed here holds nothing that this box needs, as far as it knew then.
-    const wanted = missing.filter(([name]) => !this.#memory.shared.has(name)).map(([, pack]) => pack);
-    const removed = missing.filter(([name]) => this.#memory.shared.has(name)).map(([, pack]) => pack);
+    // A pack that was here and was removed here holds nothing that this box needs, as far as it knew then; one that is condemned, nothing that anybody does.
+    const isNeedless = (name: string): boolean => this.#memory.shared.has(name) || condemned.has(name);
+    const wanted = missing.filter(([name]) => !isNeedless(name)).map(([, pack]) => pack);
+    const removed = missing.filter(([name]) => isNeedless(name)).map(([, pack]) => pack);
     try {
       const taken = await this.#takeAll(heads, wanted, removed);
+      await this.#forgiveDeleted();
+      await this.#noteForgotten(taken);
       removeParts(disk, store.temporaryFolder);
       const moved = this.#record(taken);
       return {
@@ -141,11 +152,49 @@ class Fetching {
         packs: this.#packs.arrived.size,
         bytes: this.#packs.bytes,
         lateTags: [...this.#lateTags],
+        isListed: true,
       };
     } finally {
       for (const pack of store.packs()) if (this.#packs.arrived.has(toHex(pack.name))) this.#memory.noteShared(pack);
       this.#memory.save(state, remote.url);
     }
+  }
+
+  /** A pack that was listed and is gone may have been deleted by a prune, which has named it before. */
+  async #forgiveDeleted(): Promise<void> {
+    const { failed } = this.#packs;
+    const gone = [...failed].filter(([, error]) => isKind(error, "not-found")).map(([name]) => name);
+    if (gone.length === 0) return;
+    const condemned = await this.#box.readCondemned(this.#memory.condemned);
+    for (const name of gone) if (condemned.has(name)) failed.delete(name);
+  }
+
+  /** After all packs have come: what has been deleted by then is said to be forgotten by then. */
+  async #noteForgotten(taken: readonly SignedHead[]): Promise<void> {
+    if (taken.length === 0) return;
+    const { state, remoteName } = this.#options;
+    const others = state.remoteHeads(remoteName).filter(({ writer }) => this.#listed.has(writerHex(writer)));
+    const writers = new Set(taken.map(({ head }) => head.writer));
+    const heads = [
+      ...taken.map(({ head }) => head),
+      ...others.filter(({ writer }) => !writers.has(writer)).map((each) => this.#openHead(each)),
+    ];
+    const keeping = await readRetentions(
+      this.#box,
+      heads.flatMap((head) => {
+        const vector = this.#vectorOf(head.commit);
+        return vector === undefined ? [] : [{ head, vector }];
+      }),
+    );
+    if (keeping.every(({ keeps }) => keeps === undefined)) return;
+    const known = joinAll(this.#knownCommits().vectors);
+    noteForgotten(this.#options, this.#commits, { known, heads: keeping, taken: taken.map(({ head }) => head) });
+  }
+
+  #openHead({ writer, raw }: RemoteHead): Head {
+    const { secrets, verify } = this.#options;
+    const what = `the head of ${writerHex(writer)}`;
+    return decodeHead(openBlob(secrets, "head", raw, what), secrets.box, verify, what);
   }
 
   /** The heads that can be read; the others are kept out. */
@@ -197,7 +246,7 @@ class Fetching {
   }
 
   #hasChunk(hash: Hash): boolean {
-    return this.#packs.chunks.has(hash) || this.#options.store.hasChunk(hash);
+    return this.#packs.chunks.has(hash) || this.#options.store.knowsChunk(hash);
   }
 
   /** As something is not there, each head is asked for what it needs; and what was removed here is brought back if need be. */

@@ -7,11 +7,13 @@ import {
   decodePackTrailer,
   type PackClass,
   type PackDirectory,
+  type PackInfo,
   packTrailerBytes,
   Seal,
   sealHeaderBytes,
 } from "../format/mod.ts";
-import type { ByteRange } from "../remote/mod.ts";
+import type { ByteRange, Remote, RemoteOptions } from "../remote/mod.ts";
+import { packName } from "./box-on-remote.ts";
 
 /** What is read at first, in the hope that the directory is in it. */
 const tailBytes = 64 * 1024;
@@ -42,6 +44,20 @@ export async function readPackDirectory(
       : await read({ start: trailer.offset, end });
   const bytes = seal.openPiece(trailer.offset, sealed, what);
   return decodePackDirectory(bytes, packClass, trailer.offset, seal.overhead, what);
+}
+
+/** As `readPackDirectory`, of a pack on a remote: two or three small ranges are read. @throws Also as `Remote.get`. */
+export function readDirectoryThere(
+  remote: Remote,
+  { name, size, class: packClass }: PackInfo,
+  secrets: BoxSecrets,
+  options: RemoteOptions = {},
+): Promise<PackDirectory> {
+  const blob = packName(name);
+  const { signal } = options;
+  const read = (range: ByteRange): Promise<Uint8Array> =>
+    remote.get(blob, { range, ...(signal === undefined ? {} : { signal }) });
+  return readPackDirectory(size, packClass, secrets, read, `${blob} of ${remote.url}`);
 }
 
 /** Reads ranges of a local file. @throws OuroError "not-found" and its like. */

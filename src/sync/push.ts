@@ -7,19 +7,16 @@
  * branch that was deleted here is removed.
  *
  * Packs that a prune has condemned count as not there. `condemned/` is read before, between index and head, and after the head;
- * when a pack that was counted on is in it by then, all is done again.
+ * when there are more in it by then, all is done again. What a condemned pack has and this box keeps is sent under another name.
  */
 import { equalBytes, fromHex, toHex } from "../base/bytes.ts";
 import { isKind, OuroError } from "../base/errors.ts";
 import {
   encodeHead,
-  encodeIndexFile,
-  getHasher,
   type Hash,
   type Head,
   hashBytes,
   headName,
-  type IndexFile,
   type PackInfo,
   type Sign,
   sealBlob,
@@ -27,13 +24,18 @@ import {
 } from "../format/mod.ts";
 import { CommitReader } from "../history/mod.ts";
 import type { BlobInfo } from "../remote/mod.ts";
-import { BoxOnRemote, indexName, packName, packPrefix, type SignedHead } from "./box-on-remote.ts";
-import { findCovered } from "./covered-packs.ts";
+import type { IsLive } from "../store/mod.ts";
+import { BoxOnRemote, packName, packPrefix, type SignedHead } from "./box-on-remote.ts";
+import { findCovered, readRemoved } from "./covered-packs.ts";
+import { markKept } from "./kept-objects.ts";
 import { hasTags, joinTags, mayReplace } from "./own-head.ts";
 import { forEachParallel } from "./parallel.ts";
-import { type RemoteIndex, readRemoteIndex, replacedBy } from "./remote-index.ts";
+import { type PruneRules, pruneRules } from "./prune-rules.ts";
+import { putIndexFile, type RemoteIndex, readRemoteIndex, removeReplaced } from "./remote-index.ts";
 import { RemoteMemory } from "./remote-memory.ts";
+import { publishRetention } from "./retentions.ts";
 import { type SyncOptions, type SyncStore, transfersDefault } from "./sync-options.ts";
+import { Unsettled } from "./unsettled.ts";
 
 export interface PushOptions extends SyncOptions {
   readonly sign: Sign;
@@ -42,6 +44,8 @@ export interface PushOptions extends SyncOptions {
   readonly peerName: string;
   /** Of a remote that is being made: packs are sent meanwhile, and all else when this has resolved (`beginRemote`). */
   readonly made?: Promise<unknown>;
+  /** For tests. */
+  readonly rules?: Partial<PruneRules>;
 }
 
 export interface PushResult {
@@ -52,6 +56,8 @@ export interface PushResult {
   /** Packs that were sent, and their bytes. */
   readonly packs: number;
   readonly bytes: number;
+  /** Whether it was looked at which packs are there. */
+  readonly isListed: boolean;
 }
 
 /** More index files than this are merged into one. */
@@ -93,10 +99,13 @@ class Pushing {
   readonly #options: PushOptions;
   readonly #memory: RemoteMemory;
   readonly #commits: CommitReader;
+  readonly #rules: PruneRules;
+  readonly #unsettled: Unsettled;
   /** The last round did not end well: this one looks at everything, even if the head says so already. */
-  #mustCheck = false;
+  #mustCheck: boolean;
   #sentPacks = 0;
   #sentBytes = 0;
+  #isListed = false;
 
   constructor(box: BoxOnRemote, options: PushOptions) {
     const { store, state, secrets, verify, remote } = options;
@@ -104,6 +113,9 @@ class Pushing {
     this.#options = options;
     this.#memory = RemoteMemory.load(state, remote.url);
     this.#commits = new CommitReader(store, { hasher: store.hasher, box: secrets.box, verify });
+    this.#rules = { ...pruneRules, ...options.rules };
+    this.#unsettled = new Unsettled(state, remote.url);
+    this.#mustCheck = this.#unsettled.isSet && this.#rules.remembersUnsettled;
   }
 
   async round(isLast: boolean): Promise<PushResult | "again"> {
@@ -131,7 +143,8 @@ class Pushing {
   }
 
   #result(outcome: PushResult["outcome"], commit?: Hash): PushResult {
-    return { outcome, packs: this.#sentPacks, bytes: this.#sentBytes, ...(commit === undefined ? {} : { commit }) };
+    const [packs, bytes, isListed] = [this.#sentPacks, this.#sentBytes, this.#isListed];
+    return { outcome, packs, bytes, isListed, ...(commit === undefined ? {} : { commit }) };
   }
 
   /** That of the branch at hand first. */
@@ -200,9 +213,11 @@ class Pushing {
 
   /** @returns What has moved meanwhile, so that it must be done again; undefined when it is done. */
   async #bring(heads: readonly NewHead[]): Promise<string | undefined> {
-    const condemned = await this.#box.readCondemned();
+    const listed = await this.#readCondemned();
+    const condemned = this.#rules.avoidsCondemned ? listed : new Set<string>();
     const index = await readRemoteIndex(this.#box, this.#memory);
     const present = await this.#box.listHashes(packPrefix);
+    this.#isListed = true;
     const there = packsThere(index, present, condemned);
     // The heads were read before the packs: all that they need is in them.
     const here = this.#options.store.packs();
@@ -210,7 +225,8 @@ class Pushing {
     try {
       const lacking = here.filter(({ name }) => !there.has(toHex(name)));
       await findCovered(lacking, there, this.#memory, this.#options);
-      const needed = lacking.filter(({ name }) => !this.#memory.covered.has(toHex(name)));
+      const needed = await this.#chooseNeeded(lacking, there, condemned);
+      if (needed === undefined) return "its packs were packed anew";
       requireComplete(needed);
       await this.#sendPacks(needed.filter((pack) => !isPresent(pack, present) || condemned.has(toHex(pack.name))));
       await this.#options.made;
@@ -223,20 +239,64 @@ class Pushing {
     }
     for (const pack of here) this.#memory.noteShared(pack);
     for (const name of this.#memory.covered) this.#memory.shared.delete(name);
-    if (await this.#hasCondemned(condemned)) return "packs there were condemned meanwhile";
+    if (await this.#hasCondemned(listed)) return "packs there were condemned meanwhile";
+    await publishRetention(this.#options, this.#memory, this.#writers());
+    this.#unsettled.set(this.#options.random);
     for (const { head, before } of heads) {
       if (!isSameRaw(await this.#findOwnHead(head), before))
         return `head ${writerHex(head.writer)} was written by another process`;
       await this.#sendHead(head);
     }
-    if (await this.#hasCondemned(condemned)) return "packs there were condemned meanwhile";
-    await this.#removeReplaced(index);
+    if (await this.#hasCondemned(listed)) return "packs there were condemned meanwhile";
+    this.#unsettled.clear();
+    await removeReplaced(this.#options, this.#memory, index);
     return undefined;
   }
 
+  #writers(): Set<bigint> {
+    return new Set(this.#makeHeads().map(({ writer }) => writer));
+  }
+
+  #readCondemned(): Promise<Set<string>> {
+    return this.#box.readCondemned(this.#memory.condemned);
+  }
+
   async #hasCondemned(before: ReadonlySet<string>): Promise<boolean> {
-    const now = await this.#box.readCondemned();
-    return [...now].some((name) => !before.has(name));
+    if (!this.#rules.looksAgain) return false;
+    return [...(await this.#readCondemned())].some((name) => !before.has(name));
+  }
+
+  /**
+   * Of the packs that the remote lacks those to be sent. One that it had and has no more was deleted there by a prune, and is sent only if something is in it that
+   * this box keeps. One that is condemned is packed anew: a name that was condemned is not given again, as a deletion may be late.
+   * @returns Undefined when packs were packed anew: then the packs here are others now.
+   */
+  async #chooseNeeded<P extends PackInfo>(
+    lacking: readonly P[],
+    there: ReadonlyMap<string, PackInfo>,
+    condemned: ReadonlySet<string>,
+  ): Promise<P[] | undefined> {
+    const { covered, shared } = this.#memory;
+    const uncovered = lacking.filter(({ name }) => !covered.has(toHex(name)));
+    const isDoubtful = ({ name }: P): boolean => condemned.has(toHex(name)) || shared.has(toHex(name));
+    const doubtful = uncovered.filter(isDoubtful);
+    if (doubtful.length === 0) return uncovered;
+    const { store, signal } = this.#options;
+    const kept = await markKept(this.#options, this.#commits);
+    const removed = await readRemoved(doubtful, there, this.#memory, this.#options);
+    const live: IsLive = {
+      isLiveMeta: (hash) => kept.isLiveMeta(hash) && removed?.meta.has(hash) !== true,
+      isLiveChunk: (hash) => kept.isLiveChunk(hash) && removed?.content.has(hash) !== true,
+      ...(signal === undefined ? {} : { signal }),
+    };
+    const names = doubtful.map(({ name }) => name);
+    const needed = store.repacking.findNeeded(names, live, (name) => there.has(toHex(name)));
+    const renamed = names.filter((name) => needed.names.has(toHex(name)) && condemned.has(toHex(name)));
+    if (renamed.length > 0 && this.#rules.givesNewNames) {
+      await store.repacking.renew(renamed, needed.live);
+      return undefined;
+    }
+    return uncovered.filter((pack) => !isDoubtful(pack) || needed.names.has(toHex(pack.name)));
   }
 
   async #sendPacks(packs: readonly PackInfo[]): Promise<void> {
@@ -247,6 +307,9 @@ class Pushing {
     // The largest first: so the last to end are small.
     const ordered = [...packs].sort((a, b) => b.size - a.size);
     await forEachParallel(ordered, transfers, async ({ name, size }) => {
+      // Another process must not give up a part of it meanwhile.
+      using held = store.sparse.hold(name);
+      if (held === undefined) throw notWhole(1, name);
       await remote.put(
         packName(name),
         { path: store.packPath(name), size },
@@ -271,16 +334,7 @@ class Pushing {
       packs.set(toHex(name), { name, class: packClass, size, directorySize, objects });
     }
     const replaces = isMerged ? [...index.files.keys()].map((name) => fromHex(name, hashBytes)) : [];
-    await this.#putIndex({ packs: [...packs.values()], replaces });
-  }
-
-  async #putIndex(file: IndexFile): Promise<void> {
-    const { remote, secrets, random, signal } = this.#options;
-    const blob = sealBlob(secrets, "index", encodeIndexFile(file), random);
-    const name = getHasher(secrets.hash).hash(blob);
-    await remote.put(indexName(name), blob, signal === undefined ? {} : { signal });
-    for (const replaced of file.replaces) this.#memory.indexFiles.delete(toHex(replaced));
-    this.#memory.indexFiles.set(toHex(name), file);
+    await putIndexFile(this.#options, this.#memory, { packs: [...packs.values()], replaces });
   }
 
   async #sendHead(head: Head): Promise<void> {
@@ -293,26 +347,6 @@ class Pushing {
     const info = await remote.stat(name, options);
     if (info?.tag !== undefined && info.size === blob.length) {
       this.#memory.heads.set(writerHex(head.writer), { tag: info.tag, size: info.size });
-    }
-  }
-
-  /**
-   * Removes index files that a merged one replaced which was there before this push began. Whoever has listed them and finds
-   * them gone lists again and finds the merged one.
-   */
-  async #removeReplaced(index: RemoteIndex): Promise<void> {
-    const { remote, signal } = this.#options;
-    const known = [...this.#memory.indexFiles].filter(([name]) => index.files.has(name)).map(([, file]) => file);
-    for (const name of replacedBy(known)) {
-      if (!index.files.has(name)) continue;
-      try {
-        await remote.remove(indexName(fromHex(name, hashBytes)), signal === undefined ? {} : { signal });
-      } catch (thrown) {
-        // Somebody who may add may not be one who may remove; they do no harm.
-        if (!isKind(thrown, "permission") && !isKind(thrown, "read-only") && !isKind(thrown, "unsupported"))
-          throw thrown;
-        return;
-      }
     }
   }
 }
@@ -333,9 +367,12 @@ function isPresent(pack: PackInfo, present: ReadonlyMap<string, BlobInfo>): bool
 /** @throws OuroError "not-found" for packs of which only a part is here: they cannot be sent. */
 function requireComplete(packs: readonly { readonly name: Hash; readonly complete: boolean }[]): void {
   const sparse = packs.filter(({ complete }) => !complete);
-  if (sparse.length === 0) return;
-  throw new OuroError("not-found", `Cannot push: of ${sparse.length} packs that the remote lacks only a part is here`, {
-    subject: toHex(sparse[0]?.name ?? new Uint8Array()),
+  if (sparse[0] !== undefined) throw notWhole(sparse.length, sparse[0].name);
+}
+
+function notWhole(count: number, first: Hash): OuroError {
+  return new OuroError("not-found", `Cannot push: of ${count} packs that the remote lacks only a part is here`, {
+    subject: toHex(first),
     hint: "Fetch their content from a remote that has it first.",
   });
 }

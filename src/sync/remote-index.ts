@@ -6,14 +6,16 @@
  */
 import { fromHex, toHex } from "../base/bytes.ts";
 import { isKind, OuroError } from "../base/errors.ts";
-import { hashBytes, type IndexFile, type PackInfo } from "../format/mod.ts";
+import { encodeIndexFile, getHasher, hashBytes, type IndexFile, type PackInfo, sealBlob } from "../format/mod.ts";
 import type { BlobInfo } from "../remote/mod.ts";
-import { type BoxOnRemote, indexPrefix } from "./box-on-remote.ts";
+import { type BoxOnRemote, indexName, indexPrefix } from "./box-on-remote.ts";
 import { forEachParallel } from "./parallel.ts";
 import type { RemoteMemory } from "./remote-memory.ts";
+import type { SyncOptions } from "./sync-options.ts";
 
 const readersMax = 4;
 const listingsMax = 4;
+const saltBytes = 16;
 /** 32 TiB of packs of the usual size. */
 const packsMax = 2 ** 20;
 
@@ -86,7 +88,8 @@ function forgetReplaced(memory: RemoteMemory): void {
   for (const name of replacedBy(memory.indexFiles.values())) memory.indexFiles.delete(name);
 }
 
-function allPacks(memory: RemoteMemory, url: string): Map<string, PackInfo> {
+/** What all index files that are remembered say together. @throws OuroError "too-large". */
+export function allPacks(memory: Pick<RemoteMemory, "indexFiles">, url: string): Map<string, PackInfo> {
   const packs = new Map<string, PackInfo>();
   for (const index of memory.indexFiles.values()) {
     for (const pack of index.packs) packs.set(toHex(pack.name), pack);
@@ -95,4 +98,38 @@ function allPacks(memory: RemoteMemory, url: string): Map<string, PackInfo> {
     }
   }
   return packs;
+}
+
+/** Writes an index file, under a name that no other has had. @throws As `Remote.put`. */
+export async function putIndexFile(options: SyncOptions, memory: RemoteMemory, file: IndexFile): Promise<void> {
+  const { remote, secrets, random, signal } = options;
+  // Sealing adds random bytes. Without: a file that says what one said that was replaced would be taken for that one.
+  const salt = secrets.suite === "plain" ? random(saltBytes) : undefined;
+  const blob = sealBlob(secrets, "index", encodeIndexFile(file, salt), random);
+  const name = getHasher(secrets.hash).hash(blob);
+  await remote.put(indexName(name), blob, signal === undefined ? {} : { signal });
+  for (const replaced of file.replaces) memory.indexFiles.delete(toHex(replaced));
+  memory.indexFiles.set(toHex(name), file);
+}
+
+/**
+ * Removes index files that a merged one replaced which was there before `index` was read. Whoever has listed them and finds
+ * them gone lists again and finds the merged one.
+ */
+export async function removeReplaced(
+  { remote, signal }: Pick<SyncOptions, "remote" | "signal">,
+  memory: RemoteMemory,
+  index: RemoteIndex,
+): Promise<void> {
+  const known = [...memory.indexFiles].filter(([name]) => index.files.has(name)).map(([, file]) => file);
+  for (const name of replacedBy(known)) {
+    if (!index.files.has(name)) continue;
+    try {
+      await remote.remove(indexName(fromHex(name, hashBytes)), signal === undefined ? {} : { signal });
+    } catch (thrown) {
+      // Somebody who may add may not be one who may remove; they do no harm.
+      if (!isKind(thrown, "permission") && !isKind(thrown, "read-only") && !isKind(thrown, "unsupported")) throw thrown;
+      return;
+    }
+  }
 }

@@ -7,8 +7,9 @@ import { appContext } from "../open.ts";
 import { usage } from "../options.ts";
 import { checkCount, folderOf, textOf } from "../paths.ts";
 import { exitStatus } from "../status.ts";
+import { transferOptions, withTransfers } from "../transfers.ts";
 
-const usageText = "clone [--bare] [--branch NAME] [--accept-clock] URL [DIR]";
+const usageText = "clone [--bare] [--unreal] [--branch NAME] [--accept-clock] URL [DIR]";
 
 export const command: Command = defineCommand({
   name: "clone",
@@ -22,6 +23,7 @@ With --bare no files are written out: the clone is a box without a folder. Inter
 With --accept-clock it begins with a commit that is dated more than a day ahead, too.`,
   options: {
     bare: { kind: "flag", help: "Only the box, no files" },
+    unreal: { kind: "flag", help: "Only metadata: content is brought when it is read" },
     branch: {
       kind: "text",
       value: "NAME",
@@ -29,6 +31,7 @@ With --accept-clock it begins with a commit that is dated more than a day ahead,
       help: "The branch to begin with (default: main, or the newest)",
     },
     "accept-clock": { kind: "flag", help: "Take in what is dated more than a day ahead, too" },
+    ...transferOptions,
   },
   dryRun: "refused",
 
@@ -44,10 +47,11 @@ With --accept-clock it begins with a commit that is dated more than a day ahead,
       folder,
       {
         bare: values.bare,
+        unreal: values.unreal,
         acceptClock: values["accept-clock"],
         ...(values.branch === undefined ? {} : { branch: values.branch }),
       },
-      appContext(context),
+      appContext(withTransfers(context, values)),
     );
     if (context.json) context.out.json({ folder, head: head === undefined ? null : toHex(head), partial });
     else

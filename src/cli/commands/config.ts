@@ -8,7 +8,7 @@ import { exitStatus } from "../status.ts";
 import { suggest, unknownWord } from "../suggest.ts";
 
 const usageText =
-  "config [list] [--show-origin]\nconfig get [--show-origin] KEY\nconfig set [--user] KEY VALUE\nconfig unset [--user] KEY";
+  "config [list] [--show-origin]\nconfig [--user] KEY [VALUE]\nconfig get [--show-origin] KEY\nconfig set [--user] KEY VALUE\nconfig unset [--user] KEY";
 
 /** How many arguments each action takes. */
 const counts: ReadonlyMap<string, number> = new Map([
@@ -27,7 +27,8 @@ A setting comes from its variable (OUROBOX_USER_NAME for user.name), else the bo
 ~/.config/ourobox/config (below XDG_CONFIG_HOME if that is set), else its default. Both files are lines of "key = value", made to be
 edited by hand; a line that begins with # is a comment.
 
-\`config list\` shows every setting that has a value. \`config set\` writes to the box's file, with --user to the user's.`,
+\`config list\` shows every setting that has a value. \`config set\` writes to the box's file, with --user to the user's. \`config KEY\` is
+\`config get KEY\`, and \`config KEY VALUE\` is \`config set KEY VALUE\`.`,
   options: {
     "show-origin": { kind: "flag", help: "Say where each value comes from" },
     user: { kind: "flag", help: "The user's file instead of the box's" },
@@ -35,7 +36,12 @@ edited by hand; a line that begins with # is a comment.
   dryRun: "refused",
 
   async run(context, values, operands) {
-    const [action = "list", ...words] = operands.map((operand) => textOf(operand, "a setting"));
+    const given = operands.map((operand) => textOf(operand, "a setting"));
+    const { findSetting, Settings, settingTable } = await import("../../app/mod.ts");
+    const [action = "list", ...words] =
+      given[0] !== undefined && findSetting(given[0]) !== undefined
+        ? [given.length === 1 ? "get" : "set", ...given]
+        : given;
     const count = counts.get(action);
     if (count === undefined) {
       throw unknownWord(`Cannot do "${action}" with settings: there is no such action`, action, {
@@ -44,8 +50,7 @@ edited by hand; a line that begins with # is a comment.
           near === undefined ? "Run `ourobox config --help`." : `Did you mean \`ourobox config ${near}\`?`,
       });
     }
-    checkCount(operands.slice(1), count, count, usageText);
-    const { Settings, settingTable } = await import("../../app/mod.ts");
+    checkCount(operands.slice(given.length - words.length), count, count, usageText);
     const { world } = context;
     const settings = Settings.load({ disk: world.disk, env: world.env, cwd: context.cwd });
     const settingNames = Object.keys(settingTable);

@@ -1,9 +1,10 @@
 /** `ourobox status`: what has changed since the last commit. */
-import type { Change, StatusReport } from "../../app/mod.ts";
+import type { Change, CopiesReport, StatusReport } from "../../app/mod.ts";
 import { toHex, utf8 } from "../../base/bytes.ts";
 import { changeJson, changeLetter, changePath, changeWord, colorOf, isShown } from "../changes.ts";
 import { type Command, type CommandContext, defineCommand } from "../command.ts";
 import { commitText } from "../commits.ts";
+import { copiesJson, describeCopies } from "../copies.ts";
 import { alignColumns, counted, formatMinute } from "../format.ts";
 import { openBox } from "../open.ts";
 import { checkCount, currentPath, pathFrom } from "../paths.ts";
@@ -23,6 +24,8 @@ is not shown.
 Files of the last commit that could not be made in this folder (a device as an ordinary user, a name that its file system does not take)
 are listed apart: that they are missing is no change, and commits keep them.
 
+Where a box has remotes it says, too, what is not yet in as many of them as it is to be (setting copies), as was last seen by a push or fetch.
+
 --porcelain has a shape that stays: two letters, a space, a path. The letter stands first when the change is picked for the next
 commit, second when not: A added, D removed, R renamed, T of another kind, M content, m only mode, owner or attributes. A rename is
 "OLD -> NEW"; a name that is not printable stands in $'…'. With -z paths are as they are, each line ends with NUL, and of a rename NEW
@@ -39,12 +42,13 @@ same for people, in colour.`,
     checkCount(operands, 0, 0, usageText);
     await using box = await openBox(context);
     const found = await box.status();
+    const copies = box.copies();
     const from = currentPath({ root: box.root, cwd: context.cwd });
     const report = { ...found, changes: found.changes.filter(isShown) };
-    if (context.json) showJson(context, report);
+    if (context.json) showJson(context, report, copies);
     else if (values.null) for (const change of report.changes) context.out.write(nullLine(change));
     else if (values.short || values.porcelain) showShort(context, report, { isPlain: values.porcelain, from });
-    else showLong(context, report, from);
+    else showLong(context, report, { from, copies });
     return report.partial ? exitStatus.partial : exitStatus.ok;
   },
 });
@@ -71,7 +75,11 @@ function showShort(
   }
 }
 
-function showLong({ out, style }: CommandContext, report: StatusReport, from: Path): void {
+function showLong(
+  { out, style }: CommandContext,
+  report: StatusReport,
+  { from, copies }: { readonly from: Path; readonly copies: CopiesReport | undefined },
+): void {
   const { head, branch } = report;
   const time = head === undefined ? undefined : commitText(head).time;
   const at =
@@ -79,6 +87,7 @@ function showLong({ out, style }: CommandContext, report: StatusReport, from: Pa
       ? "no commit yet"
       : `commit ${commitText(head).id}${time === undefined ? "" : ` of ${formatMinute(time)}`}`;
   out.line(`On branch ${branch}, ${at}`);
+  if (copies !== undefined && copies.commits > 0) out.line(describeCopies(copies));
   const { changes, absent } = report;
   const groups: [string, Change[]][] = [
     ["Picked for the next commit:", changes.filter(({ picked }) => picked)],
@@ -104,8 +113,13 @@ function showLong({ out, style }: CommandContext, report: StatusReport, from: Pa
   out.line(changes.length === 0 ? "Nothing has changed" : `\n${counted(changes.length, "change")}`);
 }
 
-function showJson({ out }: CommandContext, { head, branch, changes, absent }: StatusReport): void {
-  out.json({ branch, head: head === undefined ? null : toHex(head.id), changes: changes.length });
+function showJson(
+  { out }: CommandContext,
+  { head, branch, changes, absent }: StatusReport,
+  copies: CopiesReport | undefined,
+): void {
+  const lacking = copies === undefined ? {} : { unsafe: copiesJson(copies) };
+  out.json({ branch, head: head === undefined ? null : toHex(head.id), changes: changes.length, ...lacking });
   for (const change of changes) out.json({ ...changeJson(change), picked: change.picked });
   for (const path of absent) out.json({ absent: true, ...jsonPath(path) });
 }

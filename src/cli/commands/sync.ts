@@ -8,7 +8,7 @@ import { counted, formatSize } from "../format.ts";
 import { openBox } from "../open.ts";
 import { textOf } from "../paths.ts";
 import { exitStatus } from "../status.ts";
-import { fetchJson, pushJson } from "../transfers.ts";
+import { fetchJson, pushJson, showFailed, transferOptions, withTransfers } from "../transfers.ts";
 
 const usageText = "sync [-m MESSAGE] [--force] [--accept-clock] [REMOTE…]\nsync --watch [REMOTE…]";
 
@@ -30,11 +30,12 @@ What is dated more than a day ahead is not joined, with a warning and status 3; 
     watch: { kind: "flag", short: "w", help: "Go on until interrupted" },
     force: { kind: "flag", short: "f", help: "Go on though much would be removed or overwritten" },
     "accept-clock": { kind: "flag", help: "Join what is dated more than a day ahead, too" },
+    ...transferOptions,
   },
   dryRun: "refused",
 
   async run(context, values, operands) {
-    await using box = await openBox(context);
+    await using box = await openBox(withTransfers(context, values));
     const remotes = operands.map((operand) => textOf(operand, "a remote"));
     const request = {
       force: values.force,
@@ -54,7 +55,8 @@ What is dated more than a day ahead is not joined, with a warning and status 3; 
   },
 });
 
-function show({ messages }: CommandContext, report: SyncReport): void {
+function show(context: CommandContext, report: SyncReport): void {
+  const { messages } = context;
   const { committed, moved, conflicts, fetched, pushed, failed } = report;
   if (committed !== undefined) messages.notice(`Committed ${shortId(committed)}`);
   for (const { remote, packs, bytes } of fetched)
@@ -62,18 +64,18 @@ function show({ messages }: CommandContext, report: SyncReport): void {
   if (moved !== undefined) messages.notice(`Now at commit ${shortId(moved)}`);
   for (const { remote, packs, bytes } of pushed)
     if (packs > 0) messages.notice(`Pushed ${counted(packs, "pack")}, ${formatSize(bytes)}, to ${remote}`);
-  for (const { remote, error } of failed)
-    messages.warn(`${remote}: ${error.message}${error.hint === undefined ? "" : ` ${error.hint}`}`);
+  showFailed(context, failed);
   if (report.settled > 0) messages.notice(`Settled ${counted(report.settled, "conflict")}`);
   if (report.held !== undefined) messages.warn(`Held back: ${report.held.message} ${report.held.hint ?? ""}`);
   if (conflicts > 0) messages.notice(`${counted(conflicts, "file")} in conflict: \`ourobox conflicts\` lists them`);
 }
 
-function showJson({ out }: CommandContext, report: SyncReport): void {
+function showJson(context: CommandContext, report: SyncReport): void {
+  const { out } = context;
   const { committed, moved, mends, conflicts, fetched, pushed, failed, partial } = report;
   for (const { remote, ...rest } of fetched) out.json({ fetched: remote, ...fetchJson(rest) });
   for (const { remote, ...rest } of pushed) out.json({ pushed: remote, ...pushJson(rest) });
-  for (const { remote, error } of failed) out.json({ failed: remote, kind: error.kind, message: error.message });
+  showFailed(context, failed);
   if (report.held !== undefined) out.json({ held: report.held.message });
   const [commit, head] = [committed, moved].map((id) => (id === undefined ? null : toHex(id)));
   out.json({ commit, head, mends, conflicts, settled: report.settled, partial });
