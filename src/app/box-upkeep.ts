@@ -7,6 +7,7 @@ import type { Hash } from "../format/mod.ts";
 import { checkHistory, markLive, markLiveInTurns } from "../history/mod.ts";
 import type { Damage } from "../store/mod.ts";
 import { checkSmallFiles } from "./check-small-files.ts";
+import { heldCommits } from "./mount-holds.ts";
 import type { OpenBox } from "./open-box.ts";
 
 export interface GcReport {
@@ -35,14 +36,16 @@ function readableCommits(box: OpenBox): Hash[] {
 
 type Commits = (Hash | undefined)[];
 
-/** What names commits: the head, branches, tags, heads seen on remotes, operations that could be undone. */
-function namers({ state }: OpenBox): (() => Commits)[] {
+/** What names commits: the head, branches, tags, heads seen on remotes, operations that could be undone, mounts. */
+function namers(box: OpenBox): (() => Commits)[] {
+  const { state } = box;
   return [
     (): Commits => [state.head()].flatMap((head) => [head?.commit, head?.last?.id]),
     (): Commits => state.branches().flatMap(({ commit, last }) => [commit, last?.id]),
     (): Commits => state.tags().map(({ commit }) => commit),
     (): Commits => state.remoteHeads().map(({ commit }) => commit),
     (): Commits => state.operations().flatMap(({ before, after }) => [before, after]),
+    (): Commits => heldCommits(box),
   ];
 }
 

@@ -20,6 +20,8 @@ export interface World {
   /** Worker threads for reading and writing files; 0: none. */
   readonly workers: number;
   readonly signal: AbortSignal;
+  /** What to run for this program once more, but for the arguments; undefined where it can't be. */
+  readonly program?: readonly string[];
   /** The arguments as the kernel has them, in the order of `main`'s; needed only where one is not UTF-8. */
   argumentBytes(): Promise<readonly Uint8Array[]>;
   /** Asks a person at the terminal, without echo when `secret`; undefined when there is none. */

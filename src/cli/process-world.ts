@@ -40,6 +40,7 @@ export async function processWorld(): Promise<World> {
     random: (length) => randomFillSync(new Uint8Array(length)),
     workers: availableParallelism(),
     signal: aborter.signal,
+    program: [process.execPath, ...process.execArgv, ...process.argv.slice(1, 2)],
     argumentBytes: async () => (await import("../base/posix.ts")).processArguments(process.argv.length - 2),
     ask: async (prompt, options) =>
       (await import("./ask.ts")).askTerminal(prompt, { ...options, signal: aborter.signal }),

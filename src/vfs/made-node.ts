@@ -129,6 +129,8 @@ export interface MadeContents {
   list(directory: ShownNode): Iterable<readonly [name: string, node: ShownNode]>;
   /** One by its name, also one that is not listed; by default the listed ones. */
   find?(directory: ShownNode, name: string): ShownNode | undefined;
+  /** The same names each time, but not the same things: they are listed anew. */
+  readonly changes?: boolean;
 }
 
 export class MadeDirectory extends MadeNode {
@@ -162,6 +164,7 @@ export class MadeDirectory extends MadeNode {
   }
 
   #list(): readonly ShownChild[] {
+    if (this.#contents.changes === true) this.#listed = undefined;
     this.#listed ??= Array.from(this.#contents.list(this), ([name, node]) => ({ name: utf8(name), node })).sort(
       (a, b) => compareBytes(a.name, b.name),
     );

@@ -1,0 +1,43 @@
+/** The mounts of boxes on this machine, as the kernel tells: each has its box and commit in the name of its source, so that nobody needs to touch it. */
+import { listMounts, type MountedAt } from "../front/fuse/mod.ts";
+
+export const mountSubtype = "ourobox";
+const idDigits = 12;
+
+export interface ListedMount {
+  /** One character a byte. */
+  readonly directory: string;
+  /** The folder that holds the box. */
+  readonly box: string;
+  /** The beginning of its id. */
+  readonly commit: string;
+}
+
+/** What `mount` and `df` show as the device: "ourobox:/home/me/box@3f9a1b2c3d4e". Odd characters are percent-encoded. */
+export function mountSource(box: string, commit: string): string {
+  const path = box.replaceAll(/[^\w/.+-]/g, (odd) => encodeURIComponent(odd).replaceAll(/[!'()*~]/g, percent));
+  return `${mountSubtype}:${path}@${commit.slice(0, idDigits)}`;
+}
+
+function percent(character: string): string {
+  return `%${character.charCodeAt(0).toString(16)}`;
+}
+
+export function listBoxMounts(): ListedMount[] {
+  return listMounts().flatMap((mount) => boxMountOf(mount) ?? []);
+}
+
+/** Undefined when something else is mounted there. */
+export function boxMountOf({ directory, type, source }: MountedAt): ListedMount | undefined {
+  if (type !== `fuse.${mountSubtype}`) return undefined;
+  const [, path = "", commit = ""] = /^ourobox:(.*)@([0-9a-f]*)$/.exec(source) ?? [];
+  return { directory, box: decode(path), commit };
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
