@@ -27,6 +27,8 @@ export interface Disk {
   /** Writes all of `bytes`. */
   write(fd: number, bytes: Uint8Array, position: number): void;
   truncate(fd: number, size: number): void;
+  /** Gives the space of a range back: it reads as zeros. EOPNOTSUPP where the file system has no holes. */
+  punchHole(fd: number, offset: number, length: number): void;
   /** Makes a file's data and size durable. */
   syncFile(fd: number): void;
   /** Makes the names in a directory durable. */

@@ -21,6 +21,7 @@ import {
 import { asBuffer } from "./bytes.ts";
 import type { Disk, DiskPath, DiskStat, OpenMode } from "./disk.ts";
 import { errnoOf } from "./errors.ts";
+import { punchHole } from "./posix-space.ts";
 
 const openFlags: Readonly<Record<OpenMode, number>> = {
   read: constants.O_RDONLY,
@@ -48,6 +49,7 @@ export const nodeDisk: Disk = {
     while (done < bytes.length) done += writeSync(fd, bytes, done, bytes.length - done, position + done);
   },
   truncate: (fd, size) => ftruncateSync(fd, size),
+  punchHole,
   syncFile: (fd) => fdatasyncSync(fd),
   syncDirectory(path) {
     const fd = openSync(nativePath(path), constants.O_RDONLY | constants.O_DIRECTORY);

@@ -14,7 +14,8 @@ import {
   metaKindNames,
   type PackDirectory,
 } from "../format/mod.ts";
-import { framesOfObjects, type IndexDatabase, type ObjectPlace, type PackRow } from "./index-database.ts";
+import type { IndexDatabase } from "./index-database.ts";
+import { framesOfObjects, type ObjectPlace, type PackRow } from "./index-rows.ts";
 import { listPacks, type UpkeepContext } from "./index-upkeep.ts";
 import { type IsRight, isNamed } from "./object-name.ts";
 import { PackFile } from "./pack-file.ts";
@@ -94,7 +95,7 @@ export async function* checkStore(
       // Which of the two is wrong? A sealed directory that opens is right; a plain one may be damaged too.
       if (!isRight(found) && usable.findPackNamed(name)?.id !== row.id)
         unread += 1; // Removed by a gc in another process while it was compared: no damage.
-      else if (isRight(found) || isWhole || !(yield* isDamaged(context, name))) add(sum, found);
+      else if (isRight(found) || isWhole || !(yield* isDamagedOrOther(context, name, row))) add(sum, found);
       else unread += 1;
     }
     await turns.end();
@@ -154,11 +155,23 @@ function* checkPack(checking: Checking, name: Hash, row: PackRow | undefined): G
   }
 }
 
+/** Of a pack that is not as the index says: whether it is the pack that is wrong. Of a sparse one no hash can tell: it comes anew. */
+function* isDamagedOrOther(context: UpkeepContext, name: Hash, row: PackRow): Generator<Damage, boolean> {
+  if (row.complete) return yield* isDamaged(context, name);
+  yield {
+    file: `packs/${toHex(name)}`,
+    what: "what it says is in it is not what the index has",
+    hint: hints.pack,
+    pack: name,
+  };
+  return true;
+}
+
 /** Whether a pack's bytes are other than its name says. */
 function* isDamaged(context: UpkeepContext, name: Hash): Generator<Damage, boolean> {
   const what = `packs/${toHex(name)}`;
   using file = PackFile.open(context.disk, context.secrets, context.paths.pack(name), what);
-  const found = file.hashAll(context.secrets.hash);
+  const found = file.hashAll(context.secrets.hash, { asWhole: true });
   if (equalBytes(found, name)) return false;
   const damage = `its bytes are not what its name says (their hash is ${toHex(found)})`;
   yield { file: what, what: damage, hint: hints.pack, pack: name };

@@ -7,7 +7,7 @@
 import { equalBytes } from "../base/bytes.ts";
 import { isKind } from "../base/errors.ts";
 import { directoryHash, type FrameMethod, type Hash, type PackDirectory } from "../format/mod.ts";
-import type { ObjectPlace, PackRow } from "./index-database.ts";
+import type { ObjectPlace, PackRow } from "./index-rows.ts";
 
 const directoriesMax = 8;
 

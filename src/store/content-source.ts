@@ -2,11 +2,26 @@
  * Where content comes from when it is not here: the store knows that a chunk is missing, `app` knows which
  * remotes and peers may have it.
  */
+import { isKind } from "../base/errors.ts";
 import type { Hash } from "../format/mod.ts";
 
 export interface MissingChunk {
   readonly hash: Hash;
   readonly length: number;
+}
+
+/** Why something could not be read: chunks that are not here. */
+export class LackingContent {
+  readonly chunks: readonly MissingChunk[];
+
+  constructor(chunks: readonly MissingChunk[]) {
+    this.chunks = chunks;
+  }
+}
+
+/** The chunks whose lack is why something could not be read; none where that is not why. */
+export function lackingChunks(error: unknown): readonly MissingChunk[] {
+  return isKind(error, "not-found") && error.cause instanceof LackingContent ? error.cause.chunks : [];
 }
 
 export interface ContentSource {

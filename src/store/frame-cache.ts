@@ -4,7 +4,7 @@
  */
 import type { Disk } from "../base/disk.ts";
 import { type BoxSecrets, frameBytesMax, type PackDirectory } from "../format/mod.ts";
-import type { ObjectPlace, PackRow } from "./index-database.ts";
+import type { ObjectPlace, PackRow } from "./index-rows.ts";
 import { PackFile } from "./pack-file.ts";
 import type { StorePaths } from "./store-paths.ts";
 

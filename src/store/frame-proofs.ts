@@ -17,7 +17,8 @@ import {
   type Hasher,
   type PackDirectory,
 } from "../format/mod.ts";
-import type { FrameKey, IndexDatabase, MendedObject, ObjectPlace } from "./index-database.ts";
+import type { IndexDatabase } from "./index-database.ts";
+import type { FrameKey, MendedObject, ObjectPlace } from "./index-rows.ts";
 import { isNamed } from "./object-name.ts";
 import { PackFile } from "./pack-file.ts";
 import type { StorePaths } from "./store-paths.ts";
@@ -58,7 +59,13 @@ export class FrameProofs implements Disposable {
   /** Whether the chunk's bytes are there, and are what its name says. */
   isRight(hash: Hash, place: ObjectPlace): boolean {
     const { index } = this.#context;
-    if (index.findPack(place.pack)?.proven === true) return true;
+    const pack = index.findPack(place.pack);
+    // What is not here stands for nothing: the copies elsewhere may go. It is found in the new pack from then on.
+    if (pack?.complete === false && index.isAbsent(place.pack, place.offset)) {
+      this.#wrong.push({ hash, pack: place.pack });
+      return false;
+    }
+    if (pack?.proven === true) return true;
     const key = `${place.pack} ${place.offset}`;
     const known = this.#frames.get(key);
     if (known === true) return true;

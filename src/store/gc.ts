@@ -21,7 +21,9 @@ import {
   type PackClass,
   packLimits,
 } from "../format/mod.ts";
-import type { IndexDatabase, PackRow } from "./index-database.ts";
+import { addFiller } from "./filler.ts";
+import type { IndexDatabase } from "./index-database.ts";
+import type { PackRow } from "./index-rows.ts";
 import { removeTemporaryPacks, reviveDuplicates, type UpkeepContext } from "./index-upkeep.ts";
 import { isNamed } from "./object-name.ts";
 import { type FramePlace, PackFile } from "./pack-file.ts";
@@ -62,6 +64,8 @@ export interface GcResult {
   /** Others were writing all the time: what could be removed is left for the next time. */
   readonly busy: boolean;
 }
+
+type LiveTest = Pick<GcOptions, "isLiveMeta" | "isLiveChunk">;
 
 export interface GcContext extends UpkeepContext {
   readonly index: IndexDatabase;
@@ -120,7 +124,7 @@ function measureUse(index: IndexDatabase, options: GcOptions): PackUse[] {
   return [...uses.values()];
 }
 
-function isLive(options: GcOptions, hash: Hash, kind: number): boolean {
+function isLive(options: LiveTest, hash: Hash, kind: number): boolean {
   const name = metaKindNames[kind];
   return name === undefined ? options.isLiveChunk(hash) : options.isLiveMeta(hash, name);
 }
@@ -170,17 +174,28 @@ export class RewriteOutput {
   readonly #context: GcContext;
   readonly #class: PackClass;
   readonly #written: CompletePack[];
+  readonly #hasFiller: boolean;
   #writer: PackWriter | undefined;
 
-  constructor(context: GcContext, packClass: PackClass, written: CompletePack[] = []) {
+  /** @param options.hasFiller The packs must have names of their own, also in a plain box. */
+  constructor(
+    context: GcContext,
+    packClass: PackClass,
+    written: CompletePack[] = [],
+    { hasFiller = false }: { readonly hasFiller?: boolean } = {},
+  ) {
     this.#context = context;
     this.#class = packClass;
     this.#written = written;
+    this.#hasFiller = hasFiller;
   }
 
   add(hash: Hash, bytes: Uint8Array, kind: MetaKind | undefined): void {
     if (this.#writer?.isFull === true) this.finish();
-    this.#writer ??= new PackWriter(this.#class, this.#context);
+    if (this.#writer === undefined) {
+      this.#writer = new PackWriter(this.#class, this.#context);
+      if (this.#hasFiller) addFiller(this.#writer, this.#class, this.#context);
+    }
     this.#writer.add(hash, bytes, kind === undefined ? {} : { kind });
   }
 
@@ -201,7 +216,7 @@ export class RewriteOutput {
 }
 
 /** @returns False when the pack is damaged: what could be read of it has been copied. */
-function copyLive(context: GcContext, options: GcOptions, pack: PackRow, output: RewriteOutput): boolean {
+export function copyLive(context: GcContext, options: LiveTest, pack: PackRow, output: RewriteOutput): boolean {
   const hasher = getHasher(context.secrets.hash);
   try {
     using file = PackFile.open(

@@ -10,7 +10,6 @@ import { OuroError } from "../base/errors.ts";
 import { openReadOnly } from "../base/read-only-database.ts";
 import {
   directoryHash,
-  type FrameMethod,
   type Hash,
   type MetaKind,
   metaKindCodes,
@@ -18,6 +17,18 @@ import {
   type PackDirectory,
   packClassCodes,
 } from "../format/mod.ts";
+import {
+  type FrameKey,
+  framesOfObjects,
+  type IndexedObject,
+  indexedObjectOf,
+  type NewPack,
+  type ObjectPlace,
+  objectsByHash,
+  type PackRow,
+  packColumns,
+  packOf,
+} from "./index-rows.ts";
 import { sqliteError } from "./sqlite-error.ts";
 
 /** Raised with every change of the tables: an index of another version is made anew. */
@@ -34,7 +45,9 @@ const placeColumns = `pack INTEGER NOT NULL, offset INTEGER NOT NULL, sealed INT
 
 /**
  * `indexed` is how many rows a pack has: fewer than its objects when another pack had some of them before. `proven` says that every object
- * of a pack is known to be what its name says; of other packs the frames that are known to be so are in `proven`.
+ * of a pack is known to be what its name says; of other packs the frames that are known to be so are in `proven`. The frames of sparse packs
+ * that are not here are in `absent`, and counted in the column of that name; which is 1 where all are here and nothing says yet that they
+ * have the pack's name.
  */
 const schema = `
   CREATE TABLE packs(id INTEGER PRIMARY KEY AUTOINCREMENT, name BLOB NOT NULL UNIQUE, class INTEGER NOT NULL,
@@ -46,69 +59,6 @@ const schema = `
   CREATE TABLE proven(pack INTEGER NOT NULL, offset INTEGER NOT NULL, PRIMARY KEY(pack, offset)) STRICT, WITHOUT ROWID;
   PRAGMA user_version = ${schemaVersion};
 `;
-
-/** Where an object is: a frame of a pack, and the object's place in the decoded frame. */
-export interface ObjectPlace {
-  readonly pack: number;
-  /** Where the sealed frame begins in the pack. */
-  readonly offset: number;
-  readonly sealed: number;
-  readonly method: FrameMethod;
-  /** Length of the decoded frame. */
-  readonly decoded: number;
-  readonly at: number;
-  readonly length: number;
-}
-
-/** A pack as the index knows it. */
-export interface PackRow {
-  readonly id: number;
-  readonly name: Hash;
-  readonly class: PackClass;
-  readonly size: number;
-  /** Of the sealed directory. */
-  readonly directorySize: number;
-  readonly objects: number;
-  /** How many of its objects the index finds in it. */
-  readonly indexed: number;
-  /** Whether every frame is here. */
-  readonly complete: boolean;
-  /** Whether every object is known to be what its name says. */
-  readonly proven: boolean;
-}
-
-/** A frame, by where it begins in its pack. */
-export interface FrameKey {
-  readonly pack: number;
-  readonly offset: number;
-}
-
-/** An object as the index knows it. */
-export interface IndexedObject {
-  readonly hash: Hash;
-  readonly pack: number;
-  readonly length: number;
-  /** Of `metaKindCodes`; 0 for a chunk. */
-  readonly kind: number;
-}
-
-/** What it takes to add a pack. */
-export interface NewPack {
-  readonly name: Hash;
-  readonly size: number;
-  readonly directorySize: number;
-  readonly directory: PackDirectory;
-  /** Whether every object of it is known to be what its name says; that of a pack which is only described is not. */
-  readonly proven?: boolean;
-  /** Objects of it that are found in other packs so far, and are not what they should be there. */
-  readonly mends?: readonly MendedObject[];
-}
-
-/** A chunk that is found in a pack and is not what its name says there. */
-export interface MendedObject {
-  readonly hash: Hash;
-  readonly pack: number;
-}
 
 export class IndexDatabase implements Disposable {
   readonly path: string;
@@ -185,6 +135,16 @@ export class IndexDatabase implements Disposable {
       this.#statements.set(sql, statement);
     }
     return statement;
+  }
+
+  /** As `transaction`, but durable when it returns: for what is given up right after it. */
+  durableTransaction<T>(body: () => T): T {
+    this.#guard("write", () => this.#database.exec("PRAGMA synchronous = FULL"));
+    try {
+      return this.transaction(body);
+    } finally {
+      this.#database.exec("PRAGMA synchronous = NORMAL");
+    }
   }
 
   /** Runs `body` in one BEGIN IMMEDIATE transaction; it must not await. */
@@ -267,6 +227,76 @@ export class IndexDatabase implements Disposable {
     return this.#guard("read", () => this.#statement(sql).get(pack, offset) !== undefined);
   }
 
+  /** Where the frames of a pack begin that are not here. */
+  absentFrames(pack: number): Set<number> {
+    const rows = this.#guard("read", () => this.#statement("SELECT offset FROM absent WHERE pack = ?").all(pack));
+    return new Set(rows.map((row) => (row as unknown as [number])[0]));
+  }
+
+  /** Notes that frames are not here, in a transaction of the caller. */
+  addAbsent(pack: number, offsets: Iterable<number>): void {
+    const insert = this.#statement("INSERT OR IGNORE INTO absent(pack, offset) VALUES(?, ?)");
+    for (const offset of offsets) insert.run(pack, offset);
+    this.#countAbsent(pack);
+  }
+
+  /**
+   * Notes that frames are here and right, in a transaction of the caller: chunks that are found in absent frames elsewhere are found in them from then on.
+   * @param options.isWhole The pack has its name, and nothing of it is absent any more.
+   */
+  removeAbsent(
+    pack: number,
+    { directory, offsets, isWhole }: { directory: PackDirectory; offsets: ReadonlySet<number>; isWhole: boolean },
+  ): void {
+    const remove = this.#statement("DELETE FROM absent WHERE pack = ? AND offset = ?");
+    for (const offset of offsets) remove.run(pack, offset);
+    if (isWhole) this.#setWhole(pack, true);
+    else {
+      this.addProven([...offsets].map((offset) => ({ pack, offset })));
+      this.#countAbsent(pack);
+    }
+    if (this.#forgetAbsent(directory, (offset) => offsets.has(offset)) > 0) this.addObjectsAgain(pack, directory);
+  }
+
+  #countAbsent(pack: number): void {
+    const count = "SELECT count(*) FROM absent WHERE pack = ?1";
+    this.#statement(`UPDATE packs SET absent = max(1, (${count})) WHERE id = ?1`).run(pack);
+    this.#packs.delete(pack);
+  }
+
+  #setWhole(pack: number, isProven: boolean): void {
+    this.#statement("DELETE FROM absent WHERE pack = ?").run(pack);
+    this.#statement("UPDATE packs SET absent = 0, proven = max(proven, ?) WHERE id = ?").run(isProven ? 1 : 0, pack);
+    this.#packs.delete(pack);
+  }
+
+  /** Forgets the rows of chunks that are found in absent frames and are in frames of another pack that are here. @returns How many. */
+  #forgetAbsent(directory: PackDirectory, isHere: (offset: number) => boolean): number {
+    if (directory.class !== "content") return 0;
+    if (this.#statement("SELECT 1 FROM absent LIMIT 1").get() === undefined) return 0;
+    const isAbsent = "EXISTS(SELECT 1 FROM absent WHERE absent.pack = chunks.pack AND absent.offset = chunks.offset)";
+    let count = 0;
+    const frameOf = framesOfObjects(directory);
+    for (let object = 0; object < directory.objects; object += 1) {
+      if (isHere(directory.frameOffsets[frameOf[object] as number] as number))
+        count += this.#forgetChunk(`hash = ? AND ${isAbsent}`, directoryHash(directory, object));
+    }
+    return count;
+  }
+
+  /** Makes a chunk found in another place, in a transaction of the caller. */
+  moveChunk(hash: Hash, to: ObjectPlace): void {
+    this.#forgetChunk("hash = ?", hash);
+    const columns = "hash, pack, offset, sealed, method, decoded, at, length";
+    const { pack, offset, sealed, method, decoded, at, length } = to;
+    this.#statement(`INSERT INTO chunks(${columns}) VALUES(?, ?, ?, ?, ?, ?, ?, ?)`).run(
+      hash,
+      ...[pack, offset, sealed, method, decoded, at, length],
+    );
+    this.#statement("UPDATE packs SET indexed = indexed + 1 WHERE id = ?").run(pack);
+    this.#packs.delete(pack);
+  }
+
   /** The pack of that number, or undefined when it is gone. */
   findPack(id: number): PackRow | undefined {
     const known = this.#packs.get(id);
@@ -294,7 +324,7 @@ export class IndexDatabase implements Disposable {
   }
 
   /**
-   * Adds a pack's rows, in a transaction of the caller. What another pack has already stays where it is.
+   * Adds a pack's rows, in a transaction of the caller. What another pack has already stays where it is, unless it is absent there.
    * @param options.replace What another pack has is found in this one from now on.
    * @returns False when the pack was there already.
    */
@@ -302,7 +332,7 @@ export class IndexDatabase implements Disposable {
     const { directory } = pack;
     const code = packClassCodes[directory.class];
     const proven = pack.proven === true ? 1 : 0;
-    for (const { hash, pack: other } of pack.mends ?? []) this.#forgetChunk(hash, other);
+    for (const { hash, pack: other } of pack.mends ?? []) this.#forgetChunk("hash = ? AND pack = ?", hash, other);
     const insert = this.#statement(
       "INSERT OR IGNORE INTO packs(name, class, size, directory_size, objects, indexed, proven) VALUES(?, ?, ?, ?, ?, 0, ?)",
     );
@@ -311,26 +341,41 @@ export class IndexDatabase implements Disposable {
       // Who opened the box just now has found the file without rows.
       if (proven === 1) this.#statement("UPDATE packs SET proven = 1 WHERE name = ?").run(pack.name);
       const there = this.findPackNamed(pack.name);
-      if (there !== undefined && pack.mends !== undefined) this.addObjectsAgain(there.id, directory);
+      if (there === undefined) return false;
+      const isNowWhole = !there.complete && pack.absent === undefined;
+      if (isNowWhole) this.#setWhole(there.id, proven === 1);
+      if (isNowWhole || pack.mends !== undefined) this.addObjectsAgain(there.id, directory);
       return false;
     }
     const id = Number(added.lastInsertRowid);
+    this.#forgetAbsent(directory, (offset) => pack.absent?.has(offset) !== true);
+    if (pack.absent !== undefined) {
+      this.addAbsent(id, pack.absent);
+      const here = [...directory.frameOffsets].filter((offset) => pack.absent?.has(offset) !== true);
+      this.addProven(here.map((offset) => ({ pack: id, offset })));
+    }
     const indexed = this.#addObjects(id, directory, options.replace === true);
     this.#statement("UPDATE packs SET indexed = ? WHERE id = ?").run(indexed, id);
     return true;
   }
 
-  /** Adds the rows of a pack that is there for objects that no other pack has any more. */
+  /** Adds the rows of a pack that is there for objects that no other pack has any more, or that are absent there. */
   addObjectsAgain(id: number, directory: PackDirectory): void {
+    const absent = this.absentFrames(id);
+    this.#forgetAbsent(directory, (offset) => !absent.has(offset));
     const added = this.#addObjects(id, directory, false);
     this.#statement("UPDATE packs SET indexed = indexed + ? WHERE id = ?").run(added, id);
     this.#packs.delete(id);
   }
 
-  #forgetChunk(hash: Hash, pack: number): void {
-    const removed = this.#statement("DELETE FROM chunks WHERE hash = ? AND pack = ?").run(hash, pack);
-    this.#statement("UPDATE packs SET indexed = indexed - ? WHERE id = ?").run(removed.changes, pack);
+  /** @param where Of one chunk. @returns How many had a row: one or none. */
+  #forgetChunk(where: string, ...values: (Hash | number)[]): number {
+    const removed = this.#statement(`DELETE FROM chunks WHERE ${where} RETURNING pack`).get(...values);
+    if (removed === undefined) return 0;
+    const [pack] = removed as unknown as [number];
+    this.#statement("UPDATE packs SET indexed = indexed - 1 WHERE id = ?").run(pack);
     this.#packs.delete(pack);
+    return 1;
   }
 
   /** Whether every object of a frame, in a pack that is not proven, is known to be what its name says. */
@@ -445,46 +490,4 @@ export class IndexDatabase implements Disposable {
       return [sqliteError("Cannot check the index", error, this.path).message];
     }
   }
-}
-
-const packColumns = "id, name, class, size, directory_size, objects, indexed, absent, proven";
-
-function packOf(row: unknown): PackRow {
-  const [id, name, code, size, directorySize, objects, indexed, absent, proven] = row as [
-    number,
-    Hash,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  const packClass = code === packClassCodes.content ? "content" : "meta";
-  return {
-    ...{ id, name, class: packClass, size, directorySize, objects, indexed },
-    ...{ complete: absent === 0, proven: proven === 1 },
-  };
-}
-
-function indexedObjectOf(row: unknown): IndexedObject {
-  const [hash, pack, length, kind] = row as [Hash, number, number, number];
-  return { hash, pack, length, kind };
-}
-
-/** The frame of each object. */
-export function framesOfObjects(directory: PackDirectory): Uint32Array {
-  const frames = new Uint32Array(directory.objects);
-  for (let frame = 0; frame < directory.frames; frame += 1) {
-    frames.fill(frame, directory.frameObjects[frame], directory.frameObjects[frame + 1]);
-  }
-  return frames;
-}
-
-/** Objects in about the order of their hashes: rows then go in from left to right, twice as fast. */
-function objectsByHash({ objects, hashes }: PackDirectory): Float64Array {
-  const view = new DataView(hashes.buffer, hashes.byteOffset, hashes.byteLength);
-  const keys = Float64Array.from({ length: objects }, (_, object) => view.getUint32(object * 32) * 2 ** 21 + object);
-  return keys.sort().map((key) => key % 2 ** 21);
 }

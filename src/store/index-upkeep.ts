@@ -4,12 +4,14 @@
  *
  * A file is replaced under the exclusive writing lock alone, so no writer has rows in the file that goes away.
  */
-import { toHex } from "../base/bytes.ts";
+import { equalBytes, toHex } from "../base/bytes.ts";
 import type { Disk } from "../base/disk.ts";
 import { errnoOf, isKind, OuroError } from "../base/errors.ts";
-import { type BoxSecrets, type Hash, hashKey } from "../format/mod.ts";
-import { IndexDatabase, type NewPack } from "./index-database.ts";
+import { type BoxSecrets, getHasher, type Hash, hashKey } from "../format/mod.ts";
+import { IndexDatabase } from "./index-database.ts";
+import type { NewPack } from "./index-rows.ts";
 import { PackFile } from "./pack-file.ts";
+import { findAbsentFrames } from "./sparse-packs.ts";
 import { packNameOf, type StorePaths, temporaryPackPrefix } from "./store-paths.ts";
 import { pause, type WritingLock } from "./writing-lock.ts";
 
@@ -155,7 +157,7 @@ function addFromFiles(context: UpkeepContext, index: IndexDatabase, names: reado
     objects = 0;
   };
   names.forEach((name, done) => {
-    const pack = describePack(context, name);
+    const pack = describePack(context, name, { looksInside: true });
     if (pack !== undefined) {
       group.push(pack);
       objects += pack.directory.objects;
@@ -166,10 +168,21 @@ function addFromFiles(context: UpkeepContext, index: IndexDatabase, names: reado
   addGroup();
 }
 
-function describePack(context: UpkeepContext, name: Hash): NewPack | undefined {
+/** @param options.looksInside Finds out which frames of a sparse pack are here: it reads all that are. */
+function describePack(
+  context: UpkeepContext,
+  name: Hash,
+  { looksInside }: { readonly looksInside: boolean },
+): NewPack | undefined {
   try {
     using file = PackFile.open(context.disk, context.secrets, context.paths.pack(name), `packs/${toHex(name)}`);
-    return file.describe(name);
+    const pack = file.describe(name);
+    if (!file.isSparse || !looksInside) return pack;
+    const { hash } = context.secrets;
+    const absent = findAbsentFrames(file, pack.directory, getHasher(hash));
+    // All of it had come, and only its end was not written yet.
+    if (absent.size === 0 && equalBytes(file.hashAll(hash, { asWhole: true }), name)) return { ...pack, proven: true };
+    return { ...pack, absent };
   } catch (error) {
     if (
       !(
@@ -188,7 +201,7 @@ function describePack(context: UpkeepContext, name: Hash): NewPack | undefined {
 /** After packs were removed: finds again, in the packs that have not all of their objects indexed, what is now only there. */
 export function reviveDuplicates(context: UpkeepContext, index: IndexDatabase): void {
   for (const pack of index.packs().filter(({ indexed, objects }) => indexed < objects)) {
-    const described = describePack(context, pack.name);
+    const described = describePack(context, pack.name, { looksInside: false });
     if (described === undefined) continue;
     index.transaction(() => index.addObjectsAgain(pack.id, described.directory));
   }

@@ -14,7 +14,8 @@ import {
   metaKindCodes,
   type PackDirectory,
 } from "../format/mod.ts";
-import { framesOfObjects, type IndexDatabase } from "./index-database.ts";
+import type { IndexDatabase } from "./index-database.ts";
+import { framesOfObjects } from "./index-rows.ts";
 import { isNamed } from "./object-name.ts";
 import { PackFile } from "./pack-file.ts";
 import type { StorePaths } from "./store-paths.ts";

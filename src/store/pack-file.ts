@@ -1,9 +1,10 @@
 /**
  * A pack on disk, for reading: its directory, and its frames by their place. Every read is bounded by the file's size.
  */
-import { copyBytes, toHex } from "../base/bytes.ts";
+import { copyBytes, equalBytes, toHex } from "../base/bytes.ts";
 import type { Disk } from "../base/disk.ts";
 import { errnoOf, ioError, isKind, OuroError } from "../base/errors.ts";
+import { lseekData } from "../base/posix-space.ts";
 import {
   type BoxSecrets,
   decodeFrame,
@@ -21,8 +22,11 @@ import {
   Seal,
   sealHeaderBytes,
 } from "../format/mod.ts";
-import type { NewPack } from "./index-database.ts";
+import type { NewPack } from "./index-rows.ts";
 
+/** How a sparse pack ends here, instead of as packs do: doc/format.md, section 7. */
+export const sparseMagic: Uint8Array = Buffer.from("OUROPART");
+export const wholeMagic: Uint8Array = Buffer.from("OUROPEND");
 /** What is read and not kept is read into here: most frames fit. */
 const scratchBytes = 512 * 1024;
 const scratch = Buffer.allocUnsafeSlow(scratchBytes);
@@ -42,6 +46,8 @@ export class PackFile implements Disposable {
   readonly #disk: Disk;
   readonly #fd: number;
   readonly #seal: Seal;
+  /** Of the directory as the file has it: whether it says that frames may be missing. */
+  #isSparse = false;
 
   private constructor(disk: Disk, fd: number, what: string, size: number, seal: Seal) {
     this.#disk = disk;
@@ -71,6 +77,11 @@ export class PackFile implements Disposable {
 
   [Symbol.dispose](): void {
     this.#disk.close(this.#fd);
+  }
+
+  /** Whether the file says that frames of it may be missing; known when the directory has been read. */
+  get isSparse(): boolean {
+    return this.#isSparse;
   }
 
   get class(): PackClass {
@@ -117,6 +128,8 @@ export class PackFile implements Disposable {
     const packClass = this.class;
     if (this.size < sealHeaderBytes + packTrailerBytes) throw this.#corrupt("it has been cut off");
     const trailer = this.#read(this.size - packTrailerBytes, packTrailerBytes);
+    this.#isSparse = packClass === "content" && endsSparse(trailer);
+    if (this.#isSparse) trailer.set(wholeMagic, trailer.length - wholeMagic.length);
     const { offset, length } = decodePackTrailer(trailer, this.size, this.#seal.overhead, this.what);
     const bytes = this.#openDirectory(offset, this.#read(offset, length), options.nameIsVerified === true);
     const directory = decodePackDirectory(bytes, packClass, offset, this.#seal.overhead, this.what);
@@ -152,8 +165,19 @@ export class PackFile implements Disposable {
       isAsRead || place.sealed > scratchBytes
         ? this.#read(place.offset, place.sealed)
         : this.#readInto(scratch.subarray(0, place.sealed), place.offset, place.sealed);
+    return this.openFrame(place, sealed, memory);
+  }
+
+  /** As `readFrame`, of sealed bytes that are to stand there. */
+  openFrame(place: FramePlace, sealed: Uint8Array, memory?: Uint8Array): Uint8Array {
     const payload = this.#seal.openPiece(place.offset, sealed, this.what);
     return decodeFrame(place.method, payload, place.decoded, this.what, memory);
+  }
+
+  /** Whether anything was ever written in a range, and not given up; true where the file system knows no holes. */
+  hasData(offset: number, length: number): boolean {
+    const found = lseekData(this.#fd, offset);
+    return found !== undefined && found < offset + length;
   }
 
   /** An index is not trusted: its numbers may be any. What ends beyond the file is found when it is read. */
@@ -163,24 +187,39 @@ export class PackFile implements Disposable {
     return isWithin && isKnown && decoded >= 0 && decoded <= frameBytesMax;
   }
 
-  /** The hash of all its bytes, which must be its name. */
-  hashAll(hash: BoxSecrets["hash"], onBytes?: (count: number) => void): Hash {
+  /**
+   * The hash of all its bytes, which must be its name.
+   * @param options.asWhole Of the bytes that it has when nothing is missing, however it ends now.
+   */
+  hashAll(
+    hash: BoxSecrets["hash"],
+    { asWhole = false, onBytes }: { readonly asWhole?: boolean; readonly onBytes?: (count: number) => void } = {},
+  ): Hash {
     const stream = getHasher(hash).stream();
     const step = 1024 * 1024;
     const buffer = Buffer.allocUnsafeSlow(Math.min(step, this.size));
-    for (let at = 0; at < this.size; at += step) {
-      const count = Math.min(step, this.size - at);
+    const end = this.size - wholeMagic.length;
+    const isOtherEnd = asWhole && end >= 0 && endsSparse(this.#read(end, wholeMagic.length));
+    const size = isOtherEnd ? end : this.size;
+    for (let at = 0; at < size; at += step) {
+      const count = Math.min(step, size - at);
       stream.update(this.#readInto(buffer.subarray(0, count), at, count));
       onBytes?.(count);
     }
+    if (isOtherEnd) stream.update(wholeMagic);
     return stream.digest();
   }
 
   /** @throws OuroError "corrupt" unless the file is what its name says. */
   verifyName(name: Hash, hash: BoxSecrets["hash"], onBytes?: (count: number) => void): void {
-    const found = this.hashAll(hash, onBytes);
+    const found = this.hashAll(hash, onBytes === undefined ? {} : { onBytes });
     if (Buffer.compare(found, name) !== 0) {
       throw this.#corrupt(`its bytes have the hash ${toHex(found).slice(0, 16)}… (must have its name)`);
     }
   }
+}
+
+/** Whether the end of a file is that of a sparse pack. */
+export function endsSparse(end: Uint8Array): boolean {
+  return equalBytes(end.subarray(end.length - sparseMagic.length), sparseMagic);
 }

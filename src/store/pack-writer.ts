@@ -25,7 +25,7 @@ import {
   packLimits,
   Seal,
 } from "../format/mod.ts";
-import type { NewPack } from "./index-database.ts";
+import type { NewPack } from "./index-rows.ts";
 import { type StorePaths, temporaryPackPrefix } from "./store-paths.ts";
 
 /** How much is written at once. */

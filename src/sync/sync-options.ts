@@ -7,7 +7,16 @@ import type { Store } from "../store/mod.ts";
 
 export type SyncStore = Pick<
   Store,
-  "hasher" | "packs" | "packPath" | "temporaryFolder" | "hasMeta" | "hasChunk" | "getMeta" | "openAdoption"
+  | "hasher"
+  | "packs"
+  | "packPath"
+  | "repacking"
+  | "sparse"
+  | "temporaryFolder"
+  | "hasMeta"
+  | "knowsChunk"
+  | "getMeta"
+  | "openAdoption"
 >;
 
 export type SyncState = Pick<

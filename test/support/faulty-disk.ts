@@ -4,7 +4,7 @@
  * It works on the real disk and remembers how to undo. The model is a strict journaling file system: of the changes to names that no sync
  * of a directory has made durable, those in one directory (and in directories connected by renames) are kept up to some moment and
  * undone after it, each such group for itself; or, where `keepsOrder` is false, any of them are undone, whatever was done later (see
- * lost-changes.ts). The bytes of a file since its last sync are kept, lost, or replaced by zeros, whatever became of its names. For
+ * lost-changes.ts). The bytes of a file since its last sync are kept, lost, or some blocks of them are, whatever became of its names. For
  * small test files: contents are held in memory.
  */
 import { dirname, join } from "node:path";
@@ -57,6 +57,8 @@ const needsSpace: ReadonlySet<string> = new Set([
   "makeDirectory",
   "syncFile",
 ]);
+
+const blockBytes = 4096;
 
 /** They change nothing, and make nothing durable. Of a folder's writer, too. */
 const reads: ReadonlySet<string> = new Set([
@@ -206,6 +208,12 @@ export class FaultyDisk implements Disk {
     this.#step("truncate");
     this.#markDirty(fd);
     this.#inner.truncate(fd, size);
+  }
+
+  punchHole(fd: number, offset: number, length: number): void {
+    this.#step("punchHole");
+    this.#markDirty(fd);
+    this.#inner.punchHole(fd, offset, length);
   }
 
   #markDirty(fd: number): void {
@@ -376,9 +384,15 @@ export class FaultyDisk implements Disk {
       return;
     }
     if (fate === "size alone") written.fill(0, Math.min(durable.length, size));
-    else for (let at = 0; at < size; at += 4096) if (prng.chance(0.5)) written.fill(0, at, at + 4096);
+    else for (let at = 0; at < size; at += blockBytes) if (prng.chance(0.5)) loseBlock(written, durable, at);
     this.#inner.write(fd, written, 0);
   }
+}
+
+/** What was written into a block is not there: it holds what was synced last, or nothing. */
+function loseBlock(written: Uint8Array, durable: Uint8Array, at: number): void {
+  written.fill(0, at, at + blockBytes);
+  written.set(durable.subarray(at, Math.min(at + blockBytes, written.length)), at);
 }
 
 function pathKey(path: DiskPath): string {

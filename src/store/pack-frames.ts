@@ -1,0 +1,37 @@
+/** The frames of a pack as its directory has them, and whether what they hold is what it says. */
+import { directoryHash, type FrameMethod, type Hasher, metaKindNames, type PackDirectory } from "../format/mod.ts";
+import { isNamed } from "./object-name.ts";
+import type { FramePlace } from "./pack-file.ts";
+
+export function placeOfFrame(directory: PackDirectory, frame: number): FramePlace {
+  return {
+    offset: directory.frameOffsets[frame] as number,
+    sealed: directory.frameSealed[frame] as number,
+    method: directory.frameMethods[frame] as FrameMethod,
+    decoded: directory.frameLengths[frame] as number,
+  };
+}
+
+/** The frame that begins there; -1 when none does. */
+export function frameAt({ frameOffsets, frames }: PackDirectory, offset: number): number {
+  let low = 0;
+  let high = frames;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((frameOffsets[middle] as number) < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low < frames && frameOffsets[low] === offset ? low : -1;
+}
+
+/** Whether every object of a frame is what its name says. @param bytes Decoded. */
+export function isFrameRight(hasher: Hasher, directory: PackDirectory, frame: number, bytes: Uint8Array): boolean {
+  const end = directory.frameObjects[frame + 1] as number;
+  for (let object = directory.frameObjects[frame] as number; object < end; object += 1) {
+    const at = directory.objectOffsets[object] as number;
+    const part = bytes.subarray(at, at + (directory.objectLengths[object] as number));
+    const kind = metaKindNames[directory.kinds[object] as number];
+    if (!isNamed(hasher, kind, part, directoryHash(directory, object))) return false;
+  }
+  return true;
+}
