@@ -1,0 +1,28 @@
+/** Where a box's content comes from that is not here: its remotes, the cheapest first. */
+import { verifySignature } from "../peer/mod.ts";
+import type { ContentSource } from "../store/mod.ts";
+import { RemoteContent } from "../sync/mod.ts";
+import { openBoxRemote } from "./box-remotes.ts";
+import type { OpenBox } from "./open-box.ts";
+import { costOf, remotesOf } from "./remote-list.ts";
+import { readTransferSettings } from "./transfer-limits.ts";
+
+/** Opens remotes when they are needed; to be closed when nothing is to be read any more. */
+export function openContentSource(box: OpenBox): ContentSource & AsyncDisposable {
+  const { context, secrets, state, store } = box;
+  const { transfers } = readTransferSettings(context);
+  return new RemoteContent({
+    sources: remotesOf(box).map((row) => ({
+      name: row.name,
+      url: row.url,
+      cost: costOf(row),
+      open: () => openBoxRemote(box, row, { create: false }),
+    })),
+    secrets,
+    verify: verifySignature,
+    state,
+    store,
+    nowMs: () => context.clock.nowMs(),
+    ...(transfers === undefined ? {} : { transfers }),
+  });
+}
