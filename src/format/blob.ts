@@ -6,9 +6,15 @@ import { concatBytes } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
 import { type BoxSecrets, Seal, sealHeaderBytes } from "./seal.ts";
 
-export type BlobKind = "index" | "head" | "condemned" | "key-note";
+export type BlobKind = "index" | "head" | "condemned" | "key-note" | "retention";
 /** As in the header's type byte. */
-export const blobKindCodes: Readonly<Record<BlobKind, number>> = { index: 1, head: 2, condemned: 3, "key-note": 4 };
+export const blobKindCodes: Readonly<Record<BlobKind, number>> = {
+  index: 1,
+  head: 2,
+  condemned: 3,
+  "key-note": 4,
+  retention: 5,
+};
 
 /**
  * @param random As for `Seal.create`.

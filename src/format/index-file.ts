@@ -42,12 +42,15 @@ export const indexFileLimits: {
 const directoryOverheadMax = 16;
 /** Sections of these kinds and above may be skipped by a reader that does not know them. */
 const skippableSection = 128;
+/** Random bytes, for a name that no other file has had. */
+const saltSection = 128;
 
 /**
  * The payload of an index file, in the one order there is.
+ * @param salt Random bytes, where sealing adds none: the file then has a name of its own, whatever it says.
  * @throws OuroError "too-large" over `indexFileLimits`, "invalid" when a name is there twice.
  */
-export function encodeIndexFile({ packs, replaces }: IndexFile): Uint8Array {
+export function encodeIndexFile({ packs, replaces }: IndexFile, salt?: Uint8Array): Uint8Array {
   if (packs.length > indexFileLimits.packs || replaces.length > indexFileLimits.replaces) {
     throw new OuroError(
       "too-large",
@@ -66,6 +69,7 @@ export function encodeIndexFile({ packs, replaces }: IndexFile): Uint8Array {
   }
   writer.varint(replaces.length);
   for (const name of ascending(replaces, (name) => name)) writer.bytes(name);
+  if (salt !== undefined) writer.u8(saltSection).lengthBytes(salt);
   return writer.finish();
 }
 

@@ -16,6 +16,7 @@ export * from "./key-wrap.ts";
 export * from "./name.ts";
 export * from "./pack.ts";
 export * from "./recovery-key.ts";
+export * from "./retention.ts";
 export * from "./seal.ts";
 export * from "./summary.ts";
 export * from "./tree-node.ts";

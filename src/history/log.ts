@@ -15,6 +15,7 @@ import {
 import type { CommitReader } from "./commits.ts";
 import { diffTrees } from "./diff.ts";
 import { entryDifferences } from "./entry-difference.ts";
+import { type IsForgotten, keptParents } from "./kept-parents.ts";
 import { comparePaths, isWithin, joinPath, splitPath } from "./paths.ts";
 import { directoryOf, type TreeReader } from "./tree-reader.ts";
 
@@ -24,6 +25,8 @@ export interface WalkOptions {
    * Absent: it throws "not-found".
    */
   readonly onMissing?: (id: Hash) => void;
+  /** Commits that are passed over: only what was before them is looked at. */
+  readonly isForgotten?: IsForgotten;
 }
 
 /** Waiting commits, the newest first: by clock, which is above those of all parents; then by id. */
@@ -89,7 +92,7 @@ export function* walkLog(
   const frontier = new Frontier(commits, options);
   for (const id of from) frontier.add(id);
   for (let named = frontier.next(); named !== undefined; named = frontier.next()) {
-    yield named;
+    if (options.isForgotten?.(named) !== true) yield named;
     for (const parent of named.commit.parents) frontier.add(parent);
   }
 }
@@ -98,9 +101,14 @@ export function* walkLog(
  * The newest commit of `b` or of what it is made of that `a` has taken in, too; undefined when there is none, or it was trimmed from history.
  * @throws OuroError "not-found", "corrupt"; "diverged" when a writer's clocks were given out twice.
  */
-export function findCommon(commits: CommitReader, a: Hash, b: Hash): NamedCommit | undefined {
+export function findCommon(
+  commits: CommitReader,
+  a: Hash,
+  b: Hash,
+  options: Pick<WalkOptions, "isForgotten"> = {},
+): NamedCommit | undefined {
   const seen = fullVector(commits.read(a));
-  for (const named of walkLog(commits, [b], { onMissing: () => undefined })) {
+  for (const named of walkLog(commits, [b], { ...options, onMissing: () => undefined })) {
     const order = compareVectors(fullVector(named), seen);
     if (order === "before" || order === "equal") return named;
   }
@@ -164,23 +172,13 @@ function stepsToParents(
   options: WalkOptions,
 ): Step[] {
   const steps: Step[] = [];
-  for (const parent of named.commit.parents) {
-    const known = readOr(commits, parent, options);
-    if (known === undefined) continue;
+  const { isForgotten = (): boolean => false, onMissing } = options;
+  for (const known of keptParents(commits, named.commit.parents, isForgotten, onMissing)) {
     const there = paths.map((path) => stepBack(trees, named.commit.tree, known.commit.tree, path));
-    steps.push({ parent, paths: there.map(({ path }) => path), isChanged: there.some(({ isChanged }) => isChanged) });
+    const isChanged = there.some((each) => each.isChanged);
+    steps.push({ parent: known.id, paths: there.map(({ path }) => path), isChanged });
   }
   return steps;
-}
-
-function readOr(commits: CommitReader, id: Hash, options: WalkOptions): NamedCommit | undefined {
-  try {
-    return commits.read(id);
-  } catch (error) {
-    if (options.onMissing === undefined || !isKind(error, "not-found")) throw error;
-    options.onMissing(id);
-    return undefined;
-  }
 }
 
 /** Where the node that is at `path` in `tree` was in the tree before, and whether it was different. */

@@ -26,6 +26,7 @@ export { type JoinedTrees, type JoinOptions, type JoinState, joinAll, joinTrees 
 export { type JoinCommitsOptions, type JoinDraft, type JoinedCommits, joinCommits } from "./join-commits.ts";
 export { isUnit } from "./join-registers.ts";
 export { type JoinRules, joinRules } from "./join-rules.ts";
+export { type IsForgotten, keptParents } from "./kept-parents.ts";
 export { findCommon, followPaths, type PathCommit, type WalkOptions, walkLog } from "./log.ts";
 export type { Mend, MendKind } from "./mend-event.ts";
 export { mergeBytesMax, mergeTexts } from "./merge-text.ts";
@@ -39,6 +40,8 @@ export {
 } from "./object-walk.ts";
 export { comparePaths, isWithin, joinPath, keysAbove, PathFilter, pathKey, splitLast, splitPath } from "./paths.ts";
 export { redated, revertTree } from "./revert-tree.ts";
+export { forgetAlso, forgottenCommit, keepsAll, loadRetention, RetentionView, saveRetention } from "./retention.ts";
+export { chooseKept, isDuration, type RetentionCounts, type RetentionPolicy, timeOf } from "./retention-policy.ts";
 export { type RevisionContext, resolveRevision } from "./revision.ts";
 export { type Operation, type OwnHead, type ParkedBranch, type RemoteHead, State } from "./state.ts";
 export type { StateDamage } from "./state-damage.ts";

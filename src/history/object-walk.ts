@@ -26,6 +26,7 @@ import {
 import type { MetaKind, MetaSource } from "../store/mod.ts";
 import type { CommitReader } from "./commits.ts";
 import { HashSet } from "./hash-set.ts";
+import type { IsForgotten } from "./kept-parents.ts";
 import { joinPath } from "./paths.ts";
 import { lastName, TreeReader } from "./tree-reader.ts";
 
@@ -54,6 +55,8 @@ export interface ObjectWalkOptions {
   readonly onProgress?: (objects: number) => void;
   /** Parents that are not there are where history was trimmed, not damage. */
   readonly isTrimmed?: boolean;
+  /** Commits whose trees are not wanted any more: the commits are, and what was before them. */
+  readonly isForgotten?: IsForgotten;
 }
 
 /** After so many objects others have a turn, and who wants to know is told. */
@@ -192,8 +195,10 @@ class ObjectWalk {
 
   #readCommit(id: Hash, waiting: Hash[], isRoot: boolean): void {
     try {
-      const { commit } = this.#commits.read(id);
+      const named = this.#commits.read(id);
+      const { commit } = named;
       waiting.push(...commit.parents);
+      if (this.#options.isForgotten?.(named) === true) return;
       if (this.#visit(commit.tree))
         this.#guard({ kind: "tree", hash: commit.tree, path: new Uint8Array() }, () => this.#readRoot(commit.tree));
     } catch (error) {

@@ -6,6 +6,7 @@ import { fromHex, toHex } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
 import type { Hash, NamedCommit } from "../format/mod.ts";
 import type { CommitReader } from "./commits.ts";
+import { type IsForgotten, keptParents } from "./kept-parents.ts";
 import { walkLog } from "./log.ts";
 import type { Operation } from "./state.ts";
 import { parseTime } from "./time.ts";
@@ -31,6 +32,8 @@ export interface RevisionContext {
   /** Newest first. */
   operations(): readonly Operation[];
   readonly nowMs: number;
+  /** Commits that are passed over on the way back. */
+  readonly isForgotten?: IsForgotten;
 }
 
 /**
@@ -108,7 +111,7 @@ function resolveTime(time: string, text: string, context: RevisionContext): Hash
   if (operation?.after !== undefined) return operation.after;
   if (context.head !== undefined) {
     for (let named: NamedCommit | undefined = context.commits.read(context.head); named !== undefined; ) {
-      if (commitMs(named) <= timeMs) return named.id;
+      if (commitMs(named) <= timeMs && context.isForgotten?.(named) !== true) return named.id;
       const [parent]: readonly Hash[] = named.commit.parents;
       named = parent === undefined ? undefined : context.commits.read(parent);
     }
@@ -130,7 +133,10 @@ function goBack(id: Hash, count: number, text: string, context: RevisionContext)
 /** @param number From 1; 0 is the commit itself. */
 function parentOf(id: Hash, number: number, text: string, context: RevisionContext): Hash {
   if (number === 0) return id;
-  const { parents } = context.commits.read(id).commit;
+  const { isForgotten } = context;
+  const all = context.commits.read(id).commit.parents;
+  const parents =
+    isForgotten === undefined ? all : keptParents(context.commits, all, isForgotten).map((named) => named.id);
   const parent = parents[number - 1];
   if (parent === undefined) {
     const count =

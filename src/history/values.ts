@@ -13,7 +13,7 @@ import {
   type NamedCommit,
 } from "../format/mod.ts";
 import type { CommitReader } from "./commits.ts";
-import { followPaths, walkLog } from "./log.ts";
+import { followPaths, type WalkOptions, walkLog } from "./log.ts";
 import { splitPath } from "./paths.ts";
 import type { TreeReader } from "./tree-reader.ts";
 
@@ -66,12 +66,16 @@ export function findBase(
   head: Hash,
   where: { readonly path: Uint8Array; readonly entry: Entry },
   values: readonly [Dot, Dot],
+  options: Pick<WalkOptions, "isForgotten"> = {},
 ): Entry | undefined {
   const events = findEvents(commits, head, values);
   const [one, two] = values.map((dot) => events.get(eventKey(dot)));
   if (one === undefined || two === undefined) return undefined;
   const seenByTwo = fullVector(two);
-  for (const { commit, paths } of followPaths(commits, trees, [head], [where.path], ignoreMissing)) {
+  for (const { commit, paths } of followPaths(commits, trees, [head], [where.path], {
+    ...options,
+    ...ignoreMissing,
+  })) {
     const isSeen = commit.type === "event" && covers(seenByTwo, commit) && covers(fullVector(one), commit);
     if (!isSeen || eventKey(commit) === eventKey(one.commit) || eventKey(commit) === eventKey(two.commit)) continue;
     const [path] = paths;
