@@ -20,17 +20,25 @@ import {
 interface HeldBlob {
   readonly bytes: Uint8Array;
   readonly tag: string;
+  readonly modifiedMs?: number;
 }
 
 /** The storage itself. */
 export class MemoryPlace {
   readonly blobs: Map<string, HeldBlob> = new Map();
+  readonly #nowMs: (() => number) | undefined;
   #count = 0;
+
+  /** @param nowMs The storage's own clock; without one it tells no times. */
+  constructor(nowMs?: () => number) {
+    this.#nowMs = nowMs;
+  }
 
   hold(name: string, bytes: Uint8Array): string {
     this.#count += 1;
     const tag = `${this.#count}`;
-    this.blobs.set(name, { bytes: copyBytes(bytes), tag });
+    const modified = this.#nowMs === undefined ? {} : { modifiedMs: this.#nowMs() };
+    this.blobs.set(name, { bytes: copyBytes(bytes), tag, ...modified });
     return tag;
   }
 }
@@ -99,14 +107,14 @@ export class MemoryRemote implements Remote {
     checkBlobName(name);
     checkSignal(options.signal);
     const held = this.#place.blobs.get(name);
-    return held === undefined ? undefined : { name, size: held.bytes.length, tag: held.tag };
+    return held === undefined ? undefined : infoOf(name, held);
   }
 
   async *list(prefix: string, options: RemoteOptions = {}): AsyncIterable<BlobInfo> {
     checkPrefix(prefix);
-    for (const [name, { bytes, tag }] of [...this.#place.blobs]) {
+    for (const [name, held] of [...this.#place.blobs]) {
       checkSignal(options.signal);
-      if (name.startsWith(prefix)) yield { name, size: bytes.length, tag };
+      if (name.startsWith(prefix)) yield infoOf(name, held);
     }
   }
 
@@ -148,4 +156,8 @@ export class MemoryRemote implements Remote {
       throw ioError(`Cannot read ${path}`, thrown, path);
     }
   }
+}
+
+function infoOf(name: string, { bytes, tag, modifiedMs }: HeldBlob): BlobInfo {
+  return { name, size: bytes.length, tag, ...(modifiedMs === undefined ? {} : { modifiedMs }) };
 }

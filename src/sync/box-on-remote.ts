@@ -12,6 +12,7 @@ import {
   decodeHead,
   decodeIdentity,
   decodeIndexFile,
+  decodeSignedRetention,
   getHasher,
   type Hash,
   type Head,
@@ -21,6 +22,8 @@ import {
   identityBytesMax,
   indexFileLimits,
   openBlob,
+  retentionLimits,
+  type SignedRetention,
   type Verify,
   type WriterId,
   writerHex,
@@ -39,7 +42,9 @@ export const packPrefix = "packs/";
 export const indexPrefix = "index/";
 export const headPrefix = "heads/";
 export const keysPrefix = "keys/";
-const condemnedPrefix = "condemned/";
+export const retentionPrefix = "retention/";
+export const condemnedPrefix = "condemned/";
+const writerPattern = /^(?!0{16})[0-9a-f]{16}$/;
 
 export function packName(hash: Hash): string {
   return `${packPrefix}${toHex(hash)}`;
@@ -47,6 +52,16 @@ export function packName(hash: Hash): string {
 
 export function indexName(hash: Hash): string {
   return `${indexPrefix}${toHex(hash)}`;
+}
+
+/** Names of packs in hex, by the name of the list that has them. */
+export type CondemnedLists = Map<string, readonly string[]>;
+
+/** A list of condemned packs. */
+export interface CondemnedList {
+  readonly info: BlobInfo;
+  /** In hex. */
+  readonly packs: readonly string[];
 }
 
 /** A head that has been read and whose signature is right. */
@@ -99,20 +114,57 @@ export class BoxOnRemote {
     return { index: decodeIndexFile(payload, `${indexName(hash)} of ${this.remote.url}`), payload };
   }
 
-  /** The names of all packs that a prune may be about to delete, in hex. */
-  async readCondemned(): Promise<Set<string>> {
-    const names = new Set<string>();
-    for (const hash of (await this.listHashes(condemnedPrefix)).keys()) {
+  /** The names of all packs that a prune is going to delete or has deleted, in hex. @param known As `listCondemned`. */
+  async readCondemned(known?: CondemnedLists): Promise<Set<string>> {
+    return new Set((await this.listCondemned(known)).flatMap(({ packs }) => packs));
+  }
+
+  /**
+   * The lists of condemned packs that there are.
+   * @param known What lists said that were read before, by name in hex, so that none is read twice; kept up to date here.
+   */
+  async listCondemned(known: CondemnedLists = new Map()): Promise<CondemnedList[]> {
+    const listed = await this.listHashes(condemnedPrefix);
+    for (const hash of known.keys()) if (!listed.has(hash)) known.delete(hash);
+    for (const hash of listed.keys()) {
+      if (known.has(hash)) continue;
       const name = `${condemnedPrefix}${hash}`;
       try {
         const payload = await this.#readNamed(name, fromHex(hash, hashBytes), "condemned", condemnedBytesMax);
-        for (const pack of decodeCondemned(payload, `${name} of ${this.remote.url}`)) names.add(toHex(pack));
+        known.set(hash, decodeCondemned(payload, `${name} of ${this.remote.url}`).map(toHex));
       } catch (thrown) {
-        // The prune has ended since the listing.
+        // It has been removed since the listing.
         if (!isKind(thrown, "not-found")) throw thrown;
       }
     }
-    return names;
+    return [...listed.values()].flatMap((info) => {
+      const packs = known.get(info.name.slice(condemnedPrefix.length));
+      return packs === undefined ? [] : [{ info, packs }];
+    });
+  }
+
+  /** What a writer keeps of history; undefined where it says nothing. @throws OuroError "corrupt". */
+  async findRetention(writer: WriterId): Promise<SignedRetention | undefined> {
+    const name = `${retentionPrefix}${writerHex(writer)}`;
+    const what = `${name} of ${this.remote.url}`;
+    let raw: Uint8Array;
+    try {
+      raw = await this.remote.get(name, { ...this.#options, bytesMax: retentionLimits.bytes });
+    } catch (thrown) {
+      if (isKind(thrown, "not-found")) return undefined;
+      throw thrown;
+    }
+    const payload = openBlob(this.#secrets, "retention", raw, what);
+    const retention = decodeSignedRetention(payload, this.#secrets.box, this.#verify, what);
+    if (retention.writer === writer) return retention;
+    throw new OuroError("corrupt", `Cannot read ${what}: it is that of ${writerHex(retention.writer)}`, {
+      subject: what,
+    });
+  }
+
+  /** Files that are named by a writer, by that writer in hex. */
+  listRetentions(): Promise<Map<string, BlobInfo>> {
+    return this.#list(retentionPrefix, writerPattern);
   }
 
   async #readNamed(name: string, hash: Hash, kind: "index" | "condemned", bytesMax: number): Promise<Uint8Array> {
@@ -131,7 +183,7 @@ export class BoxOnRemote {
 
   /** The heads' files, by writer in hex. */
   listHeads(): Promise<Map<string, BlobInfo>> {
-    return this.#list(headPrefix, /^(?!0{16})[0-9a-f]{16}$/);
+    return this.#list(headPrefix, writerPattern);
   }
 
   /** @throws OuroError "too-large" for an endless listing. */

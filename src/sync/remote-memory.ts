@@ -15,8 +15,9 @@ import {
   indexFileLimits,
 } from "../format/mod.ts";
 import type { State } from "../history/mod.ts";
+import { forgetUnsettled } from "./unsettled.ts";
 
-const version = 2;
+const version = 3;
 const headsMax = 1_000_000;
 const filesMax = 1_000_000;
 const tagBytesMax = 1000;
@@ -40,6 +41,11 @@ export class RemoteMemory {
   readonly covered: Set<string> = new Set();
   /** The packs whose objects were looked at to find `covered`. */
   readonly compared: Set<string> = new Set();
+
+  /** What lists of condemned packs say, by the list. */
+  readonly condemned: Map<string, readonly string[]> = new Map();
+  /** The retention that was last written there for each own writer: the hash of what it says. */
+  readonly retentions: Map<string, string> = new Map();
 
   static load(state: Pick<State, "value">, url: string): RemoteMemory {
     try {
@@ -67,6 +73,7 @@ export class RemoteMemory {
 /** Forgets a remote. */
 export function forgetRemote(state: Pick<State, "setValue">, url: string): void {
   state.setValue(keyOf(url), undefined);
+  forgetUnsettled(state, url);
 }
 
 function keyOf(url: string): string {
@@ -84,6 +91,13 @@ function encode(memory: RemoteMemory): Uint8Array {
     writer.varint(names.size);
     for (const name of names) writer.bytes(fromHex(name, hashBytes));
   }
+  writer.varint(memory.condemned.size);
+  for (const [name, packs] of memory.condemned) {
+    writer.bytes(fromHex(name, hashBytes)).varint(packs.length);
+    for (const pack of packs) writer.bytes(fromHex(pack, hashBytes));
+  }
+  writer.varint(memory.retentions.size);
+  for (const [name, hash] of memory.retentions) writer.text(name).bytes(fromHex(hash, hashBytes));
   return writer.finish();
 }
 
@@ -107,6 +121,15 @@ function decode(bytes: Uint8Array): RemoteMemory {
     for (let left = reader.varint(filesMax * 100, "packs"); left > 0; left -= 1)
       names.add(toHex(reader.bytes(hashBytes)));
   }
+  for (let left = reader.varint(filesMax, "condemned lists"); left > 0; left -= 1) {
+    const name = toHex(reader.bytes(hashBytes));
+    const packs: string[] = [];
+    for (let each = reader.varint(filesMax * 100, "packs"); each > 0; each -= 1)
+      packs.push(toHex(reader.bytes(hashBytes)));
+    memory.condemned.set(name, packs);
+  }
+  for (let left = reader.varint(headsMax, "retentions"); left > 0; left -= 1)
+    memory.retentions.set(reader.text(16, "writer"), toHex(reader.bytes(hashBytes)));
   reader.end();
   return memory;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { someSecrets, TestBox } from "../../test/support/sync-box.ts";
-import { copyBytes, equalBytes, toHex, utf8 } from "../base/bytes.ts";
+import { copyBytes, equalBytes, fromHex, toHex, utf8 } from "../base/bytes.ts";
 import { isKind } from "../base/errors.ts";
 import { nodeDisk } from "../base/node-disk.ts";
 import { Prng } from "../base/prng.ts";
@@ -401,30 +401,39 @@ test("push: garbage collected in the middle of it is no trouble", async () => {
   assert.deepEqual(reader.damage(), []);
 });
 
-test("push: packs that a prune has condemned are not counted on, whenever that happens", async () => {
+test("push: packs that a prune has condemned are not counted on, whenever that happens, and their names not given again", async () => {
   using at = await scene();
   const { box, place } = at;
-  const [pack] = box.store.packs();
-  assert.ok(pack !== undefined);
-  const condemn = (): void => {
-    const blob = sealBlob(box.secrets, "condemned", encodeCondemned([pack.name]), random);
-    place.hold(`condemned/${toHex(box.store.hasher.hash(blob))}`, blob);
-  };
   for (const when of ["index/", "heads/"]) {
     await box.commit({ a: when });
+    const condemned = [...place.blobs.keys()].filter((name) => name.startsWith("packs/"));
+    let isDone = false;
     class Pruning extends MemoryRemote {
       sent: string[] = [];
       override async put(...args: Parameters<MemoryRemote["put"]>): Promise<void> {
         await super.put(...args);
         this.sent.push(args[0]);
-        if (args[0].startsWith(when)) condemn();
+        if (isDone || !args[0].startsWith(when)) return;
+        isDone = true;
+        const names = condemned.map((name) => fromHex(name.slice("packs/".length), 32));
+        const blob = sealBlob(box.secrets, "condemned", encodeCondemned(names), random);
+        place.hold(`condemned/${toHex(box.store.hasher.hash(blob))}`, blob);
       }
     }
     const remote = new Pruning(nodeDisk, place);
     await box.push(remote);
-    assert.ok(remote.sent.includes(`packs/${toHex(pack.name)}`), `condemned after ${when}`);
+    assert.ok(isDone && condemned.length > 0);
+    assert.deepEqual(
+      remote.sent.filter((name) => condemned.includes(name)),
+      [],
+      `condemned after ${when}`,
+    );
     assert.ok(remote.sent.at(-1)?.startsWith("heads/"));
-    for (const name of [...place.blobs.keys()]) if (name.startsWith("condemned/")) place.blobs.delete(name);
+    for (const name of condemned) place.blobs.delete(name);
+    using reader = new TestBox(box.secrets);
+    const fetched = await reader.fetch(at.remote);
+    assert.deepEqual([fetched.keptOut, [...fetched.failedPacks]], [[], []]);
+    assert.deepEqual(reader.damage(), []);
   }
 });
 
