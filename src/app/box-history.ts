@@ -1,6 +1,6 @@
 /** Reading a box's history: log, differences, names of commits, what is at a path, the bytes of a file. */
 
-import { equalBytes, toText, utf8 } from "../base/bytes.ts";
+import { equalBytes, toHex, toText, utf8 } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
 import { quoteBytes, quotePath } from "../base/quote.ts";
 import { Turns } from "../base/turns.ts";
@@ -9,7 +9,10 @@ import {
   diffTrees,
   directoryOf,
   followPaths,
+  forgottenCommit,
+  type IsForgotten,
   joinPath,
+  keptParents,
   type OwnHead,
   PathFilter,
   resolveRevision,
@@ -20,6 +23,7 @@ import {
 import { statusOf } from "./box-commit.ts";
 import { findOthersBranch } from "./branches.ts";
 import type { Change, Path } from "./changes.ts";
+import { forgottenIn } from "./forgotten.ts";
 import type { OpenBox } from "./open-box.ts";
 import { headsOfRemotes } from "./remote-heads.ts";
 
@@ -39,25 +43,26 @@ export interface LogRow extends NamedCommit {
 export function* logBox(box: OpenBox, { paths, withChanges, from }: LogRequest): Generator<LogRow> {
   const start = from ?? box.head()?.commit;
   if (start === undefined) return;
-  const onMissing = (): void => {};
+  const options = { onMissing: (): void => {}, isForgotten: forgottenIn(box) };
   const rows: Iterable<NamedCommit & { readonly paths?: readonly Path[] }> =
     paths.length === 0
-      ? walkLog(box.commits, [start], { onMissing })
-      : followPaths(box.commits, box.reader, [start], paths, { onMissing });
+      ? walkLog(box.commits, [start], options)
+      : followPaths(box.commits, box.reader, [start], paths, options);
   for (const row of rows) {
     if (!withChanges) yield row;
-    else yield { ...row, changes: changesOf(box, row, row.paths) };
+    else yield { ...row, changes: changesOf(box, row, options.isForgotten, row.paths) };
   }
 }
 
-function changesOf(box: OpenBox, { commit }: NamedCommit, paths: readonly Path[] = []): Iterable<Change> {
-  const [parent] = commit.parents;
-  return changesWithin(
-    box,
-    parent === undefined ? undefined : box.commits.read(parent).commit.tree,
-    commit.tree,
-    paths,
-  );
+/** Since the nearest of its parents that is kept. */
+function changesOf(
+  box: OpenBox,
+  { commit }: NamedCommit,
+  isForgotten: IsForgotten,
+  paths: readonly Path[] = [],
+): Iterable<Change> {
+  const [parent] = keptParents(box.commits, commit.parents.slice(0, 1), isForgotten);
+  return changesWithin(box, parent?.commit.tree, commit.tree, paths);
 }
 
 /**
@@ -121,10 +126,12 @@ function* changesWithin(
   }
 }
 
+/** @throws OuroError "not-found" also for a commit that has been forgotten. */
 export function resolveIn(box: OpenBox, text: string): Hash {
   const { state } = box;
   const head = state.head();
-  return resolveRevision(text, {
+  const isForgotten = forgottenIn(box);
+  const id = resolveRevision(text, {
     commits: box.commits,
     ...(head === undefined ? {} : { head: head.commit }),
     findTag: (name) => state.findTag(name),
@@ -137,7 +144,10 @@ export function resolveIn(box: OpenBox, text: string): Hash {
     findCommits: (prefix, max) => box.store.findCommits(prefix, max),
     operations: () => state.operations(),
     nowMs: box.context.clock.nowMs(),
+    isForgotten,
   });
+  if (box.store.hasMeta(id) && isForgotten(box.commits.read(id))) throw forgottenCommit(toHex(id).slice(0, 12));
+  return id;
 }
 
 /**

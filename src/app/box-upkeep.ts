@@ -4,9 +4,10 @@ import { isKind, OuroError } from "../base/errors.ts";
 import { quotePath } from "../base/quote.ts";
 import { Turns } from "../base/turns.ts";
 import type { Hash } from "../format/mod.ts";
-import { checkHistory, markLive, markLiveInTurns } from "../history/mod.ts";
+import { checkHistory, type IsForgotten, markLive, markLiveInTurns } from "../history/mod.ts";
 import type { Damage } from "../store/mod.ts";
 import { checkSmallFiles } from "./check-small-files.ts";
+import { forgottenIn } from "./forgotten.ts";
 import { heldCommits } from "./mount-holds.ts";
 import type { OpenBox } from "./open-box.ts";
 
@@ -54,6 +55,16 @@ function distinct(all: Commits): Hash[] {
   return [...new Map(named.map((each) => [toHex(each), each])).values()];
 }
 
+/** What is said to be forgotten; where that cannot be read, which is told as damage of the state, nothing is. */
+function readForgotten(box: OpenBox): IsForgotten {
+  try {
+    return forgottenIn(box);
+  } catch (thrown) {
+    if (!isKind(thrown, "corrupt")) throw thrown;
+    return () => false;
+  }
+}
+
 /** Everything that is wrong, as it is found: in databases and small files, packs and index, and what commits refer to. */
 export async function* checkBox(box: OpenBox, { readData }: { readonly readData: boolean }): AsyncGenerator<Damage> {
   const { progress, signal } = box.context;
@@ -72,7 +83,8 @@ export async function* checkBox(box: OpenBox, { readData }: { readonly readData:
     "Run `ourobox check --repair`, then `ourobox fetch` to bring what a remote has and `ourobox commit` to store what is still in the folder. Another commit of that file may be whole.";
   const hasChunk = (hash: Hash): boolean => box.store.hasChunk(hash);
   const turns = new Turns(signal);
-  for (const damage of checkHistory(box.commits, readableCommits(box), { hasChunk, isTrimmed: true })) {
+  const isForgotten = readForgotten(box);
+  for (const damage of checkHistory(box.commits, readableCommits(box), { hasChunk, isTrimmed: true, isForgotten })) {
     await turns.end();
     if (damage === undefined) continue;
     const { kind, object, commit, path, error } = damage;
@@ -92,7 +104,8 @@ export async function gcBox(box: OpenBox, { dryRun }: { readonly dryRun: boolean
   const { progress, signal } = box.context;
   progress.phase("Looking for what is needed");
   let names = namesOf(box);
-  let live = await markLiveInTurns(box.commits, namedCommits(box), { isTrimmed: true, signal });
+  const isForgotten = forgottenIn(box);
+  let live = await markLiveInTurns(box.commits, namedCommits(box), { isTrimmed: true, isForgotten, signal });
   const { removed, removedBytes, written, writtenBytes, busy } = await box.store.gc({
     isLiveMeta: (hash) => live.meta.has(hash),
     isLiveChunk: (hash) => live.chunks.has(hash),
@@ -100,7 +113,7 @@ export async function gcBox(box: OpenBox, { dryRun }: { readonly dryRun: boolean
       const namesNow = namesOf(box);
       if (namesNow === names) return;
       names = namesNow;
-      live = markLive(box.commits, namedCommits(box), { isTrimmed: true });
+      live = markLive(box.commits, namedCommits(box), { isTrimmed: true, isForgotten: forgottenIn(box) });
     },
     dryRun,
     signal,

@@ -33,6 +33,7 @@ import type { MetaSink } from "../store/mod.ts";
 import { TreeAttributes } from "./attributes.ts";
 import type { Path } from "./changes.ts";
 import { type Conflict, type ConflictValue, conflictsOf, isValueOf } from "./conflicts.ts";
+import { forgottenIn } from "./forgotten.ts";
 import { driverBytesMax, findDriver, withMerged } from "./merge-driver.ts";
 import { nameBeside } from "./name-beside.ts";
 import type { OpenBox } from "./open-box.ts";
@@ -219,7 +220,9 @@ class Resolving {
   }
 
   async #merged({ path, entry }: Conflict, shown: ConflictValue, merged: Value, other: ConflictValue): Promise<Value> {
-    const base = findBase(this.#box.commits, this.#box.reader, this.#head.id, { path, entry }, [shown.dot, other.dot]);
+    const { commits, reader } = this.#box;
+    const isForgotten = forgottenIn(this.#box);
+    const base = findBase(commits, reader, this.#head.id, { path, entry }, [shown.dot, other.dot], { isForgotten });
     const baseValue = base?.data[0].value;
     if (baseValue === undefined)
       throw new OuroError("not-found", "Cannot merge: what both began from is not in history any more");

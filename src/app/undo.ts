@@ -20,6 +20,7 @@ import {
 } from "../history/mod.ts";
 import { switchBranch } from "./branches.ts";
 import type { Path } from "./changes.ts";
+import { requireKept } from "./forgotten.ts";
 import { OverlayMeta } from "./graft-tree.ts";
 import type { OpenBox } from "./open-box.ts";
 import { commitTree } from "./tree-commit.ts";
@@ -78,6 +79,7 @@ export async function undoOperation(box: OpenBox, operation: Operation): Promise
       hint: "Take away what is not wanted, and commit.",
     });
   }
+  for (const id of [before, after]) requireKept(box, id);
   const left: Path[] = [];
   const report = await commitTree(box, {
     command: `undo ${operation.id}`,
@@ -101,6 +103,7 @@ export async function restoreOperation(box: OpenBox, id: number): Promise<UndoRe
   const operation = findUndone(box, id);
   const { after } = operation;
   if (after === undefined) throw noOperation(id);
+  requireKept(box, after);
   const report = await commitTree(box, {
     command: `op restore ${id}`,
     message: `Restore what was after: ${operation.command}`,

@@ -29,7 +29,7 @@ were after one of them, whatever came later: as a new commit, which can be undon
     if (verb?.text === "log") {
       checkCount(rest, 0, 0, usageText);
       await using box = await openBox(context);
-      list(context, box.operations(values.limit));
+      list(context, box.operations(values.limit), box.forgotten());
       return exitStatus.ok;
     }
     if (verb?.text !== "restore")
@@ -41,8 +41,13 @@ were after one of them, whatever came later: as a new commit, which can be undon
   },
 });
 
-function list({ json, out, style }: CommandContext, operations: readonly Operation[]): void {
-  const idOf = (id: Uint8Array | undefined): string => (id === undefined ? "nothing" : shortId(id));
+function list(
+  { json, out, style }: CommandContext,
+  operations: readonly Operation[],
+  isForgotten: (id: Uint8Array) => boolean,
+): void {
+  const idOf = (id: Uint8Array | undefined): string =>
+    id === undefined ? "nothing" : isForgotten(id) ? `${shortId(id)} (forgotten)` : shortId(id);
   if (json) {
     for (const { id, command: what, timeMs, before, after } of operations) {
       const [from, to] = [before, after].map((each) => (each === undefined ? null : toHex(each)));
