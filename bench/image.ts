@@ -11,7 +11,7 @@ const mebibyte = 2 ** 20;
 
 export const question: Question = {
   title: "Scattered edits of a disk image",
-  about: `A 4 GiB image, about half holes, is saved; ${editedBlocks} blocks of 4 KiB with data in them are overwritten with random bytes; it is saved again. casync and desync take the image as a blob. "added" is what the repository grew by.`,
+  about: `A 4 GiB image, about half holes, is saved; ${editedBlocks} blocks of 4 KiB with data in them are overwritten with random bytes; it is saved again. casync and desync take the image as a blob, with an index of each state: all of them can give back both. "added" is what the repository grew by.`,
   tools: ["ours", "ours-bare", "restic", "borg-lz4", "borg-zstd", "casync", "desync", "bup"],
   runs: 1,
   async prepare(bench) {

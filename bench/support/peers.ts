@@ -62,8 +62,12 @@ const casync: Tool = {
     shell('exec casync extract --store="$1/store" "$1/tree.caidx" "$2"', [place.repository, target]),
   repositoryOf: (place) => place.repository,
   image: {
-    commit: (place, file) =>
-      shell('exec casync make --store="$1/store" "$1/image.caibx" "$2" > "$1/../casync.log"', [place.repository, file]),
+    commit: (place, file, label) =>
+      shell('exec casync make --store="$1/store" "$1/$3.caibx" "$2" > "$1/../casync.log"', [
+        place.repository,
+        file,
+        label,
+      ]),
   },
 };
 
@@ -82,7 +86,8 @@ const desync: Tool = {
     shell('exec desync untar -i -s "$1/store" "$1/tree.caidx" "$2"', [place.repository, target]),
   repositoryOf: (place) => place.repository,
   image: {
-    commit: (place, file) => shell('exec desync make -s "$1/store" "$1/image.caibx" "$2"', [place.repository, file]),
+    commit: (place, file, label) =>
+      shell('exec desync make -s "$1/store" "$1/$3.caibx" "$2"', [place.repository, file, label]),
   },
 };
 
