@@ -35,7 +35,7 @@ export interface PushReport {
 export async function fetchBox(box: OpenBox, name: string | undefined): Promise<FetchReport> {
   const row = getRemote(box, name);
   await using remote = openBoxRemote(box, row, { create: false });
-  return fetchFrom(box, row, remote);
+  return await fetchFrom(box, row, remote);
 }
 
 export async function fetchFrom(box: OpenBox, row: RemoteRow, remote: Remote): Promise<FetchReport> {

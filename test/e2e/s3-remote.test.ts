@@ -47,6 +47,7 @@ for (const { name, env: serverEnv, verdict } of servers) {
       writeFileSync(join(top, "b/file"), "two");
       await run("b", "commit", "-m", "Second");
       await run("b", "push");
+      await run("a", "fetch");
       await run("a", "pull");
       assert.equal(readFileSync(join(top, "a/file"), "utf8"), "two");
     } finally {
