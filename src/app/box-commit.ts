@@ -25,6 +25,7 @@ import {
 } from "../workdir/mod.ts";
 import { countChanges } from "./change-counts.ts";
 import type { Change, Path } from "./changes.ts";
+import { withContent } from "./content-here.ts";
 import { keepsOwners } from "./folder.ts";
 import { type GraftedTree, OverlayMeta } from "./graft-tree.ts";
 import { type MarkedTree, marksOf, markUnits } from "./mark-units.ts";
@@ -33,6 +34,7 @@ import { keepOwnHead, saveOwnHead } from "./own-head.ts";
 import { currentWriter, isSameHead } from "./own-writer.ts";
 import { peerName } from "./peer-name.ts";
 import { PickedPaths } from "./picked-changes.ts";
+import { isPartFolder } from "./unreal-setting.ts";
 
 export interface StatusReport {
   readonly head?: NamedCommit;
@@ -122,7 +124,8 @@ export async function commitBox(box: OpenBox, request: CommitRequest): Promise<C
   const folder = folderOf(box, request);
   if (request.dryRun === true) return previewCommit(box, folder, request);
   for (let round = 1; round <= roundsMax; round += 1) {
-    const report = await tryCommit(box, folder, request);
+    // Files of attributes are read.
+    const report = await withContent(box, () => tryCommit(box, folder, request));
     if (report !== undefined) return report;
   }
   throw new OuroError("locked", "Cannot commit: other commands move the head all the time", {
@@ -293,6 +296,7 @@ function folderContext(
   return {
     path,
     rows: state,
+    isPart: path === box.root && isPartFolder(box),
     reader,
     tree: head === undefined ? undefined : reader.root(head.commit.tree),
     ...(filter === undefined ? {} : { filter }),

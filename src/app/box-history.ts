@@ -4,7 +4,7 @@ import { equalBytes, toHex, toText, utf8 } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
 import { quoteBytes, quotePath } from "../base/quote.ts";
 import { Turns } from "../base/turns.ts";
-import { contentItems, dotKey, type Entry, type Hash, kinds, type NamedCommit, writerHex } from "../format/mod.ts";
+import { dotKey, type Entry, type Hash, kinds, type NamedCommit, writerHex } from "../format/mod.ts";
 import {
   diffTrees,
   directoryOf,
@@ -23,6 +23,7 @@ import {
 import { statusOf } from "./box-commit.ts";
 import { findOthersBranch } from "./branches.ts";
 import type { Change, Path } from "./changes.ts";
+import { itemsHere } from "./content-here.ts";
 import { forgottenIn } from "./forgotten.ts";
 import type { OpenBox } from "./open-box.ts";
 import { headsOfRemotes } from "./remote-heads.ts";
@@ -200,7 +201,7 @@ const zeros = new Uint8Array(64 * 1024);
 /** Some megabytes. */
 const turnChunks = 64;
 
-/** @throws OuroError "is-dir", "invalid" (no file), "not-found", "corrupt". */
+/** @throws OuroError "is-dir", "invalid" (no file), "not-found", "corrupt", "offline" where it is to be brought first. */
 export async function* readContent(box: OpenBox, entry: Entry): AsyncGenerator<Uint8Array> {
   const { value } = entry.data[0];
   if (value.kind === kinds.symlink) yield value.target;
@@ -210,7 +211,7 @@ export async function* readContent(box: OpenBox, entry: Entry): AsyncGenerator<U
     throw new OuroError("invalid", `Cannot read ${quoteBytes(entry.name)}: it is not a file`);
   else {
     const turns = new Turns(box.context.signal, turnChunks);
-    for (const item of contentItems(value.content, (hash) => box.store.getMeta(hash, "list"))) {
+    for await (const item of itemsHere(box, value.content)) {
       await turns.step();
       if (item.form === "chunk") yield box.store.getChunk(item.hash, item.length);
       else

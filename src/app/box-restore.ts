@@ -4,12 +4,13 @@
  * What would be replaced or removed and is not in a commit yet is committed first, so nothing is lost. The restored files are then changes of the
  * folder like any other: the next commit takes them.
  */
-import { toHex, toText } from "../base/bytes.ts";
+import { equalBytes, toHex, toText } from "../base/bytes.ts";
 import type { Disk } from "../base/disk.ts";
 import { errnoOf, ioError, OuroError } from "../base/errors.ts";
 import { quotePath } from "../base/quote.ts";
 import { commitFlags, type Hash } from "../format/mod.ts";
-import { diffTrees, isShown, splitPath } from "../history/mod.ts";
+import { diffTrees, isShown, PathFilter, splitPath } from "../history/mod.ts";
+import { type CheckoutReport, FolderRows, saveObservations } from "../workdir/mod.ts";
 import { type CommitReport, commitBox, statusOf } from "./box-commit.ts";
 import type { Change, Path } from "./changes.ts";
 import { makeFolders } from "./disk-folders.ts";
@@ -17,7 +18,11 @@ import { checkoutFolder } from "./folder.ts";
 import { type GraftedTree, graftTree, withoutPaths } from "./graft-tree.ts";
 import { lockWhole } from "./move-folder.ts";
 import type { OpenBox } from "./open-box.ts";
+import { changesOfPart } from "./part-changes.ts";
 import { TemporaryFolder } from "./temporary-folder.ts";
+import { existsIn, isPartFolder } from "./unreal-setting.ts";
+
+const nothing = new Uint8Array();
 
 export interface RestoreRequest {
   readonly source: Hash;
@@ -87,14 +92,12 @@ async function restoreLocked(
     const message = `Before restoring from ${toHex(source).slice(0, 12)}`;
     saved = await commitBox(box, { message, all: true, paths: chosen, flags: commitFlags.automatic });
   }
-  const { reader, tree: from } = await folderTree(box, {
-    paths: chosen,
-    isCommitted: saved !== undefined || changes.length === 0,
-    absent,
-  });
+  const isCommitted = saved !== undefined || changes.length === 0;
+  const { reader, tree: from } = await folderTree(box, { paths: chosen, isCommitted, absent });
   const grafted = graftTree(reader.source, box.store.hasher, { onto: from, source: tree, paths: chosen });
+  const only = onlyOf(box, grafted, from, paths);
   if (dryRun) {
-    const all = [...diffTrees(grafted.reader, from, grafted.tree)];
+    const all = [...(only ?? diffTrees(grafted.reader, from, grafted.tree))];
     const removed = all.filter(({ type }) => type === "remove").length;
     return { written: all.length - removed, removed, partial: false };
   }
@@ -104,13 +107,34 @@ async function restoreLocked(
     to: grafted.tree,
     isLive: true,
     reader: grafted.reader,
+    ...(only === undefined ? {} : { only }),
   });
+  if (only !== undefined && equalBytes(source, box.head()?.commit ?? nothing)) noteReal(box, report);
   return {
     written: report.written,
     removed: report.removed,
     partial: (saved?.partial ?? false) || report.isPartial,
     ...(saved?.id === undefined ? {} : { saved: saved.id }),
   };
+}
+
+/** Of a folder that holds only a part: what was written as the head has it is there from now on. */
+function noteReal({ state, context }: OpenBox, report: CheckoutReport): void {
+  const nowMs = context.clock.nowMs();
+  state.transaction(() => saveObservations(state, report, { nowMs, isPart: true }));
+}
+
+/** Of a folder that holds only a part: what is there, and all of the paths that were named. */
+function onlyOf(
+  box: OpenBox,
+  { reader, tree }: GraftedTree,
+  from: Hash,
+  paths: readonly Path[],
+): readonly Change[] | undefined {
+  if (!isPartFolder(box)) return undefined;
+  const named = new PathFilter(paths);
+  const isWanted = (path: Path): boolean => paths.length > 0 && named.match(path) === "chosen";
+  return changesOfPart({ reader, rows: box.state, exists: existsIn(box), from, to: tree, isWanted });
 }
 
 /** Whether a change is something that a restore would take away for good: what is missing is not. */
@@ -130,7 +154,15 @@ async function folderTree(
   const { workingTree } = isCommitted ? { workingTree: undefined } : await statusOf(box, { paths, withTree: true });
   const tree = workingTree?.tree ?? box.headCommit()?.commit.tree;
   if (tree === undefined) throw new OuroError("not-found", "Cannot restore: there is no commit yet");
-  return withoutPaths({ tree, reader: workingTree?.reader ?? box.reader }, box.store.hasher, absent);
+  const whole = { tree, reader: workingTree?.reader ?? box.reader };
+  const missing = isPartFolder(box) ? missingAt(box, whole, paths) : [];
+  return withoutPaths(whole, box.store.hasher, [...absent, ...missing]);
+}
+
+/** What of some paths was never brought into the folder. All that is named is to be there. */
+function missingAt(box: OpenBox, { tree, reader }: GraftedTree, paths: readonly Path[]): Path[] {
+  const rows = new FolderRows(reader, box.state, reader.root(tree), existsIn(box));
+  return paths.flatMap((path) => (path.length === 0 ? [] : [...rows.missing(path)]));
 }
 
 type ThereRequest = Pick<RestoreRequest, "paths" | "dryRun"> & { readonly target: string };

@@ -7,6 +7,7 @@ import type { Hash } from "../format/mod.ts";
 import { checkHistory, type IsForgotten, markLive, markLiveInTurns } from "../history/mod.ts";
 import type { Damage } from "../store/mod.ts";
 import { checkSmallFiles } from "./check-small-files.ts";
+import { knownContent } from "./content-known.ts";
 import { forgottenIn } from "./forgotten.ts";
 import { heldCommits } from "./mount-holds.ts";
 import type { OpenBox } from "./open-box.ts";
@@ -81,7 +82,7 @@ export async function* checkBox(box: OpenBox, { readData }: { readonly readData:
   progress.phase("Checking commits and trees");
   const hint =
     "Run `ourobox check --repair`, then `ourobox fetch` to bring what a remote has and `ourobox commit` to store what is still in the folder. Another commit of that file may be whole.";
-  const hasChunk = (hash: Hash): boolean => box.store.hasChunk(hash);
+  const hasChunk = knownContent(box);
   const turns = new Turns(signal);
   const isForgotten = readForgotten(box);
   for (const damage of checkHistory(box.commits, readableCommits(box), { hasChunk, isTrimmed: true, isForgotten })) {

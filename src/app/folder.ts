@@ -3,7 +3,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { toHex, toText } from "../base/bytes.ts";
 import { errnoOf, ioError } from "../base/errors.ts";
-import type { Hash } from "../format/mod.ts";
+import { type Content, type Hash, kinds } from "../format/mod.ts";
+import { type Change, diffTrees, equalValues } from "../history/mod.ts";
 import {
   type CheckoutPlace,
   type CheckoutPool,
@@ -17,6 +18,7 @@ import {
   putBack,
   workerPool,
 } from "../workdir/mod.ts";
+import { bringContent, mayLackContent } from "./content-here.ts";
 import { movingFolder } from "./folder-lock.ts";
 import type { OpenBox } from "./open-box.ts";
 
@@ -31,6 +33,8 @@ export interface CheckoutRequest {
   /** What the folder holds; absent: nothing, and files are made where they belong. */
   readonly from: Hash | undefined;
   readonly to: Hash;
+  /** All that is to be done; absent: all in which the two differ. */
+  readonly only?: readonly Change[];
   /** Whether another program may look on, or a crash leave things half done: files then appear by rename. */
   readonly isLive: boolean;
   /** Where files are written first; `.ourobox/moving` by default. On the folder's file system. */
@@ -77,8 +81,9 @@ export function putBackHeld(box: OpenBox): void {
 /** Makes a folder what a tree says. In the box's own under its lock, alone, and with nothing held. @throws OuroError as `checkout`. */
 export async function checkoutFolder(
   box: OpenBox,
-  { folder, from, to, isLive, moving: movingPath, reader = box.reader }: CheckoutRequest,
+  { folder, from, to, only, isLive, moving: movingPath, reader = box.reader }: CheckoutRequest,
 ): Promise<CheckoutReport> {
+  if (mayLackContent(box)) await bringContent(box, contentsOf(only ?? diffTrees(reader, from, to)));
   const { context } = box;
   const writer = context.folderWriter ?? posixWriter;
   const holds = isLive && movingPath === undefined;
@@ -109,6 +114,7 @@ export async function checkoutFolder(
       pool,
       from,
       to,
+      ...(only === undefined ? {} : { only }),
       signal: context.signal,
       onFiles: (count, size) => context.progress.add(count, size),
       onMoveOut: (moves) => box.state.setValue(heldKey, encodeHeldMoves(moves)),
@@ -126,6 +132,16 @@ export async function checkoutFolder(
   } finally {
     writer.close(root);
     if (moving !== undefined) writer.close(moving);
+  }
+}
+
+/** What a checkout writes. */
+function* contentsOf(changes: Iterable<Change>): Generator<Content> {
+  for (const { before, after } of changes) {
+    const [old, value] = [before?.data[0].value, after?.data[0].value];
+    if (value?.kind !== kinds.file) continue;
+    // A file that stays as it is may be written anew all the same, where it is linked.
+    if (old === undefined || after?.meta.link !== undefined || !equalValues(old, value)) yield value.content;
   }
 }
 

@@ -29,6 +29,8 @@ import { clearGoal, findGoal, type Goal, setGoal } from "./move-goal.ts";
 import type { OpenBox } from "./open-box.ts";
 import { saveOwnHead } from "./own-head.ts";
 import { isSameHead } from "./own-writer.ts";
+import { changesOfPart } from "./part-changes.ts";
+import { existsIn, isPartFolder } from "./unreal-setting.ts";
 
 const pathsShownMax = 5;
 
@@ -76,13 +78,18 @@ async function moveLocked(
   if (root !== undefined) {
     const isLive = before !== undefined || findGoal(box) !== undefined;
     start = before === undefined ? undefined : await findStart(box, before.commit, target);
+    const reader = start?.reader ?? box.reader;
+    const only = isPartFolder(box)
+      ? changesOfPart({ reader, rows: state, exists: existsIn(box), from: start?.tree, to })
+      : undefined;
     setGoal(box, { commit: target, onto });
     report = await checkoutFolder(box, {
       folder: root,
       from: start?.tree,
       to,
       isLive,
-      ...(start === undefined ? {} : { reader: start.reader }),
+      reader,
+      ...(only === undefined ? {} : { only }),
     });
   }
   state.transaction(() => {
@@ -90,7 +97,7 @@ async function moveLocked(
     if (now !== undefined && (before === undefined || !isSameHead(now, before))) throw moved();
     setHead(box, before, { commit: target, onto });
     const nowMs = box.context.clock.nowMs();
-    if (report !== undefined) saveObservations(state, report, nowMs);
+    if (report !== undefined) saveObservations(state, report, { nowMs, isPart: isPartFolder(box) });
     for (const id of start?.unseen ?? []) state.deleteScanRow(id);
     state.addOperation({
       timeMs: nowMs,

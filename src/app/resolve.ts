@@ -33,6 +33,7 @@ import type { MetaSink } from "../store/mod.ts";
 import { TreeAttributes } from "./attributes.ts";
 import type { Path } from "./changes.ts";
 import { type Conflict, type ConflictValue, conflictsOf, isValueOf } from "./conflicts.ts";
+import { bringContent } from "./content-here.ts";
 import { forgottenIn } from "./forgotten.ts";
 import { driverBytesMax, findDriver, withMerged } from "./merge-driver.ts";
 import { nameBeside } from "./name-beside.ts";
@@ -229,9 +230,9 @@ class Resolving {
     const { merge = "text" } = this.#attributes.of(path);
     const command = merge === "text" ? undefined : findDriver(this.#box, merge);
     const bytesMax = command === undefined ? mergeBytesMax : driverBytesMax;
-    const one = this.#bytesOf(merged, bytesMax);
-    const old = this.#bytesOf(baseValue, bytesMax);
-    const two = this.#bytesOf(other.value, bytesMax);
+    const one = await this.#bytesOf(merged, bytesMax);
+    const old = await this.#bytesOf(baseValue, bytesMax);
+    const two = await this.#bytesOf(other.value, bytesMax);
     if (command !== undefined) {
       const input = { name: merge, path, base: old, shown: one, other: two };
       return await withMerged(this.#box, command, input, (file) => this.#fromFile(entry, file));
@@ -247,11 +248,12 @@ class Resolving {
     }
   }
 
-  #bytesOf(value: Value, bytesMax: number): Uint8Array {
+  async #bytesOf(value: Value, bytesMax: number): Promise<Uint8Array> {
     if (value.kind !== kinds.file) throw new OuroError("invalid", "Cannot merge: it is not a file");
     const { content } = value;
     if (content.size > bytesMax)
       throw new OuroError("too-large", `Cannot merge a file of ${content.size} bytes (at most ${bytesMax})`);
+    await bringContent(this.#box, [content]);
     return readWhole(this.#box, content);
   }
 }

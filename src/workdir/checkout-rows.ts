@@ -10,9 +10,14 @@ const granuleNs = 20_000_000n;
 /**
  * Writes the rows of what was checked out. To be called within the transaction that moves the head.
  * @param state Of the box whose folder it is.
- * @param nowMs The time: of what was changed just before it, a later change may not show.
+ * @param options.nowMs The time: of what was changed just before it, a later change may not show.
+ * @param options.isPart The folder holds only a part of the tree: of a directory without a row nothing else is there.
  */
-export function saveObservations(state: State, { directories, gone, rootStat }: CheckoutReport, nowMs: number): void {
+export function saveObservations(
+  state: State,
+  { directories, gone, rootStat }: CheckoutReport,
+  { nowMs, isPart = false }: { readonly nowMs: number; readonly isPart?: boolean },
+): void {
   const sureBeforeNs = BigInt(Math.floor(nowMs)) * 1_000_000n - granuleNs;
   for (const observation of directories.values()) {
     const device = observation.written.device ?? rootStat.device;
@@ -25,7 +30,7 @@ export function saveObservations(state: State, { directories, gone, rootStat }: 
     if (isRoot) put.push(recordOf("", rootStat, { id: rootId }));
     const old = observation.isNew ? undefined : decodeRow(state.scanRow(observation.id));
     // Without a row the next scan looks at everything; one with only what was written would hide the rest.
-    if (old === undefined && !observation.isNew) continue;
+    if (old === undefined && !observation.isNew && !isPart) continue;
     const removed = new Set(observation.removed.map(latin1));
     state.setScanRow(observation.id, mergeRow(old, { device, put, removed }));
   }

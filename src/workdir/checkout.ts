@@ -45,6 +45,8 @@ export interface CheckoutOptions {
   /** The tree that the folder holds; absent: an empty folder. */
   readonly from: Hash | undefined;
   readonly to: Hash;
+  /** All that is to be done, in the order of the paths: what else is in the new tree stays out of the folder. Absent: all in which the two differ. */
+  readonly only?: readonly Change[];
   readonly signal?: AbortSignal;
   readonly onFiles?: (files: number, bytes: number) => void;
   /** Called before anything is moved out: when it returns, the list is durable, and `putBack` can undo it after a crash. */
@@ -119,7 +121,9 @@ class Checkout {
     this.#entries = new EntryMaker(place, reader.source);
     this.#seen = new Observations(reader, this.#toRoot, { setsOwner: setsRootsXattrs(place) });
     this.#isOver = from === undefined && place.moving !== undefined;
-    this.#links = new LinkGroups(reader, this.#fromRoot === undefined ? undefined : this.#toRoot);
+    // Where only a part is there, nothing is linked to what stays as it is.
+    const hasAll = this.#fromRoot !== undefined && options.only === undefined;
+    this.#links = new LinkGroups(reader, hasAll ? this.#toRoot : undefined);
   }
 
   async run(): Promise<CheckoutReport> {
@@ -157,12 +161,14 @@ class Checkout {
     this.#seen.made(new Uint8Array(), this.#toRoot.id);
     // Each node is read once: keeping it would only make the garbage collector copy it.
     const once = new TreeReader(reader.source, { cacheBytes: onceCacheBytes });
+    for (const { path, after } of this.#options.only ?? []) if (after !== undefined) await this.#make(path, after);
+    if (this.#options.only !== undefined) return;
     for (const { path, entry } of walkEntries(once, top, new Uint8Array())) await this.#make(path, entry);
   }
 
   async #makeDifferences(): Promise<void> {
     const { reader, from, to } = this.#options;
-    const changes = separateDisplaced([...diffTrees(reader, from, to)]);
+    const changes = separateDisplaced([...(this.#options.only ?? diffTrees(reader, from, to))]);
     this.#links.setChanged(changes);
     this.#removeAndMoveOut(changes);
     for (const change of changes) await this.#apply(change);

@@ -36,6 +36,8 @@ export interface FolderContext {
   readonly tree: Entry | undefined;
   /** Only these paths; absent: all. */
   readonly filter?: PathFilter;
+  /** The folder holds only a part of the tree: what was never in it is not missed. */
+  readonly isPart?: boolean;
   readonly clock: Clock;
   /** Whether owners in the folder count. */
   readonly keepsOwner: boolean;
@@ -157,14 +159,14 @@ export async function examine(folder: FolderContext, visitor: FolderVisitor, rul
   }
 }
 
-function findVanished({ rows, reader, tree }: FolderContext, scan: FolderScan): VanishedFiles {
+function findVanished({ rows, reader, tree, isPart = false }: FolderContext, scan: FolderScan): VanishedFiles {
   return VanishedFiles.of(scan, {
     reader,
     tree,
     rowOf(row, at, oldPath) {
       const bytes = rows.scanRow(row.id(at));
       const found = bytes === undefined ? undefined : ScanRow.decode(bytes);
-      if (found !== undefined || tree === undefined) return found ?? ScanRow.empty;
+      if (found !== undefined || tree === undefined || isPart) return found ?? ScanRow.empty;
       const entry = reader.findPath(tree, splitPath(latin(oldPath)));
       const directory = entry === undefined ? undefined : directoryOf(entry);
       return directory === undefined ? ScanRow.empty : rowOfTree(reader, directory);

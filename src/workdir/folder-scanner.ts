@@ -31,6 +31,8 @@ export interface ScanOptions {
   readonly tree: Entry | undefined;
   /** Only these paths; absent: all. */
   readonly filter?: PathFilter;
+  /** The folder holds only what rows have records of: what else the tree has is not missed in it. */
+  readonly isPart?: boolean;
   readonly signal?: AbortSignal;
   /** One line about one path that cannot be taken in; the result is partial. */
   readonly warn: (message: string) => void;
@@ -39,8 +41,11 @@ export interface ScanOptions {
 /** A name that is not as the row says. */
 export interface NameChange {
   readonly name: string;
-  /** "inside": a directory that is as it was, but something below it is not. "moved": a directory from elsewhere. */
-  readonly type: "new" | "gone" | "changed" | "inside" | "moved";
+  /**
+   * "inside": a directory that is as it was, but something below it is not. "moved": a directory from elsewhere. "emptied": one that is gone from a
+   * folder that holds only a part of it: what never was in the folder stays.
+   */
+  readonly type: "new" | "gone" | "changed" | "inside" | "moved" | "emptied";
   /** The record in the directory's row of "gone", "changed" and "inside", and of "new" where a node of another kind or id was; else -1. */
   readonly at: number;
   /** Of a known directory in which something changed; of a "moved" one always. */
@@ -135,7 +140,8 @@ export class Scanner {
   rowOf(id: Dot, oldPath: string): ScanRow {
     const row = this.#storedRow(id);
     if (row !== undefined) return row;
-    const { reader, tree } = this.options;
+    const { reader, tree, isPart = false } = this.options;
+    if (isPart) return ScanRow.empty;
     if (tree === undefined) return ScanRow.empty;
     const entry = reader.findPath(tree, splitPath(latin(oldPath)));
     const directory = entry === undefined ? undefined : directoryOf(entry);

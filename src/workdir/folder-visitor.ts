@@ -30,6 +30,8 @@ export interface DirectoryVisit extends NameVisit {
   readonly changes: number;
   /** It is new and not chosen: without anything chosen in it, it is nothing. */
   readonly isAbove: boolean;
+  /** It is in the folder no more, and in the tree all the same. */
+  readonly isGone?: boolean;
 }
 
 /** Any other name that is new, changed, or was looked at and found as it was. */

@@ -8,6 +8,8 @@ export type { CheckoutPlace } from "./checkout-file.ts";
 export { type CheckoutPool, inlinePool, workerPool } from "./checkout-pool.ts";
 export { saveObservations } from "./checkout-rows.ts";
 export { type CommitFolderOptions, type CommittedFolder, commitFolder, type FolderContext } from "./commit-folder.ts";
+export { FolderRows } from "./folder-rows.ts";
+export type { RowSource } from "./folder-scanner.ts";
 export { FolderWatch } from "./folder-watch.ts";
 export { type FolderWriter, posixWriter } from "./folder-writer.ts";
 export { decodeHeldMoves, encodeHeldMoves, type HeldMove, type HoldingPlace, putBack } from "./held.ts";

@@ -9,6 +9,7 @@
 import { ioError } from "../base/errors.ts";
 import { type FileStat, fstat } from "../base/posix.ts";
 import { type DirectoryScan, Scanner, type ScanOptions } from "./folder-scanner.ts";
+import { keepUnseen } from "./scan-emptied.ts";
 import { MoveFinder } from "./scan-moves.ts";
 
 export interface FolderScan {
@@ -40,6 +41,7 @@ export async function scanFolder(options: ScanOptions): Promise<FolderScan> {
     const moves = new MoveFinder(scanner);
     await moves.run();
     const { movedInside, movedIds } = moves;
+    if (options.isPart === true) keepUnseen(scanner, [root, ...movedInside.values()], movedIds);
     const { absent, isPartial, names } = scanner;
     return { root, rootStat, movedInside, movedIds, absent, isPartial, names };
   } catch (thrown) {

@@ -141,6 +141,7 @@ export class TreeWriter implements FolderVisitor {
     if (isEdited) this.#countDirectory(visit);
     if (isEdited || !isSame || visit.replaced !== undefined) parent.data.put(visit.name, entry);
     if (visit.record !== undefined) parent.row.put(visit.record);
+    if (visit.isGone === true) parent.row.remove(visit.name);
     parent.hasNames = true;
   }
 

@@ -133,7 +133,7 @@ export class TestFolder implements Disposable {
         warn: (message) => this.warnings.push(message),
       });
       if (options.state !== undefined) {
-        saveObservations(options.state, report, Date.now() + 1000);
+        saveObservations(options.state, report, { nowMs: Date.now() + 1000 });
       }
       return report;
     } finally {

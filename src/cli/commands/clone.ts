@@ -20,6 +20,8 @@ Bring the box that URL holds to a new folder DIR (default: the last part of the 
 commit. URL becomes the remote "origin". A sealed box asks for a passphrase of that remote, or a recovery key.
 
 With --bare no files are written out: the clone is a box without a folder. Interrupted, the same command goes on.
+With --unreal only metadata comes: every name is there for \`ls\`, \`log\` and all others, and content is brought when it is read. The folder shows
+nothing but what is real; that the rest is not in it is no deletion. \`restore PATH\` brings files into it.
 With --accept-clock it begins with a commit that is dated more than a day ahead, too.`,
   options: {
     bare: { kind: "flag", help: "Only the box, no files" },
