@@ -10,6 +10,7 @@ import { isKind, OuroError } from "../base/errors.ts";
 import { Turns } from "../base/turns.ts";
 import {
   directoryHash,
+  fullVector,
   getHasher,
   type Hash,
   type Head,
@@ -19,19 +20,18 @@ import {
   type PackDirectory,
   type PackInfo,
 } from "../format/mod.ts";
-import { CommitReader, checkHistory, HashSet, type HistoryDamage, type ObjectWalkOptions } from "../history/mod.ts";
+import { CommitReader, checkHistory, HashSet, type HistoryDamage } from "../history/mod.ts";
 import type { BlobInfo } from "../remote/mod.ts";
 import { BoxOnRemote, indexPrefix, packName, packPrefix } from "./box-on-remote.ts";
 import { readDirectoryThere } from "./pack-directory.ts";
 import { forEachParallel } from "./parallel.ts";
 import { isDamage, replacedBy } from "./remote-index.ts";
+import { isForgottenByAll, readRetentions } from "./retentions.ts";
 import { type SyncOptions, transfersDefault } from "./sync-options.ts";
 
 export interface CheckRemoteOptions extends SyncOptions {
   /** Which part of the bytes of packs is read: 0 to 1. */
   readonly share: number;
-  /** How history is walked. */
-  readonly walk?: ObjectWalkOptions;
   /** The pack here in which an object is found that the remote lacks. */
   readonly findPack?: (object: HistoryDamage) => Hash | undefined;
 }
@@ -44,6 +44,8 @@ export interface RemoteFindings {
   readonly badHeads: ReadonlyMap<string, OuroError>;
   readonly indexFiles: ReadonlyMap<string, IndexFile>;
   readonly badIndexFiles: ReadonlyMap<string, OuroError>;
+  /** What a prune is going to delete or has deleted: such a name is not given again. */
+  readonly condemned: ReadonlySet<string>;
   /** Those that are listed and not condemned. */
   readonly packs: ReadonlyMap<string, PackInfo>;
   readonly badPacks: ReadonlyMap<string, OuroError>;
@@ -106,6 +108,7 @@ class RemoteCheck {
       badHeads,
       indexFiles: files,
       badIndexFiles,
+      condemned,
       packs,
       badPacks: this.#badPacks,
       present,
@@ -241,8 +244,13 @@ class RemoteCheck {
   async #checkHeads(
     heads: readonly Head[],
   ): Promise<Pick<RemoteFindings, "lacking" | "lackingCount" | "holders" | "unknownHeads">> {
-    const { store, secrets, verify, signal, walk = {}, progress, findPack } = this.#options;
+    const { store, secrets, verify, signal, progress, findPack } = this.#options;
+    const keys = { hasher: store.hasher, box: secrets.box, verify };
+    const here = new CommitReader(store, keys);
     const known = heads.filter(({ commit }) => store.hasMeta(commit));
+    const vectors = known.map((head) => ({ head, vector: fullVector(here.read(head.commit)) }));
+    // Trees that all have forgotten may be gone.
+    const isForgotten = isForgottenByAll(await readRetentions(this.#box, vectors));
     if (known.length > 0) progress?.phase("Checking what heads need");
     // This box's own metadata, where the remote has it.
     const source = {
@@ -252,14 +260,14 @@ class RemoteCheck {
         throw new OuroError("corrupt", "it is in no pack there that is whole");
       },
     };
-    const commits = new CommitReader(source, { hasher: store.hasher, box: secrets.box, verify });
+    const commits = new CommitReader(source, keys);
     const roots = known.map(({ commit }) => commit);
     const hasChunk = (hash: Hash): boolean => this.#objects.content.has(hash);
     const lacking: HistoryDamage[] = [];
     const holders = new Set<string>();
     let lackingCount = 0;
     const turns = new Turns(signal);
-    for (const damage of checkHistory(commits, roots, { isTrimmed: true, ...walk, hasChunk })) {
+    for (const damage of checkHistory(commits, roots, { isTrimmed: true, isForgotten, hasChunk })) {
       await turns.step();
       if (damage === undefined) await turns.end();
       else {

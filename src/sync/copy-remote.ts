@@ -15,7 +15,6 @@ import {
   type BoxSecrets,
   compareVectors,
   directoryHash,
-  encodeIndexFile,
   fullVector,
   getHasher,
   hashBytes,
@@ -28,14 +27,15 @@ import {
 } from "../format/mod.ts";
 import { HashSet } from "../history/mod.ts";
 import type { BlobInfo, Remote } from "../remote/mod.ts";
-import { BoxOnRemote, indexName, packName, packPrefix, type SignedHead } from "./box-on-remote.ts";
+import { BoxOnRemote, packName, packPrefix, type SignedHead } from "./box-on-remote.ts";
+import { copyRetentions } from "./copy-retentions.ts";
 import { beginRemote } from "./init-remote.ts";
 import { hasTags } from "./own-head.ts";
 import { fileReader, readDirectoryThere } from "./pack-directory.ts";
 import { forEachParallel } from "./parallel.ts";
 import { writePlainPack } from "./plain-pack.ts";
 import { RemoteCommits } from "./remote-commits.ts";
-import { isDamage, type RemoteIndex, readRemoteIndex, replacedBy } from "./remote-index.ts";
+import { isDamage, putIndexFile, type RemoteIndex, readRemoteIndex, removeReplaced } from "./remote-index.ts";
 import { RemoteMemory } from "./remote-memory.ts";
 import { type SyncProgress, transfersDefault } from "./sync-options.ts";
 
@@ -89,6 +89,8 @@ export async function copyRemote(options: CopyRemoteOptions): Promise<CopyRemote
 
 interface Place {
   readonly box: BoxOnRemote;
+  /** What its index files say. */
+  readonly memory: RemoteMemory;
   readonly index: RemoteIndex;
   readonly present: ReadonlyMap<string, BlobInfo>;
   /** Those that are listed, there in full, and not condemned. */
@@ -123,7 +125,7 @@ class Copying {
     if (await this.#hasCondemned(target)) return undefined;
     const result = await this.#copyHeads(heads, there, target);
     if (await this.#hasCondemned(target)) return undefined;
-    await this.#removeReplaced(target);
+    await removeReplaced({ ...this.#options, remote: to }, target.memory, target.index);
     return { packs: this.#packs, bytes: this.#bytes, ...result };
   }
 
@@ -142,12 +144,13 @@ class Copying {
 
   async #look(box: BoxOnRemote): Promise<Place> {
     const condemned = await box.readCondemned();
-    const index = await readRemoteIndex(box, new RemoteMemory());
+    const memory = new RemoteMemory();
+    const index = await readRemoteIndex(box, memory);
     const present = await box.listHashes(packPrefix);
     const listed = [...index.packs].filter(([name]) => !condemned.has(name));
     // What the source lists and has not is to be found out when it is copied.
     const packs = box.remote === this.#options.from ? listed : listed.filter(([, pack]) => isPresent(pack, present));
-    return { box, index, present, condemned, packs: new Map(packs) };
+    return { box, memory, index, present, condemned, packs: new Map(packs) };
   }
 
   async #make(): Promise<void> {
@@ -171,6 +174,8 @@ class Copying {
   /** @returns What is wrong with those that could not be copied. */
   async #copyPacks(source: Place, target: Place): Promise<OuroError[]> {
     const missing = await this.#missing(source, target);
+    const condemned = missing.filter(({ name }) => target.condemned.has(toHex(name)));
+    if (condemned.length > 0) throw pruned(this.#options, condemned.length);
     const failed: OuroError[] = [];
     const added: PackInfo[] = [];
     const { progress } = this.#options;
@@ -180,8 +185,7 @@ class Copying {
         bytes: missing.reduce((sum, { size }) => sum + size, 0),
       });
     await this.#each(missing, async (pack) => {
-      const isThere =
-        !this.#options.plain && isPresent(pack, target.present) && !target.condemned.has(toHex(pack.name));
+      const isThere = !this.#options.plain && isPresent(pack, target.present);
       const copied = isThere ? pack : await this.#copyPack(pack);
       if (copied instanceof OuroError) failed.push(copied);
       else added.push(copied);
@@ -267,16 +271,14 @@ class Copying {
     }
   }
 
-  async #sendIndex(added: readonly PackInfo[], { index }: Place): Promise<void> {
+  async #sendIndex(added: readonly PackInfo[], { index, memory }: Place): Promise<void> {
     if (added.length === 0) return;
-    const { to, random } = this.#options;
     const isMerged = index.files.size >= indexFilesMax && index.damaged.length === 0;
     const packs = new Map(isMerged ? index.packs : []);
     for (const pack of added) packs.set(toHex(pack.name), pack);
     const replaces = isMerged ? [...index.files.keys()].map((name) => fromHex(name, hashBytes)) : [];
-    const payload = encodeIndexFile({ packs: [...packs.values()], replaces });
-    const blob = sealBlob(this.#target, "index", payload, random);
-    await to.put(indexName(getHasher(this.#target.hash).hash(blob)), blob, this.#signal());
+    const options = { ...this.#options, remote: this.#options.to, secrets: this.#target };
+    await putIndexFile(options, memory, { packs: [...packs.values()], replaces });
   }
 
   async #hasCondemned({ box, condemned }: Place): Promise<boolean> {
@@ -294,6 +296,7 @@ class Copying {
       { remote: from, secrets, packs: source.packs },
       { remote: to, secrets: this.#target, packs: target.packs },
     ]);
+    await copyRetentions({ ...this.#options, target: this.#target, source: source.box, there: target.box });
     let written = 0;
     for (const { head, raw } of heads) {
       const blob = this.#options.plain
@@ -308,24 +311,6 @@ class Copying {
       } else if (why !== "newer") left.set(writerHex(head.writer), why);
     }
     return { heads: written, left };
-  }
-
-  /** Index files that a merged one has replaced which was there before. */
-  async #removeReplaced({ index }: Place): Promise<void> {
-    if (index.damaged.length > 0) return;
-    const read = new RemoteMemory();
-    const box = new BoxOnRemote(this.#options.to, this.#target, this.#options.verify, this.#options);
-    if (index.files.size <= indexFilesMax) return;
-    for (const name of index.files.keys()) {
-      try {
-        read.indexFiles.set(name, (await box.readIndexFile(fromHex(name, hashBytes))).index);
-      } catch (thrown) {
-        if (!isKind(thrown, "not-found") && !isDamage(thrown)) throw thrown;
-      }
-    }
-    for (const name of replacedBy(read.indexFiles.values())) {
-      if (index.files.has(name)) await this.#options.to.remove(indexName(fromHex(name, hashBytes)), this.#signal());
-    }
   }
 
   #each<T>(items: Iterable<T>, body: (item: T) => Promise<void>): Promise<void> {
@@ -359,6 +344,17 @@ function isPresent({ name, size }: PackInfo, present: ReadonlyMap<string, BlobIn
 
 function plainPath(path: string): string {
   return `${path}.plain`;
+}
+
+function pruned({ from, to }: CopyRemoteOptions, count: number): OuroError {
+  return new OuroError(
+    "invalid",
+    `Cannot copy to ${to.url}: ${count} of the packs of ${from.url} were deleted there by a prune`,
+    {
+      subject: to.url,
+      hint: "Prune the one that is copied from, too (`ourobox gc --remote`), or push from a box that has both.",
+    },
+  );
 }
 
 function incomplete(url: string, count: number, first: OuroError): OuroError {

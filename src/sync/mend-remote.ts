@@ -5,21 +5,13 @@
  */
 import { equalBytes, fromHex, toHex } from "../base/bytes.ts";
 import { isKind } from "../base/errors.ts";
-import {
-  encodeIndexFile,
-  getHasher,
-  hashBytes,
-  headName,
-  type PackInfo,
-  sealBlob,
-  type WriterId,
-  writerHex,
-} from "../format/mod.ts";
+import { getHasher, hashBytes, headName, type PackInfo, type WriterId, writerHex } from "../format/mod.ts";
 import type { StoredPack } from "../store/mod.ts";
 import { indexName, packName } from "./box-on-remote.ts";
 import type { RemoteFindings } from "./check-remote.ts";
 import { fileReader } from "./pack-directory.ts";
 import { forEachParallel } from "./parallel.ts";
+import { putIndexFile } from "./remote-index.ts";
 import { RemoteMemory } from "./remote-memory.ts";
 import { type SyncOptions, transfersDefault } from "./sync-options.ts";
 
@@ -77,9 +69,13 @@ class Mending {
 
   /** What is bad there, and what holds an object that is lacking there; where it is whole here. */
   #wanted(): StoredPack[] {
-    const { badPacks, holders } = this.#found;
+    const { badPacks, holders, condemned } = this.#found;
     const names = new Set([...badPacks.keys(), ...holders]);
-    return [...names].flatMap((name) => this.#here.get(name) ?? []).filter(({ complete }) => complete);
+    // A name that was condemned is not given again: its deletion may be late.
+    return [...names]
+      .filter((name) => !condemned.has(name))
+      .flatMap((name) => this.#here.get(name) ?? [])
+      .filter(({ complete }) => complete);
   }
 
   async #sendPacks(): Promise<void> {
@@ -90,6 +86,9 @@ class Mending {
     progress?.phase("Sending packs again", { files: wanted.length, bytes });
     await forEachParallel(wanted, transfers, async (pack) => {
       const { name, size } = pack;
+      // Another process must not give up a part of it meanwhile.
+      using held = store.sparse.hold(name);
+      if (held === undefined) return;
       if (!this.#isRightHere(pack)) {
         this.#damagedHere.push(toHex(name));
         return;
@@ -121,7 +120,7 @@ class Mending {
 
   /** Lists what is there and no index file lists that can be read: what was sent, what a damaged file is remembered to have listed, what is here. */
   async #listAnew(): Promise<void> {
-    const { remote, secrets, random, state, signal } = this.#options;
+    const { remote, state, signal } = this.#options;
     const { packs: listed, present, badIndexFiles, indexFiles } = this.#found;
     const memory = RemoteMemory.load(state, remote.url);
     const remembered = [...badIndexFiles.keys()].flatMap((name) => memory.indexFiles.get(name)?.packs ?? []);
@@ -131,11 +130,7 @@ class Mending {
     for (const pack of candidates) if (isThere(pack)) unlisted.set(toHex(pack.name), pack);
     for (const name of listed.keys()) unlisted.delete(name);
     const options = signal === undefined ? {} : { signal };
-    if (unlisted.size > 0) {
-      const packs = [...unlisted.values()];
-      const blob = sealBlob(secrets, "index", encodeIndexFile({ packs, replaces: [] }), random);
-      await remote.put(indexName(getHasher(secrets.hash).hash(blob)), blob, options);
-    }
+    if (unlisted.size > 0) await putIndexFile(this.#options, memory, { packs: [...unlisted.values()], replaces: [] });
     // A damaged file goes when it is known what it listed, or when nothing is there that is not listed now.
     const isAllListed = [...present.keys()].every((name) => listed.has(name) || unlisted.has(name));
     for (const name of badIndexFiles.keys()) {

@@ -101,7 +101,11 @@ export function allPacks(memory: Pick<RemoteMemory, "indexFiles">, url: string):
 }
 
 /** Writes an index file, under a name that no other has had. @throws As `Remote.put`. */
-export async function putIndexFile(options: SyncOptions, memory: RemoteMemory, file: IndexFile): Promise<void> {
+export async function putIndexFile(
+  options: Pick<SyncOptions, "remote" | "secrets" | "random" | "signal">,
+  memory: RemoteMemory,
+  file: IndexFile,
+): Promise<void> {
   const { remote, secrets, random, signal } = options;
   // Sealing adds random bytes. Without: a file that says what one said that was replaced would be taken for that one.
   const salt = secrets.suite === "plain" ? random(saltBytes) : undefined;

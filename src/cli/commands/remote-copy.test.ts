@@ -1,6 +1,6 @@
 /** `remote copy`: one remote becomes another, without a box; again and again; and as a plain one. */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { runCli, type Seen } from "../../../test/support/cli.ts";
@@ -123,4 +123,42 @@ test("places that are none are refused", async () => {
   assert.equal((await copy(at("nothing"), at("two"))).status, 1);
   writeFileSync(at("file"), "x");
   assert.equal((await box.run("remote", "copy", "origin", box.folder)).status, 1);
+});
+
+/** A day goes by on a remote. */
+function age(name: string): void {
+  for (const folder of readdirSync(at(name)).filter((each) => each !== "config")) {
+    for (const file of readdirSync(at(name, folder))) {
+      const before = statSync(at(name, folder, file)).mtimeMs / 1000 - 86_400;
+      utimesSync(at(name, folder, file), before, before);
+    }
+  }
+}
+
+test("a remote that was pruned is whole, and so are copies of it, which know what was forgotten", async () => {
+  await pushed();
+  await copy(at("one"), at("early"));
+  for (let day = 1; day <= 3; day += 1) {
+    for (const part of ["a", "b"]) {
+      box.write("big", Buffer.from(new Prng(day).bytes(30_000)).toString("base64") + part);
+      await box.ok("commit", "-m", `${day}${part}`);
+    }
+    await box.ok("push", "origin");
+    await box.ok("forget", "--keep-last", "1", "--prune", "--remote", "origin");
+    age("one");
+  }
+  const checked = await box.run("remote", "check", "origin", "--read-data");
+  assert.equal(checked.status, 0, checked.out);
+  for (const [name, ...flags] of [["two"], ["three", "--plain"]] as const) {
+    const { status, err } = await copy(...flags, at("one"), at(name));
+    assert.equal(status, 0, err);
+    assert.match((await copy(...flags, at("one"), at(name))).err, /^Nothing new$/m);
+    await box.ok("clone", at(name), at(`clone of ${name}`));
+    assert.equal(await box.ok("-C", at(`clone of ${name}`), "check", "--read-data"), "");
+    assert.match(await box.ok("-C", at(`clone of ${name}`), "log", "--oneline"), /^[0-9a-f]+ 3b\n$/);
+  }
+  const { status, err } = await box.run("remote", "copy", at("early"), "origin");
+  assert.equal(status, 1, "what was deleted does not come back under its name");
+  assert.match(err, /were deleted there by a prune/);
+  assert.equal((await box.run("remote", "check", "origin", "--read-data")).status, 0);
 });
