@@ -22,6 +22,7 @@ await using remote = openRemote(folder, {
   random: (length) => randomBytes(length),
   copier: nodeCopier,
 });
+if (mode === "push") await box.init(remote);
 const end = Date.now() + Number(ms);
 const counts = { pushes: 0, prunes: 0, condemned: 0, deleted: 0, stale: 0 };
 const pool = Array.from({ length: 5 }, () => randomBytes(20_000));
