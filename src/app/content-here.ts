@@ -19,6 +19,11 @@ export function mayLackContent(box: OpenBox): boolean {
   return isUnreal(box) || box.store.packs().some(({ complete }) => !complete);
 }
 
+/** For who reads as long as it likes; undefined where everything is here. To be closed by the caller. */
+export function findContentSource(box: OpenBox): (ContentSource & AsyncDisposable) | undefined {
+  return mayLackContent(box) ? openContentSource(box) : undefined;
+}
+
 /**
  * Brings what is not here of some contents.
  * @throws OuroError as `ContentSource.fetch`.

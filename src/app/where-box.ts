@@ -18,14 +18,7 @@ import {
   type PackInfo,
 } from "../format/mod.ts";
 import { directoryOf, HashSet, walkEntries } from "../history/mod.ts";
-import {
-  fileReader,
-  forEachParallel,
-  type KnownPacks,
-  knownPacks,
-  readDirectoryThere,
-  readPackDirectory,
-} from "../sync/mod.ts";
+import { forEachParallel, type KnownPacks, knownPacks, readDirectoryThere } from "../sync/mod.ts";
 import { findEntry } from "./box-history.ts";
 import { openBoxRemote } from "./box-remotes.ts";
 import type { Path } from "./changes.ts";
@@ -143,19 +136,18 @@ class Search {
     for (const remote of this.remotes) {
       const content = [...remote.known.packs].filter(([, pack]) => pack.class === "content");
       const isHere = ([name]: readonly [string, PackInfo]): boolean => here.has(name);
-      for (const [name, pack] of content.filter((each) => isHere(each) && repeating.has(each[0]))) {
+      for (const [, pack] of content.filter((each) => isHere(each) && repeating.has(each[0]))) {
         if (remote.remaining.size === 0) break;
         await this.#turns.end();
-        await lookInto(remote, this.#readHere(name, pack));
+        await lookInto(remote, this.#readHere(pack));
       }
       const foreign = content.filter((each) => !isHere(each)).map(([, pack]) => pack);
       if (remote.remaining.size > 0 && foreign.length > 0) await this.#ask(remote, foreign);
     }
   }
 
-  #readHere(name: string, { size, class: packClass, name: hash }: PackInfo): Promise<PackDirectory> {
-    const { context, store, secrets } = this.#box;
-    return readPackDirectory(size, packClass, secrets, fileReader(context.disk, store.packPath(hash)), `pack ${name}`);
+  async #readHere({ name }: PackInfo): Promise<PackDirectory> {
+    return this.#box.store.sparse.directory(name);
   }
 
   async #ask(remote: Searched, packs: readonly PackInfo[]): Promise<void> {

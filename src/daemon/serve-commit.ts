@@ -1,6 +1,6 @@
 /** Serving a mount of a commit, from the moment it answers until somebody ends it: `umount`, a signal, or the kernel. */
 import { realpathSync } from "node:fs";
-import { type Box, type MountRequest, openMount } from "../app/mod.ts";
+import { type Box, findContentSource, type MountRequest, openMount } from "../app/mod.ts";
 import { toHex } from "../base/bytes.ts";
 import { ioError, isKind, OuroError } from "../base/errors.ts";
 import { type FuseBehaviour, type FuseMount, mountFilesystem } from "../front/fuse/mod.ts";
@@ -45,7 +45,8 @@ export async function serveCommit(box: Box, request: ServeRequest): Promise<void
   const { signal, onMounted, allowOther, uid, gid } = request;
   const directory = realDirectory(request.directory);
   refuseOwnBox(box, directory);
-  using opened = openMount(box, { ...request, directory });
+  await using source = findContentSource(box);
+  using opened = openMount(box, { ...request, directory, ...(source === undefined ? {} : { source }) });
   const mount = await mountFilesystem(opened.filesystem, {
     ...behaviour(opened.hasXattrs),
     directory,

@@ -20,6 +20,7 @@ import {
 } from "../format/mod.ts";
 import { directoryOf, type PathFilter, splitPath, type TreeReader } from "../history/mod.ts";
 import type { Ingest } from "../store/mod.ts";
+import { tellEmptied } from "./emptied.ts";
 import {
   changedEntry,
   type EntryContext,
@@ -232,7 +233,9 @@ class Examination {
       return undefined;
     }
     if (type === "emptied" && inner !== undefined) {
-      this.#emptied(frame, path, name, inner);
+      const { reader, tree } = this.#options;
+      for (const tell of tellEmptied({ reader, tree, device: frame.device }, { path, name, scan: inner }))
+        this.#queue.push(() => tell(this.#visitor));
       return undefined;
     }
     const stat = this.#observer.stat(walk, path, name);
@@ -256,30 +259,6 @@ class Examination {
     this.#enterKnown(place, { known, scan: undefined, replaced: undefined });
     this.#queue.push(() => this.#visitor.leave());
     return undefined;
-  }
-
-  /** A directory that is gone from the folder, but for what of it never was in it. */
-  #emptied({ device }: Pick<Frame, "device">, path: string, name: string, scan: DirectoryScan): void {
-    const { reader, tree } = this.#options;
-    const before = tree === undefined ? undefined : reader.findPath(tree, splitPath(latin(scan.oldPath)));
-    if (before === undefined) return;
-    const { row, changes } = scan;
-    const place = { path, name, before, replaced: undefined, oldPath: undefined, row, device };
-    this.#enter({
-      ...place,
-      draft: before,
-      isEdited: false,
-      record: undefined,
-      changes: changes.size,
-      isAbove: false,
-      isGone: true,
-    });
-    for (const change of [...changes.values()].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-      const oldPath = below(scan.oldPath, change.name);
-      if (change.scan !== undefined) this.#emptied({ device }, below(path, change.name), change.name, change.scan);
-      else this.#queue.push(() => this.#visitor.remove(oldPath, change.name));
-    }
-    this.#queue.push(() => this.#visitor.leave());
   }
 
   /** A name of a new directory. */
