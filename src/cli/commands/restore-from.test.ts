@@ -1,0 +1,70 @@
+/** `restore --from`: straight from a remote, where there is no box. */
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { runCli, type Seen } from "../../../test/support/cli.ts";
+import { CliBox } from "../../../test/support/cli-box.ts";
+import { Prng } from "../../base/prng.ts";
+
+const large = Buffer.from(new Prng(5).bytes(300_000));
+const box = new CliBox({ "a.txt": "first\n", "d/b.txt": "second\n" });
+const at = (...path: string[]): string => join(box.top, ...path);
+
+function restore(...args: string[]): Promise<Seen> {
+  return runCli(["restore", "--from", ...args], { cwd: box.top, env: { ...box.env, HOME: box.top } });
+}
+
+test("a remote is restored where there is no box, all of it or some paths, as it is now or was", async () => {
+  box.write("large", large.toString("latin1"));
+  await box.ok("commit", "-m", "Large");
+  box.write("a.txt", "changed\n");
+  await box.ok("commit", "-m", "Second");
+  await box.ok("remote", "add", "origin", at("remote"));
+  await box.ok("push");
+  const all = await restore("./remote", "--target", "out/deep");
+  assert.equal(all.status, 0, all.err);
+  assert.match(all.err, /^Restored 3 files from [0-9a-f]{12}$/m);
+  assert.equal(readFileSync(at("out/deep/a.txt"), "utf8"), "changed\n");
+  assert.equal(readFileSync(at("out/deep/large"), "latin1"), readFileSync(at("box/large"), "latin1"));
+  assert.deepEqual(readdirSync(at("out/deep")).sort(), ["a.txt", "d", "large"], "nothing else is left there");
+  const some = await restore(at("remote"), "--target", "some", "--source", "HEAD~2", "d", "a.txt");
+  assert.equal(some.status, 0, some.err);
+  assert.equal(readFileSync(at("some/a.txt"), "utf8"), "first\n");
+  assert.deepEqual(readdirSync(at("some")).sort(), ["a.txt", "d"]);
+  assert.equal((await restore(at("remote"), "--target", "some", "-q", "d")).err, "");
+});
+
+test("only what is restored is brought", async () => {
+  for (const name of ["one", "two", "three"]) {
+    box.write(name, new Prng(name.length).bytes(200_000).join(""));
+    await box.ok("commit", "-m", name);
+  }
+  await box.ok("remote", "add", "origin", at("remote"));
+  await box.ok("push");
+  const large = readdirSync(at("remote/packs")).filter((name) => statSync(at("remote/packs", name)).size > 50_000);
+  assert(large.length >= 2);
+  // Who would bring more could not.
+  for (const name of large) rmSync(at("remote/packs", name));
+  mkdirSync(at("target"));
+  // What is held meanwhile is seen by a second restore into the same folder, which must not be disturbed by it.
+  const [first, second] = await Promise.all([
+    restore(at("remote"), "--target", "target", "a.txt"),
+    restore(at("remote"), "--target", "target", "d"),
+  ]);
+  assert.deepEqual([first.status, second.status], [0, 0], first.err + second.err);
+  assert.deepEqual(readdirSync(at("target")).sort(), ["a.txt", "d"]);
+});
+
+test("what cannot be restored is told, and leaves nothing of the box behind", async () => {
+  await box.ok("remote", "add", "origin", at("remote"));
+  await box.ok("push");
+  assert.equal((await restore(at("remote"))).status, 2);
+  assert.equal((await restore(at("remote"), "--target", "out", "nothing")).status, 1);
+  assert.equal((await restore(at("remote"), "--target", "out", "--source", "nothing")).status, 1);
+  assert.equal((await restore(at("elsewhere"), "--target", "out")).status, 1);
+  box.env["OUROBOX_PASSPHRASE"] = "wrong";
+  assert.equal((await restore(at("remote"), "--target", "out")).status, 12);
+  box.env["OUROBOX_PASSPHRASE"] = "secret";
+  assert.deepEqual(existsSync(at("out")) ? readdirSync(at("out")) : [], []);
+});
