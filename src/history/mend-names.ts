@@ -5,16 +5,18 @@
 import { compareBytes, utf8 } from "../base/bytes.ts";
 import {
   compareDots,
+  compareEvents,
   type DatedValue,
   type Dot,
   type Entry,
+  equalDots,
   kinds,
   limits,
   nameProblem,
   writerHex,
 } from "../format/mod.ts";
 import { bornData, copyValue } from "./copy-subtree.ts";
-import { plainDirectory, valuesOf } from "./join-registers.ts";
+import { plainDirectory, type Values, valuesOf } from "./join-registers.ts";
 import { type Clash, JoinNode, type JoinResult } from "./join-result.ts";
 import type { MendTools } from "./mend-event.ts";
 import { equalValues } from "./mend-values.ts";
@@ -63,40 +65,69 @@ function mergeDirectories(result: JoinResult, [winner, ...losers]: readonly Join
   }
 }
 
+/** A value that a mend dates. */
+interface Foreign {
+  /** Its dot says how late it is. */
+  readonly each: DatedValue;
+  /** Of the node that has it. */
+  readonly id: Dot;
+  /** The winner's value that looks the same, and is dated again instead. */
+  readonly own?: DatedValue;
+}
+
+/** Whether who has seen the one value cannot but have replaced the other knowingly: one edit wrote both, or both files were made so. */
+function isSeenWith(own: DatedValue, winner: JoinNode, each: DatedValue, other: JoinNode): boolean {
+  return compareEvents(own.dot, each.dot) === 0 || (equalDots(own.dot, winner.id) && equalDots(each.dot, other.id));
+}
+
+function laterOf(own: DatedValue, winner: JoinNode, each: DatedValue, other: JoinNode): Foreign {
+  const isLater = compareDots(each.dot, own.dot) > 0;
+  return { each: isLater ? each : own, id: isLater ? other.id : winner.id, own };
+}
+
 /** Leaves of one kind by id: the first takes in the values of the others, as long as there is room. */
 function mergeLeaves(result: JoinResult, [winner, ...others]: readonly JoinNode[], tools: MendTools): void {
   if (winner === undefined || others.length === 0) return;
   const { mend, options, rules } = tools;
   const merged = [winner];
-  const values = [...valuesOf(winner.entry)];
-  const foreign: { readonly each: DatedValue; readonly id: Dot }[] = [];
+  let kept = valuesOf(winner.entry);
+  const dated: Foreign[] = [];
   for (const other of others) {
-    const added: DatedValue[] = [];
+    const added: Foreign[] = [];
+    const again: Foreign[] = [];
     for (const each of valuesOf(other.entry)) {
-      const isThere = [...values, ...added].some(({ value }) => equalValues(options.reader, value, each.value));
-      if (!isThere) added.push(each);
+      const isEqual = ({ value }: DatedValue): boolean => equalValues(options.reader, value, each.value);
+      if ([...dated, ...added, ...again].some((one) => isEqual(one.own ?? one.each))) continue;
+      const own = kept.find(isEqual);
+      if (own === undefined) added.push({ each, id: other.id });
+      else if (!isSeenWith(own, winner, each, other)) again.push(laterOf(own, winner, each, other));
     }
-    if (values.length + added.length > rules.valuesMax) continue;
-    values.push(...added);
-    foreign.push(...added.map((each) => ({ each, id: other.id })));
+    if (kept.length + dated.length + added.length > rules.valuesMax) continue;
+    kept = kept.filter((each) => !again.some(({ own }) => own === each));
+    dated.push(...added, ...again);
     merged.push(other);
     result.remove(other);
     mend.note("leaves", other.entry);
   }
   if (merged.length === 1) return;
-  foreign.sort((x, y) => compareDots(x.each.dot, y.each.dot) || compareDots(x.id, y.id));
-  let { data } = winner.entry;
-  for (const { each } of foreign) data = [{ dot: mend.nextDot(data), value: copyValue(each.value, options) }, ...data];
+  dated.sort((x, y) => compareDots(x.each.dot, y.each.dot) || compareDots(x.id, y.id));
+  let data: Values = kept;
+  for (const { each, own } of dated)
+    data = [
+      { dot: mend.nextDot(data), value: own === undefined ? copyValue(each.value, options) : own.value },
+      ...data,
+    ];
   const meta = latest(merged, ({ metaDot }) => metaDot);
   const mtime = latest(merged, ({ mtimeDot }) => mtimeDot);
   const dot = mend.dot(0);
+  const [first = winner.entry.data[0], ...rest] = data;
   winner.entry = {
     ...winner.entry,
-    data,
+    data: [first, ...rest],
     meta: meta.entry.meta,
     metaDot: meta === winner ? winner.entry.metaDot : dot,
     mtimeNs: mtime.entry.mtimeNs,
-    mtimeDot: mtime === winner && foreign.length === 0 ? winner.entry.mtimeDot : dot,
+    mtimeDot: mtime === winner && dated.length === 0 ? winner.entry.mtimeDot : dot,
   };
 }
 

@@ -25,6 +25,9 @@ export interface Schedule {
   readonly play: (bent: Bent) => void;
 }
 
+/** A clock above those that mends give out here. */
+const afterMends = 10n ** 18n;
+
 class Stage {
   readonly #world: World;
   readonly empty: SimState;
@@ -116,6 +119,30 @@ export const schedules: readonly Schedule[] = [
       const moved = stage.act(start, "A", 10n, "move d h, chmod h");
       const joined = stage.join("M", moved, stage.act(start, "B", 11n, "delete d"));
       assert.equal(shows(joined, start), "h/ mode A, h/x=0, -d/, -d/x");
+    },
+  },
+  {
+    rule: "M5 equal values",
+    name: "what was written again survives who replaced an equal value in another file of that name",
+    bend: { bent: "M5 equal values" },
+    play: (bent) => {
+      const stage = new Stage(bent);
+      const [first, later] = [
+        stage.act(stage.empty, "C", 5n, "create f 9"),
+        stage.act(stage.empty, "A", 10n, "create f 0"),
+      ];
+      const both = stage.join("C", first, later);
+      assert.equal(shows(both, first), "f=0|9");
+      const restored = stage.act(
+        stage.act(later, "A", afterMends, "delete f"),
+        "A",
+        afterMends + 1n,
+        "restore f",
+        later,
+      );
+      const replaced = stage.act(both, "C", afterMends + 9n, "edit f");
+      const joined = stage.join("M", stage.join("A", restored, both), replaced);
+      assert.equal(shows(joined, first), "f=C|0");
     },
   },
 ];

@@ -15,7 +15,7 @@ import {
 } from "./flat-tree.ts";
 
 /** What tests bend, to see that it is noticed. */
-export type BentRule = "R4" | "R5 birth" | "R5 all registers" | "R6" | "M2" | "M4";
+export type BentRule = "R4" | "R5 birth" | "R5 all registers" | "R6" | "M2" | "M4" | "M5 equal values";
 
 export interface FlatOptions {
   /** Most values of one register. */

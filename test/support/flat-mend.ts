@@ -8,6 +8,7 @@ import {
   type Dot,
   dotKey,
   type EventName,
+  equalDots,
   kinds,
   nameProblem,
   writerHex,
@@ -239,31 +240,41 @@ export class FlatMend {
   #mergeLeaves(all: readonly FlatNode[]): void {
     const [winner, ...others] = all;
     if (winner === undefined || others.length === 0) return;
-    const looks = new Set(winner.data.map(({ value }) => describeValue(value)));
     const merged = [winner];
-    const foreign: { readonly each: FlatValue; readonly id: Dot }[] = [];
+    let kept = winner.data;
+    const dated: { readonly dot: Dot; readonly id: Dot; readonly value: FlatData; readonly own?: FlatValue }[] = [];
     for (const other of others) {
-      const added = other.data.filter(
-        ({ value }, at) =>
-          !looks.has(describeValue(value)) &&
-          other.data.findIndex((each) => describeValue(each.value) === describeValue(value)) === at,
-      );
-      if (winner.data.length + foreign.length + added.length > this.#options.valuesMax) continue;
-      for (const each of added) {
-        looks.add(describeValue(each.value));
-        foreign.push({ each, id: other.id });
+      const more: typeof dated = [];
+      for (const { dot, value } of other.data) {
+        const look = describeValue(value);
+        if ([...dated, ...more].some((each) => describeValue(each.value) === look)) continue;
+        const own = kept.find((each) => describeValue(each.value) === look);
+        if (own === undefined) more.push({ dot, id: other.id, value });
+        else if (this.#mustDate(own, winner, dot, other))
+          more.push(
+            compareDots(dot, own.dot) > 0
+              ? { dot, id: other.id, value: own.value, own }
+              : { dot: own.dot, id: winner.id, value: own.value, own },
+          );
       }
+      const added = more.filter(({ own }) => own === undefined);
+      if (kept.length + dated.length + added.length > this.#options.valuesMax) continue;
+      kept = kept.filter((each) => !more.some(({ own }) => own === each));
+      dated.push(...more);
       merged.push(other);
       this.#nodes.delete(other.key);
     }
     if (merged.length === 1) return;
-    foreign.sort((x, y) => compareDots(x.each.dot, y.each.dot) || compareDots(x.id, y.id));
-    let data = winner.data;
-    for (const { each } of foreign)
-      data = [{ dot: this.#dot(this.#nextCounter(data)), value: this.#reborn(each.value) }, ...data];
+    dated.sort((x, y) => compareDots(x.dot, y.dot) || compareDots(x.id, y.id));
+    let data = kept;
+    for (const { value, own } of dated)
+      data = [
+        { dot: this.#dot(this.#nextCounter(data)), value: own === undefined ? this.#reborn(value) : value },
+        ...data,
+      ];
     const meta = merged.reduce((best, each) => (compareDots(each.metaDot, best.metaDot) > 0 ? each : best));
     const mtime = merged.reduce((best, each) => (compareDots(each.mtimeDot, best.mtimeDot) > 0 ? each : best));
-    const isDated = mtime !== winner || data !== winner.data;
+    const isDated = mtime !== winner || dated.length > 0;
     this.#put({
       ...winner,
       data,
@@ -273,6 +284,13 @@ export class FlatMend {
       mtimeDot: isDated ? this.#dot(0) : winner.mtimeDot,
     });
     this.#dot(0);
+  }
+
+  /** Of equal values in two nodes: whether somebody may have seen the one and not the other. */
+  #mustDate(own: FlatValue, winner: FlatNode, dot: Dot, other: FlatNode): boolean {
+    if (this.#options.bent === "M5 equal values") return false;
+    const areBirths = equalDots(own.dot, winner.id) && equalDots(dot, other.id);
+    return compareEvents(own.dot, dot) !== 0 && !areBirths;
   }
 
   /** The counter that this event's next value of a register gets. */
