@@ -66,6 +66,7 @@ export class S3Client {
    */
   async send(request: S3Request): Promise<HttpAnswer> {
     for (let attempt = 0; ; attempt += 1) {
+      const signed = { region: this.#region, skewMs: this.#skewMs };
       const answer = await this.#http.send({
         ...this.#sign(request),
         signal: request.signal,
@@ -77,7 +78,7 @@ export class S3Client {
       if (request.method === "HEAD") answer.discard();
       const code = findElement(text, "Code") ?? "";
       const message = findElement(text, "Message") ?? "";
-      if (attempt < 2 && this.#learn({ status: answer.status, code, message, answer }, text)) continue;
+      if (attempt < 2 && this.#learn({ status: answer.status, code, message, answer }, text, signed)) continue;
       throw this.#failure(request, { status: answer.status, code, message, answer });
     }
   }
@@ -109,10 +110,17 @@ export class S3Client {
     };
   }
 
-  /** Whether what the server says lets it be asked again. */
-  #learn({ status, code, answer }: S3Failure, text: string): boolean {
+  /**
+   * Whether what the server says lets it be asked again.
+   * @param signed What the request was signed with: another one may have learned better since.
+   */
+  #learn(
+    { status, code, answer }: S3Failure,
+    text: string,
+    signed: { readonly region: string; readonly skewMs: number },
+  ): boolean {
     const region = answer.header("x-amz-bucket-region") ?? findElement(text, "Region");
-    if ((status === 301 || status === 307 || status === 400) && region !== undefined && region !== this.#region) {
+    if ((status === 301 || status === 307 || status === 400) && region !== undefined && region !== signed.region) {
       if (!/^[A-Za-z0-9_-]{1,64}$/.test(region)) return false;
       this.#region = region;
       return true;
@@ -121,7 +129,7 @@ export class S3Client {
     if (Number.isNaN(serverMs) || status !== 403 || (code !== "RequestTimeTooSkewed" && code !== "")) return false;
     const skewMs = serverMs - this.#clock.nowMs();
     // A refusal without a code (to HEAD) may be for the clock: only if that is far off.
-    if (Math.abs(skewMs - this.#skewMs) < 240_000) return false;
+    if (Math.abs(skewMs - signed.skewMs) < 240_000) return false;
     this.#skewMs = skewMs;
     return true;
   }

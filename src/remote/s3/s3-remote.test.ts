@@ -210,6 +210,15 @@ testFaulty("s3: a wrong clock and a wrong region are put right by what the serve
   assert.equal(server.requests.length, before + 1);
 });
 
+testFaulty("s3: several requests at once all learn of a wrong clock and region", async (server) => {
+  server.skewMs = 3 * 3600 * 1000;
+  server.region = "eu-north-1";
+  await using remote = openS3(url, server.env);
+  const names = ["packs/a", "packs/b", "packs/c"];
+  await Promise.all(names.map((name) => remote.put(name, utf8(name))));
+  for (const name of names) assert.equal(toText(await remote.get(name)), name);
+});
+
 testFaulty("s3: errors say which server, what it said and what to do", async (server, folder) => {
   const cases: [Env, string, ErrorKind, RegExp][] = [
     [{ ...server.env, AWS_SECRET_ACCESS_KEY: "x" }, url, "permission", /127.*SignatureDoesNotMatch.*keys/],
