@@ -9,7 +9,6 @@ import {
   type DatedValue,
   type Dot,
   type Entry,
-  equalDots,
   kinds,
   limits,
   nameProblem,
@@ -75,11 +74,6 @@ interface Foreign {
   readonly own?: DatedValue;
 }
 
-/** Whether who has seen the one value cannot but have replaced the other knowingly: one edit wrote both, or both files were made so. */
-function isSeenWith(own: DatedValue, winner: JoinNode, each: DatedValue, other: JoinNode): boolean {
-  return compareEvents(own.dot, each.dot) === 0 || (equalDots(own.dot, winner.id) && equalDots(each.dot, other.id));
-}
-
 function laterOf(own: DatedValue, winner: JoinNode, each: DatedValue, other: JoinNode): Foreign {
   const isLater = compareDots(each.dot, own.dot) > 0;
   return { each: isLater ? each : own, id: isLater ? other.id : winner.id, own };
@@ -100,7 +94,8 @@ function mergeLeaves(result: JoinResult, [winner, ...others]: readonly JoinNode[
       if ([...dated, ...added, ...again].some((one) => isEqual(one.own ?? one.each))) continue;
       const own = kept.find(isEqual);
       if (own === undefined) added.push({ each, id: other.id });
-      else if (!isSeenWith(own, winner, each, other)) again.push(laterOf(own, winner, each, other));
+      // One edit wrote both: who has seen the one has seen the other.
+      else if (compareEvents(own.dot, each.dot) !== 0) again.push(laterOf(own, winner, each, other));
     }
     if (kept.length + dated.length + added.length > rules.valuesMax) continue;
     kept = kept.filter((each) => !again.some(({ own }) => own === each));

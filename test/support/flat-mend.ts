@@ -8,7 +8,6 @@ import {
   type Dot,
   dotKey,
   type EventName,
-  equalDots,
   kinds,
   nameProblem,
   writerHex,
@@ -250,7 +249,7 @@ export class FlatMend {
         if ([...dated, ...more].some((each) => describeValue(each.value) === look)) continue;
         const own = kept.find((each) => describeValue(each.value) === look);
         if (own === undefined) more.push({ dot, id: other.id, value });
-        else if (this.#mustDate(own, winner, dot, other))
+        else if (this.#options.bent !== "M5 equal values" && compareEvents(own.dot, dot) !== 0)
           more.push(
             compareDots(dot, own.dot) > 0
               ? { dot, id: other.id, value: own.value, own }
@@ -284,13 +283,6 @@ export class FlatMend {
       mtimeDot: isDated ? this.#dot(0) : winner.mtimeDot,
     });
     this.#dot(0);
-  }
-
-  /** Of equal values in two nodes: whether somebody may have seen the one and not the other. */
-  #mustDate(own: FlatValue, winner: FlatNode, dot: Dot, other: FlatNode): boolean {
-    if (this.#options.bent === "M5 equal values") return false;
-    const areBirths = equalDots(own.dot, winner.id) && equalDots(dot, other.id);
-    return compareEvents(own.dot, dot) !== 0 && !areBirths;
   }
 
   /** The counter that this event's next value of a register gets. */
