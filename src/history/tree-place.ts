@@ -4,12 +4,12 @@
  *
  * Positions are found by the counts that references carry; each count is compared with what is below before anything is taken from there.
  */
-import { equalBytes, toHex } from "../base/bytes.ts";
+import { copyBytes, equalBytes, toHex } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
 import type { DirectoryValue, Entry, Hash, TreeNode } from "../format/mod.ts";
 import { indexFrom, type TreeReader } from "./tree-reader.ts";
 
-/** The entries of a node share the object. */
+/** The entries of a node share the object. It keeps nothing of the tree alive. */
 export interface Leaf {
   readonly node: Hash;
 }
@@ -38,7 +38,7 @@ export function findPlace(reader: TreeReader, directory: DirectoryValue, name: U
     const index = indexFrom(node, name);
     if ("entries" in node) {
       const entry = node.entries[index];
-      return entry !== undefined && equalBytes(entry.name, name) ? { entry, leaf: { node: hash }, index } : undefined;
+      return entry !== undefined && equalBytes(entry.name, name) ? { entry, leaf: leafOf(hash), index } : undefined;
     }
     const reference = node.references[index];
     if (reference === undefined) return undefined;
@@ -47,6 +47,11 @@ export function findPlace(reader: TreeReader, directory: DirectoryValue, name: U
     node = reader.child(reference, node.level, after);
   }
   return undefined;
+}
+
+/** A hash that was read is a view of all that was read with it. */
+function leafOf(hash: Hash): Leaf {
+  return { node: copyBytes(hash) };
 }
 
 interface Frame {
@@ -70,7 +75,7 @@ export function* placesFrom(reader: TreeReader, directory: DirectoryValue, start
   for (let frame = frames.at(-1); frame !== undefined; frame = frames.at(-1)) {
     const { node, hash } = frame;
     if ("entries" in node) {
-      const leaf: Leaf = { node: hash };
+      const leaf = leafOf(hash);
       for (let index = skip; index < node.entries.length; index += 1)
         yield { entry: node.entries[index] as Entry, leaf, index };
       skip = Math.max(0, skip - node.entries.length);

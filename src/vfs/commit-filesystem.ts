@@ -21,8 +21,8 @@ import { TreeNode } from "./tree-node.ts";
 import { type ShownOwners, TreeView } from "./tree-view.ts";
 
 const liveMaxDefault = 100_000;
-/** Encoded; decoded ten times as much. */
-const nodeBytesMax = 4 * 1024 * 1024;
+/** Encoded; decoded ten times as much, which should die young. */
+const nodeBytesMax = 256 * 1024;
 const blockBytes = 4096;
 const dot = 0x2e;
 const dotName = Uint8Array.of(dot);
@@ -274,7 +274,7 @@ export class CommitFilesystem extends ReadOnlyFilesystem implements fs.Filesyste
 }
 
 function attributesOf({ inode, node }: LiveInode): fs.Attributes {
-  return { inode, generation: node.generation, ...node.attributes() };
+  return { inode, ...node.attributes() };
 }
 
 /** @throws FilesystemFailure EISDIR, EINVAL: not a regular file. */

@@ -22,7 +22,7 @@ abstract class MadeNode implements ShownNode {
   abstract readonly kind: "directory" | "file" | "symlink";
   readonly parent: ShownNode;
   readonly number: number;
-  readonly generation: number;
+  readonly #generation: number;
   readonly #key: string;
   readonly #options: MadeOptions;
 
@@ -33,7 +33,7 @@ abstract class MadeNode implements ShownNode {
     this.#key = `${options.parent.number} ${options.name} ${says}`;
     const { number, generation } = numberOfText(this.#key);
     this.number = number;
-    this.generation = generation;
+    this.#generation = generation;
   }
 
   abstract readonly size: number;
@@ -54,7 +54,19 @@ abstract class MadeNode implements ShownNode {
     const kind: FileKind = this.kind;
     const counts = { size: this.size, blocks: Math.ceil(this.size / 512) };
     const device = { rdevMajor: 0, rdevMinor: 0 };
-    return { kind, mode: modes[this.kind], nlink: 1, uid, gid, ...device, ...counts, ...times, isVolatile: true };
+    const generation = this.#generation;
+    return {
+      generation,
+      kind,
+      mode: modes[this.kind],
+      nlink: 1,
+      uid,
+      gid,
+      ...device,
+      ...counts,
+      ...times,
+      isVolatile: true,
+    };
   }
 
   find(_name: Uint8Array): ShownNode | undefined {

@@ -6,7 +6,7 @@ import type { FileKind } from "../base/posix.ts";
 import type { Content } from "../format/mod.ts";
 import type { Attributes } from "./filesystem.ts";
 
-export type ShownAttributes = Omit<Attributes, "inode" | "generation">;
+export type ShownAttributes = Omit<Attributes, "inode">;
 
 export interface ShownChild {
   readonly name: Uint8Array;
@@ -17,7 +17,6 @@ export interface ShownNode {
   readonly kind: FileKind;
   /** The number it is to have, if that is free. */
   readonly number: number;
-  readonly generation: number;
   /** In its directory. */
   readonly name: Uint8Array;
   /** The directory it was found in; undefined of the root. */

@@ -30,8 +30,10 @@ export class TreeNode implements ShownNode {
   readonly parent: ShownNode | undefined;
   readonly kind: FileKind;
   readonly number: number;
-  readonly generation: number;
-  readonly #origin: Origin;
+  readonly #leaf: Leaf | undefined;
+  readonly #index: number;
+  /** Where it is in no leaf. */
+  readonly #entry: Entry | undefined;
   /** Where it is not the entry's. */
   readonly #name: Uint8Array | undefined;
 
@@ -39,10 +41,10 @@ export class TreeNode implements ShownNode {
     this.view = view;
     this.parent = parent;
     this.kind = kindOf[entry.kind] as FileKind;
-    const { number, generation } = numberOfDot(entry.meta.link ?? entry.id, view.salt);
-    this.number = number;
-    this.generation = generation;
-    this.#origin = origin;
+    this.number = numberOfDot(entry.meta.link ?? entry.id, view.salt).number;
+    this.#leaf = "leaf" in origin ? origin.leaf : undefined;
+    this.#index = "leaf" in origin ? origin.index : 0;
+    this.#entry = "entry" in origin ? origin.entry : undefined;
     this.#name = name;
   }
 
@@ -58,8 +60,9 @@ export class TreeNode implements ShownNode {
 
   /** @throws OuroError "not-found", "corrupt": of all that follows, too. */
   get entry(): Entry {
-    const origin = this.#origin;
-    return "entry" in origin ? origin.entry : entryAt(this.view.reader, origin.leaf, origin.index);
+    const entry = this.#entry;
+    if (entry !== undefined) return entry;
+    return entryAt(this.view.reader, this.#leaf as Leaf, this.#index);
   }
 
   get name(): Uint8Array {
@@ -69,14 +72,9 @@ export class TreeNode implements ShownNode {
   isSame(other: ShownNode): boolean {
     if (other === this) return true;
     if (!(other instanceof TreeNode) || other.view.name !== this.view.name) return false;
-    const [a, b] = [this.#origin, other.#origin];
-    if (
-      "leaf" in a &&
-      "leaf" in b &&
-      a.index === b.index &&
-      (a.leaf === b.leaf || equalBytes(a.leaf.node, b.leaf.node))
-    )
-      return true;
+    const [a, b] = [this.#leaf, other.#leaf];
+    const isOneLeaf = a !== undefined && b !== undefined && (a === b || equalBytes(a.node, b.node));
+    if (isOneLeaf && this.#index === other.#index) return true;
     const [one, two] = [this.entry, other.entry];
     if (equalDots(one.id, two.id)) return true;
     const { link } = one.meta;
@@ -94,6 +92,7 @@ export class TreeNode implements ShownNode {
     const { uid = meta.uid, gid = meta.gid, umask = 0 } = view.owners;
     const device = "major" in value ? value : { major: 0, minor: 0 };
     return {
+      generation: numberOfDot(meta.link ?? entry.id, view.salt).generation,
       kind,
       mode: kind === "symlink" ? meta.mode : meta.mode & ~(umask & permissionBits),
       nlink: kind === "file" && meta.link !== undefined ? view.linkCount(entry) : 1,
