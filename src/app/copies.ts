@@ -119,7 +119,8 @@ async function lookAgain(box: OpenBox, heads: readonly Hash[], told: Set<string>
     try {
       await fetchOrNothing(box, name);
     } catch (thrown) {
-      if (!isKind(thrown) || ["aborted", "no-space", "read-only", "wrong-key"].includes(thrown.kind)) throw thrown;
+      if (!isKind(thrown) || ["aborted", "usage", "no-space", "read-only", "wrong-key"].includes(thrown.kind))
+        throw thrown;
       if (!told.has(name)) box.context.notice(`${name}: ${thrown.message}. It is looked at again.`);
       told.add(name);
     }

@@ -79,7 +79,7 @@ export async function forEachRemote<T extends object>(
     try {
       done.push({ remote: row.name, ...(await body(row)) });
     } catch (thrown) {
-      if (!isKind(thrown) || thrown.kind === "aborted") throw thrown;
+      if (!isKind(thrown) || thrown.kind === "aborted" || thrown.kind === "usage") throw thrown;
       failed.push({ remote: row.name, error: thrown });
     }
   }

@@ -68,7 +68,8 @@ export async function syncBox(
     try {
       return await body();
     } catch (thrown) {
-      if (!isKind(thrown) || ["aborted", "no-space", "wrong-key", "corrupt"].includes(thrown.kind)) throw thrown;
+      if (!isKind(thrown) || ["aborted", "usage", "no-space", "wrong-key", "corrupt"].includes(thrown.kind))
+        throw thrown;
       failed.set(remote, thrown);
       return undefined;
     }

@@ -25,6 +25,29 @@ test("transfers: flags and settings say how fast and how many; what does not fit
   await box.ok("push");
 });
 
+test("transfers: every command that goes to remotes takes the flags and their variables", async () => {
+  await box.ok("remote", "add", "origin", "../remote");
+  const lines = [
+    ["push"],
+    ["fetch"],
+    ["pull"],
+    ["sync"],
+    ["clone", "../remote", "../clone"],
+    ["restore", "--from", "../remote", "--target", "../target"],
+    ["remote", "check", "origin"],
+    ["remote", "copy", "origin", "../copy"],
+  ];
+  for (const line of lines) {
+    for (const flag of ["--limit-upload=1K", "--limit-download=1K", "--transfers=0"])
+      assert.equal((await box.run(...line, flag)).status, 2, `${line.join(" ")} ${flag}`);
+    box.env["OUROBOX_TRANSFERS_AT_ONCE"] = "0";
+    assert.equal((await box.run(...line)).status, 2, line.join(" "));
+    delete box.env["OUROBOX_TRANSFERS_AT_ONCE"];
+    const { status, err } = await box.run(...line, "--limit-upload=1M", "--limit-download=1M", "--transfers=2");
+    assert.equal(status, 0, `${line.join(" ")}: ${err}`);
+  }
+});
+
 test("remote publish: writes down what the remote has, with its date", async () => {
   await box.ok("remote", "add", "origin", "../remote");
   const early = await box.run("remote", "publish", "origin");
