@@ -66,12 +66,12 @@ function countCopies(box: OpenBox, heads: readonly Hash[], wanted: number): Copi
   return { wanted, holders: holders.length, commits, bytes: commits === 0 ? 0 : lackingBytes(box, wanted) };
 }
 
-/** Undefined where history was trimmed. */
+/** Undefined where history was trimmed, or is damaged: that is for `check` to tell. */
 function findCommit({ commits }: OpenBox, id: Hash): NamedCommit | undefined {
   try {
     return commits.read(id);
   } catch (thrown) {
-    if (isKind(thrown, "not-found")) return undefined;
+    if (isKind(thrown, "not-found") || isKind(thrown, "corrupt")) return undefined;
     throw thrown;
   }
 }

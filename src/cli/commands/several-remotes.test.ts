@@ -137,6 +137,20 @@ test("status says what is not yet in enough remotes, and wait waits until it is"
   assert.equal((await box.run("wait", "--copies", "0")).status, 2);
 });
 
+test("status says what it can where an older commit is damaged", async () => {
+  const packs = join(box.folder, ".ourobox/packs");
+  const first = readdirSync(packs);
+  box.write("a.txt", "changed\n");
+  box.write("d/b.txt", "changed\n");
+  await box.ok("commit", "-m", "Second");
+  for (const name of first) {
+    const bytes = readFileSync(join(packs, name));
+    writeFileSync(join(packs, name), bytes.map((byte, index) => (index === 80 ? byte ^ 1 : byte)));
+  }
+  await addRemotes("one");
+  assert.match(await box.ok("status"), /^Not yet in any remote: 1 commit, /m);
+});
+
 test("wait counts what others bring to a remote", async () => {
   await addRemotes("one", "two");
   await box.ok("push", "one");
