@@ -145,7 +145,10 @@ test("status says what it can where an older commit is damaged", async () => {
   await box.ok("commit", "-m", "Second");
   for (const name of first) {
     const bytes = readFileSync(join(packs, name));
-    writeFileSync(join(packs, name), bytes.map((byte, index) => (index === 80 ? byte ^ 1 : byte)));
+    writeFileSync(
+      join(packs, name),
+      bytes.map((byte, index) => (index === 80 ? byte ^ 1 : byte)),
+    );
   }
   await addRemotes("one");
   assert.match(await box.ok("status"), /^Not yet in any remote: 1 commit, /m);
