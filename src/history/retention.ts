@@ -3,11 +3,12 @@
  * a log shows where something was. A retention says which commits are forgotten in little room: those up to its clocks that it does not name.
  * Why so: doc/decisions/0013-retention.md.
  */
-import { OuroError } from "../base/errors.ts";
+import { isKind, OuroError } from "../base/errors.ts";
 import {
   decodeRetention,
   type EventName,
   encodeRetention,
+  fullVector,
   type Hash,
   type NamedCommit,
   type Retention,
@@ -16,7 +17,6 @@ import {
 import type { CommitReader } from "./commits.ts";
 import { HashSet } from "./hash-set.ts";
 import type { IsForgotten } from "./kept-parents.ts";
-import { walkLog } from "./log.ts";
 import type { State } from "./state.ts";
 
 /** Everything is kept. */
@@ -46,9 +46,9 @@ export class RetentionView {
 }
 
 /**
- * A retention that has also forgotten other commits, and nothing else.
+ * A retention that has also forgotten other commits, and nothing else. Costs what is kept so far, and what has come since it was made.
  * @param roots All that is known here: what `before` keeps of it is kept.
- * @throws OuroError "too-large" when too much would have to be named, and as `walkLog`.
+ * @throws OuroError "too-large" when too much would have to be named, and as `CommitReader.read`.
  */
 export function forgetAlso(
   commits: CommitReader,
@@ -56,22 +56,44 @@ export function forgetAlso(
   before: Retention,
   isDropped: IsForgotten,
 ): Retention {
-  const view = new RetentionView(before);
   const seen = new Map(before.seen.map(({ writer, clock }) => [writer, clock]));
+  const kept = before.kept.filter((id) => {
+    const named = find(commits, id);
+    return named === undefined || !isDropped(named);
+  });
   const others: NamedCommit[] = [];
-  for (const named of walkLog(commits, roots, { onMissing: () => undefined })) {
-    if (view.isForgotten(named)) continue;
-    if (!isDropped(named)) {
-      others.push(slim(named));
-      continue;
-    }
-    const { commit } = named;
-    const events: readonly EventName[] = commit.type === "event" ? [commit] : commit.vector;
-    for (const { writer, clock } of events) if (clock > (seen.get(writer) ?? 0n)) seen.set(writer, clock);
+  for (const named of walkUncovered(commits, roots, new RetentionView(before))) {
+    if (!isDropped(named)) others.push(slim(named));
+    // All that it has taken in is covered then: what is before a covered commit is, too, and need not be walked again.
+    else
+      for (const { writer, clock } of fullVector(named)) if (clock > (seen.get(writer) ?? 0n)) seen.set(writer, clock);
   }
   const rows = [...seen].map(([writer, clock]) => ({ writer, clock })).sort((a, b) => (a.writer < b.writer ? -1 : 1));
   const after = new RetentionView({ seen: rows, kept: [] });
-  return { seen: rows, kept: others.filter((named) => after.covers(named)).map(({ id }) => id) };
+  return { seen: rows, kept: [...kept, ...others.filter((named) => after.covers(named)).map(({ id }) => id)] };
+}
+
+/** The commits that came after a retention was made, in no order. */
+function* walkUncovered(commits: CommitReader, roots: readonly Hash[], view: RetentionView): Generator<NamedCommit> {
+  const seen = new HashSet();
+  const waiting = [...roots];
+  for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
+    if (!seen.add(id)) continue;
+    const named = find(commits, id);
+    if (named === undefined || view.covers(named)) continue;
+    waiting.push(...named.commit.parents);
+    yield named;
+  }
+}
+
+/** Undefined when it is not here. */
+function find(commits: CommitReader, id: Hash): NamedCommit | undefined {
+  try {
+    return commits.read(id);
+  } catch (error) {
+    if (!isKind(error, "not-found")) throw error;
+    return undefined;
+  }
 }
 
 /** An event without what is not asked for here: there may be very many. */

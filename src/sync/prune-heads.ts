@@ -1,12 +1,23 @@
 /** The heads of a remote as a prune sees them: what they need, when each was written, and which are silent. */
+import { toHex } from "../base/bytes.ts";
 import { isKind, OuroError } from "../base/errors.ts";
-import { fullVector, type Hash, type Head, headName, type Tag, type VersionVector, writerHex } from "../format/mod.ts";
+import {
+  fullVector,
+  type Hash,
+  type Head,
+  headName,
+  type PackInfo,
+  type Tag,
+  type VersionVector,
+  writerHex,
+} from "../format/mod.ts";
 import { CommitReader, type LiveObjects, loadRetention, markLiveInTurns, RetentionView } from "../history/mod.ts";
 import type { BlobInfo } from "../remote/mod.ts";
 import { type BoxOnRemote, packName, retentionPrefix } from "./box-on-remote.ts";
 import { includes } from "./completeness.ts";
 import { FetchedPacks, fetchPacks } from "./fetch-packs.ts";
 import { hasTags, joinTags } from "./own-head.ts";
+import { deletedMeanwhile } from "./prune-scan.ts";
 import type { RemoteIndex } from "./remote-index.ts";
 import { isForgottenByAll, type KeepingHead, readRetentions } from "./retentions.ts";
 import type { SyncOptions } from "./sync-options.ts";
@@ -65,13 +76,20 @@ export async function markNeeded(
     });
   };
   const isHere = taggedCommits(heads).every((id) => store.hasMeta(id));
-  try {
-    if (isHere || !(await bringMetadata(index, options))) return await mark();
-  } catch (thrown) {
-    if (!isKind(thrown, "not-found") && !isKind(thrown, "corrupt")) throw thrown;
-    if (!(await bringMetadata(index, options))) throw thrown;
+  if (isHere) {
+    try {
+      return await mark();
+    } catch (thrown) {
+      if (!isKind(thrown, "not-found") && !isKind(thrown, "corrupt")) throw thrown;
+    }
   }
-  return await mark();
+  const gone = await bringMetadata(index, options);
+  try {
+    return await mark();
+  } catch (thrown) {
+    if (gone === undefined || (!isKind(thrown, "not-found") && !isKind(thrown, "corrupt"))) throw thrown;
+    throw deletedMeanwhile(gone, thrown);
+  }
 }
 
 /** Of this box's own heads what it keeps now, be it published yet or not. */
@@ -92,16 +110,17 @@ function taggedCommits(heads: readonly HeadThere[]): Hash[] {
   return tags.flatMap(({ commit }) => (commit === undefined ? [] : [commit]));
 }
 
-/** @returns Whether there was any that was not here. */
-async function bringMetadata(index: RemoteIndex, options: SyncOptions): Promise<boolean> {
+/** Brings all metadata that is not here. @returns A pack that was listed and is gone, if there is one. */
+async function bringMetadata(index: RemoteIndex, options: SyncOptions): Promise<PackInfo | undefined> {
   const { store } = options;
   const here = new Set(store.packs().map(({ name }) => packName(name)));
   const missing = [...index.packs.values()].filter((pack) => pack.class === "meta" && !here.has(packName(pack.name)));
-  if (missing.length === 0) return false;
+  if (missing.length === 0) return undefined;
   options.progress?.phase("Fetching metadata", { files: missing.length });
+  const fetched = new FetchedPacks();
   await using adoption = store.openAdoption({ workers: options.workers ?? 0, contentBytes: 0 });
-  await fetchPacks(missing, options, adoption, new FetchedPacks());
-  return true;
+  await fetchPacks(missing, options, adoption, fetched);
+  return missing.find(({ name }) => isKind(fetched.failed.get(toHex(name)), "not-found"));
 }
 
 /** Heads that are silent and say nothing that another of their branch does not say. */

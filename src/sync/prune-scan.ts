@@ -173,16 +173,20 @@ class Scan {
  * Reads a pack that was there a moment ago.
  * @throws OuroError "stale" when it is gone: another prune has deleted it.
  */
-export async function orGone<T>({ name }: PackInfo, read: () => Promise<T>): Promise<T> {
+export async function orGone<T>(pack: PackInfo, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (thrown) {
     if (!isKind(thrown, "not-found")) throw thrown;
-    throw new OuroError("stale", `Cannot go on: pack ${toHex(name)} was deleted by another prune meanwhile`, {
-      hint: "Run it again.",
-      cause: thrown,
-    });
+    throw deletedMeanwhile(pack, thrown);
   }
+}
+
+export function deletedMeanwhile({ name }: PackInfo, cause: unknown): OuroError {
+  return new OuroError("stale", `Cannot go on: pack ${toHex(name)} was deleted by another prune meanwhile`, {
+    hint: "Run it again.",
+    cause,
+  });
 }
 
 function bySize(a: PackInfo, b: PackInfo): number {

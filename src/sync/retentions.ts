@@ -20,7 +20,7 @@ import {
   type WriterId,
   writerHex,
 } from "../format/mod.ts";
-import { type CommitReader, forgetAlso, loadRetention, RetentionView, saveRetention, walkLog } from "../history/mod.ts";
+import { type CommitReader, forgetAlso, HashSet, loadRetention, RetentionView, saveRetention } from "../history/mod.ts";
 import { type BoxOnRemote, retentionPrefix } from "./box-on-remote.ts";
 import { includes } from "./completeness.ts";
 import { isDamage } from "./remote-index.ts";
@@ -88,19 +88,38 @@ export function noteForgotten(
     taken,
   }: { readonly known: VersionVector; readonly heads: readonly KeepingHead[]; readonly taken: readonly Head[] },
 ): void {
+  const before = loadRetention(state);
+  // What this box itself has said there was lost here, with the state.
+  const ownWriters = new Set([state.head(), ...state.branches()].map((each) => each?.writer));
+  const lost = before.seen.length > 0 ? [] : heads.filter(({ head }) => ownWriters.has(head.writer));
   const isForgotten = isForgottenByAll(heads);
   const isNew = (named: NamedCommit): boolean => !includes(known, fullVector(named));
-  const isDropped = (named: NamedCommit): boolean => isNew(named) && isForgotten(named);
+  const isDropped = (named: NamedCommit): boolean =>
+    (isNew(named) && isForgotten(named)) || lost.some(({ keeps }) => keeps?.isForgotten(named) === true);
   const roots = taken.map(({ commit }) => commit);
-  let hasAny = false;
-  for (const named of walkLog(commits, roots, { onMissing: () => undefined })) {
-    hasAny = isDropped(named);
-    if (hasAny) break;
-  }
-  if (!hasAny) return;
+  if (!lost.some(({ keeps }) => keeps !== undefined) && !hasNew(commits, roots, isNew, isForgotten)) return;
   const own = [state.head()?.commit, ...state.branches().map(({ commit }) => commit)].filter((id) => id !== undefined);
   const all: Hash[] = [...own, ...state.remoteHeads().map(({ commit }) => commit), ...roots];
-  saveRetention(state, forgetAlso(commits, all, loadRetention(state), isDropped));
+  saveRetention(state, forgetAlso(commits, all, before, isDropped));
+}
+
+/** Whether anything that is new is forgotten. */
+function hasNew(
+  commits: CommitReader,
+  roots: readonly Hash[],
+  isNew: (named: NamedCommit) => boolean,
+  isForgotten: (named: NamedCommit) => boolean,
+): boolean {
+  const seen = new HashSet();
+  const waiting = [...roots];
+  for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
+    if (!seen.add(id)) continue;
+    const named = commits.read(id);
+    if (!isNew(named)) continue;
+    if (isForgotten(named)) return true;
+    waiting.push(...named.commit.parents);
+  }
+  return false;
 }
 
 /**
