@@ -13,6 +13,8 @@ export interface FilesystemCase {
   readonly name: string;
   /** Only root can do what it does. */
   readonly asRoot?: boolean;
+  /** More than ext4 can, whose attributes of a file are a block: not asked of a filesystem that stands on it. */
+  readonly beyondExt4?: boolean;
   readonly run: (client: FsClient) => Promise<void>;
 }
 

@@ -2,6 +2,7 @@
 export { CommitFilesystem, type CommitFilesystemOptions, hiddenName } from "./commit-filesystem.ts";
 export { FilesystemFailure } from "./failure.ts";
 export * from "./filesystem.ts";
+export { FolderFilesystem, type FolderFilesystemOptions } from "./folder-filesystem.ts";
 export { type MadeContents, MadeDirectory, MadeFile, MadeLink, type MadeOptions } from "./made-node.ts";
 export { MemoryFilesystem, type MemoryFilesystemOptions } from "./memory-filesystem.ts";
 export type { ShownNode } from "./shown-node.ts";
