@@ -134,7 +134,13 @@ export class BoxOnRemote {
         known.set(hash, decodeCondemned(payload, `${name} of ${this.remote.url}`).map(toHex));
       } catch (thrown) {
         // It has been removed since the listing.
-        if (!isKind(thrown, "not-found")) throw thrown;
+        if (isKind(thrown, "not-found")) continue;
+        if (!isKind(thrown, "corrupt")) throw thrown;
+        throw new OuroError("corrupt", thrown.message, {
+          subject: name,
+          hint: "It names packs that are about to be deleted. When no `ourobox gc --remote` is at work there, remove that file.",
+          cause: thrown,
+        });
       }
     }
     return [...listed.values()].flatMap((info) => {

@@ -129,7 +129,7 @@ class Fetching {
     const { store, disk, remote, state } = this.#options;
     const heads = await this.#readHeads(unread);
     // Before the index: what replaces a condemned pack is in it then.
-    const condemned = await this.#box.readCondemned(this.#memory.condemned);
+    const condemned = await this.#readCondemned();
     const index = await readRemoteIndex(this.#box, this.#memory);
     const here = new Set(store.packs().map(({ name }) => toHex(name)));
     for (const pack of store.packs()) if (index.packs.has(toHex(pack.name))) this.#memory.noteShared(pack);
@@ -160,12 +160,22 @@ class Fetching {
     }
   }
 
+  /** A list that is damaged is in the way of those who write; for a fetch the lists only save work. */
+  async #readCondemned(): Promise<Set<string>> {
+    try {
+      return await this.#box.readCondemned(this.#memory.condemned);
+    } catch (thrown) {
+      if (!isDamage(thrown)) throw thrown;
+      return new Set();
+    }
+  }
+
   /** A pack that was listed and is gone may have been deleted by a prune, which has named it before. */
   async #forgiveDeleted(): Promise<void> {
     const { failed } = this.#packs;
     const gone = [...failed].filter(([, error]) => isKind(error, "not-found")).map(([name]) => name);
     if (gone.length === 0) return;
-    const condemned = await this.#box.readCondemned(this.#memory.condemned);
+    const condemned = await this.#readCondemned();
     for (const name of gone) if (condemned.has(name)) failed.delete(name);
   }
 

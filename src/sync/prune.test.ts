@@ -6,7 +6,7 @@ import type { TestBox } from "../../test/support/sync-box.ts";
 import { isKind } from "../base/errors.ts";
 import { Prng } from "../base/prng.ts";
 import { writerHex } from "../format/mod.ts";
-import { keepsAll, loadRetention } from "../history/mod.ts";
+import { keepsAll, loadRetention, saveRetention } from "../history/mod.ts";
 import { Unsettled } from "./unsettled.ts";
 
 const prng = new Prng(1);
@@ -221,6 +221,30 @@ test("a push that died after its head is looked at again by the next, and a forg
   await box.push(world.remote({ before: (operation) => void log.push(operation) }));
   assert.ok(log.includes("list packs/"));
   assert.equal(new Unsettled(box.state, "memory:").isSet, false);
+});
+
+test("a box that has lost what it keeps takes it over from a remote, and does not promise what is gone", async () => {
+  using world = new PruneWorld();
+  const box = await forgetful(world);
+  const kept = loadRetention(box.state);
+  const other = world.box();
+  await other.commit({ mine: "1" });
+  await other.push(world.remote());
+  saveRetention(box.state, keepsAll);
+  await box.fetch(world.remote());
+  assert.deepEqual(loadRetention(box.state), kept);
+});
+
+test("prune: a list that is damaged keeps nobody from fetching, and stops who writes with the reason", async () => {
+  using world = new PruneWorld();
+  const box = await forgetful(world);
+  world.place.hold(`condemned/${"ab".repeat(32)}`, Buffer.alloc(100));
+  const reader = world.box();
+  assert.deepEqual((await reader.fetch(world.remote())).keptOut, []);
+  const isSaid = (thrown: unknown): boolean =>
+    isKind(thrown, "corrupt") && (thrown.hint?.includes("remove that file") ?? false);
+  await assert.rejects(step(world, box), isSaid);
+  await assert.rejects(world.prune(box), isSaid);
 });
 
 testPruneFaults({ step: 7 });

@@ -1,5 +1,5 @@
 /**
- * Golden bytes of what is on a remote beside packs: index files, heads, condemned lists, sealed and plain, and the identity with a
+ * Golden bytes of what is on a remote beside packs: index files, heads, condemned lists, retentions, sealed and plain, and the identity with a
  * wrapped key. Version 1 writes them so, and every later version must go on reading them.
  *
  * The values below are fixed, and so are the files in v1/. A released file is never changed: a new version of a format gets
@@ -17,11 +17,13 @@ import {
   decodeHead,
   decodeIdentity,
   decodeIndexFile,
+  decodeSignedRetention,
   defaultChunkSizes,
   encodeCondemned,
   encodeHead,
   encodeIdentity,
   encodeIndexFile,
+  encodeSignedRetention,
   findNote,
   type Head,
   openBlob,
@@ -89,6 +91,23 @@ testBlob("blob-head-sealed", sealed, "head", encodeHead(head, box, sign), headAg
 testBlob("blob-head-plain", plain, "head", encodeHead(freshHead, box, sign), headAgain);
 testBlob("blob-condemned-sealed", sealed, "condemned", encodeCondemned([fill(2), fill(1)]), (bytes) =>
   encodeCondemned(decodeCondemned(bytes, "condemned")),
+);
+testBlob("blob-index-salted", plain, "index", encodeIndexFile({ packs: [], replaces: [fill(3)] }, fill(9, 16)), (bytes) =>
+  encodeIndexFile(decodeIndexFile(bytes, "index"), fill(9, 16)),
+);
+const retention = {
+  seen: [
+    { writer: 1n, clock: 0x0191_2345_6789_0000n },
+    { writer: 0x0102_0304_0506_0708n, clock: 0x0191_2345_6789_0001n },
+  ],
+  kept: [fill(5), fill(7)],
+};
+testBlob(
+  "blob-retention-sealed",
+  sealed,
+  "retention",
+  encodeSignedRetention({ writer: head.writer, peer: key.publicKey, ...retention }, box, sign),
+  (bytes) => encodeSignedRetention(decodeSignedRetention(bytes, box, verifySignature, "retention"), box, sign),
 );
 
 test("golden v1 identity: written so, read so, and its key opens with the passphrase", async () => {
