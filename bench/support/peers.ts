@@ -135,6 +135,22 @@ const git: Tool = {
   notStored: /^index$/,
 };
 
+/** One compressed file that the kernel's tools can mount; for benchmarks of reading. */
+const squashfuse: Tool = {
+  name: "squashfuse",
+  findVersion: async () =>
+    tryRun(shell("command -v mksquashfs squashfuse > /dev/null; (squashfuse --version 2>&1 || true) | head -n 1")),
+  environment: homeOnly,
+  init: (place) => ({ argv: ["mkdir", "-p", place.repository] }),
+  commit: (place) =>
+    shell('exec mksquashfs "$2" "$1/tree.squashfs" -comp zstd -quiet -no-progress -noappend', [
+      place.repository,
+      place.tree,
+    ]),
+  repositoryOf: (place) => place.repository,
+  forgetful: true,
+};
+
 const tarZstd: Tool = {
   name: "tar+zstd",
   findVersion: version(["zstd", "--version"], /\d+\.\d+\.\d+/),
@@ -193,6 +209,7 @@ export const peerTools: readonly Tool[] = [
   desync,
   bup,
   git,
+  squashfuse,
   tarZstd,
   rsync,
   cp,

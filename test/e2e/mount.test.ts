@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -190,4 +190,26 @@ mountTest("history, tags and times are in .ourobox, which is not listed", ["HEAD
   assert.equal(await run("ls .ourobox/history/by-tag"), "later\nv2\n");
   await ourobox("tag", "-d", "later");
   assert.equal(await run("ls .ourobox/history/by-tag"), "v2\n");
+});
+
+test("mount: content that is not here is brought; what cannot be is an error at once, and the log says why", {
+  skip,
+}, async () => {
+  await makeBox();
+  const [remote, away, lean] = ["remote", "away", "lean"].map((name) => join(place, name)) as [string, string, string];
+  await ourobox("remote", "add", "origin", remote);
+  await ourobox("push");
+  const cloned = await program.runHere(["clone", "--unreal", remote, lean], { cwd: place });
+  assert.equal(cloned.status, 0, cloned.err);
+  await using mount = await BoxMount.start(program, { box: lean, directory: newDirectory() });
+  assert.equal(mount.started.status, 0, mount.started.err);
+  renameSync(remote, away);
+  assert.match((await mount.run("ls -lR > /dev/null && cat f")).out, /Input\/output error/);
+  assert.match((await mount.run("cat .ourobox/log")).out, /Cannot read f: /);
+  renameSync(away, remote);
+  // One that did not answer is left alone for a while.
+  const untilHere = "for n in $(seq 60); do cat f 2> /dev/null && break; sleep 0.5; done";
+  assert.equal((await mount.run(untilHere)).out, "second\n");
+  const { out } = await mount.run(`diff -r case-0 '${box}/case-0'`);
+  assert.equal(out, "");
 });
