@@ -21,6 +21,7 @@ import {
   type TreeView,
 } from "../vfs/mod.ts";
 import { resolveIn } from "./box-history.ts";
+import { forgottenIn } from "./forgotten.ts";
 import type { MountLog } from "./mount-log.ts";
 import type { OpenBox } from "./open-box.ts";
 import { tagsOf } from "./tags.ts";
@@ -128,8 +129,9 @@ export class HiddenFolder {
   #commits(): NamedCommit[] {
     const head = this.#box.head()?.commit;
     const from = [...(head === undefined ? [] : [head]), this.#options.mounted.id];
+    const isForgotten = forgottenIn(this.#box);
     const found: NamedCommit[] = [];
-    for (const named of walkLog(this.#box.commits, from, { onMissing() {} })) {
+    for (const named of walkLog(this.#box.commits, from, { onMissing() {}, isForgotten })) {
       if (found.length === listedMax) break;
       found.push(named);
     }

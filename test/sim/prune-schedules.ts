@@ -101,6 +101,19 @@ async function needAgain(world: PruneWorld, rules: Partial<PruneRules>): Promise
   assert.ok(deleted > 0);
 }
 
+/** Six days in which another writes, and what a silent writer counts on is condemned and deleted. */
+function sixDays(world: PruneWorld, other: TestBox, rules: Partial<PruneRules>): () => Promise<void> {
+  const pruner = world.box();
+  return async () => {
+    world.wait(6 * dayMs);
+    await step(world, other);
+    await world.prune(pruner, { rules });
+    world.wait(hourMs);
+    await step(world, other);
+    await deleteLater(world, pruner, rules);
+  };
+}
+
 export const pruneSchedules: readonly PruneSchedule[] = [
   { rule: "avoidsCondemned", name: "what is about to be deleted is needed again", play: needAgain },
   { rule: "givesNewNames", name: "what is about to be deleted is sent again", play: needAgain },
@@ -109,16 +122,7 @@ export const pruneSchedules: readonly PruneSchedule[] = [
     name: "a push stands still for six days before its head, and goes on",
     play: async (world, rules) => {
       const box = await forgetful(world);
-      const other = await another(world);
-      const pruner = world.box();
-      const meanwhile = async (): Promise<void> => {
-        world.wait(6 * dayMs);
-        await step(world, other);
-        await world.prune(pruner, { rules });
-        world.wait(hourMs);
-        await step(world, other);
-        await deleteLater(world, pruner, rules);
-      };
+      const meanwhile = sixDays(world, await another(world), rules);
       await box.commit({ ...always, old });
       await box.push(world.remote(once("put heads/", meanwhile)), { rules });
     },
@@ -128,16 +132,7 @@ export const pruneSchedules: readonly PruneSchedule[] = [
     name: "a push stands still for six days before its head, dies after it, and is run again",
     play: async (world, rules) => {
       const box = await forgetful(world);
-      const other = await another(world);
-      const pruner = world.box();
-      const meanwhile = async (): Promise<void> => {
-        world.wait(6 * dayMs);
-        await step(world, other);
-        await world.prune(pruner, { rules });
-        world.wait(hourMs);
-        await step(world, other);
-        await deleteLater(world, pruner, rules);
-      };
+      const meanwhile = sixDays(world, await another(world), rules);
       await box.commit({ ...always, old });
       await mustDie(box.push(world.remote(dieAfterHead(once("put heads/", meanwhile).before)), { rules }));
       await box.push(world.remote(), { rules });
