@@ -8,6 +8,7 @@ import { OuroError } from "../base/errors.ts";
 import { type EventName, fullVector, type Hash, type NamedCommit } from "../format/mod.ts";
 import {
   diffTrees,
+  directoryOf,
   makeEventCommit,
   nextEvent,
   type OwnHead,
@@ -20,6 +21,7 @@ import {
   type CommittedFolder,
   commitFolder,
   type FolderContext,
+  FolderRows,
   type Rebirths,
   statusFolder,
 } from "../workdir/mod.ts";
@@ -34,7 +36,7 @@ import { keepOwnHead, saveOwnHead } from "./own-head.ts";
 import { currentWriter, isSameHead } from "./own-writer.ts";
 import { peerName } from "./peer-name.ts";
 import { PickedPaths } from "./picked-changes.ts";
-import { isPartFolder } from "./unreal-setting.ts";
+import { existsIn, isPartFolder } from "./unreal-setting.ts";
 
 export interface StatusReport {
   readonly head?: NamedCommit;
@@ -44,6 +46,8 @@ export interface StatusReport {
   readonly changes: readonly Change[];
   /** What the last commit has and could not be made in this folder, by path: no change. */
   readonly absent: readonly Path[];
+  /** Of a folder that holds only a part: how many files of the last commit are in it, and how many names that has, folders among them. */
+  readonly part?: { readonly files: number; readonly names: number };
   /** Something could not be read. */
   readonly partial: boolean;
   /** When asked for: the folder as a tree, in memory. */
@@ -116,7 +120,14 @@ export async function statusOf(
     hash: (bytes) => store.hasher.hash(bytes),
     opensNew: (path) => opensNew || picks.isAbove(path),
   });
-  return { ...report, changes: picks.mark(changes), absent, partial: isPartial };
+  const part = head === undefined || !isPartFolder(box) ? {} : { part: countPart(box, head) };
+  return { ...report, ...part, changes: picks.mark(changes), absent, partial: isPartial };
+}
+
+function countPart(box: OpenBox, { commit }: NamedCommit): NonNullable<StatusReport["part"]> {
+  const root = box.reader.root(commit.tree);
+  const rows = new FolderRows(box.reader, box.state, root, existsIn(box));
+  return { files: rows.count(), names: directoryOf(root)?.summary.entries ?? 0 };
 }
 
 /** @throws OuroError "stale" (the folder looks unmounted), "no-space", "permission", "locked", …: nothing is changed then. */

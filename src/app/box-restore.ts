@@ -16,6 +16,7 @@ import type { Change, Path } from "./changes.ts";
 import { makeFolders } from "./disk-folders.ts";
 import { checkoutFolder } from "./folder.ts";
 import { type GraftedTree, graftTree, withoutPaths } from "./graft-tree.ts";
+import { MarkedTree } from "./marks.ts";
 import { lockWhole } from "./move-folder.ts";
 import type { OpenBox } from "./open-box.ts";
 import { changesOfPart } from "./part-changes.ts";
@@ -133,7 +134,9 @@ function onlyOf(
 ): readonly Change[] | undefined {
   if (!isPartFolder(box)) return undefined;
   const named = new PathFilter(paths);
-  const isWanted = (path: Path): boolean => paths.length > 0 && named.match(path) === "chosen";
+  const marked = new MarkedTree(box, reader, reader.root(tree));
+  const isWanted = (path: Path): boolean =>
+    paths.length > 0 ? named.match(path) === "chosen" : marked.of(path) === "real";
   return changesOfPart({ reader, rows: box.state, exists: existsIn(box), from, to: tree, isWanted });
 }
 

@@ -41,6 +41,8 @@ import {
 import type { Change, Path } from "./changes.ts";
 import { checkRemoteOf, type RemoteCheckReport, type RemoteCheckRequest } from "./check-remote-box.ts";
 import { type Conflict, conflictsOf } from "./conflicts.ts";
+import { mayLackContent } from "./content-here.ts";
+import { type ContentShare, contentShare } from "./content-share.ts";
 import type { AppContext } from "./context.ts";
 import { type CopiesReport, copiesOf, type WaitRequest, waitForCopies } from "./copies.ts";
 import { type ForgetReport, type ForgetRequest, forgetCommits } from "./forget.ts";
@@ -50,10 +52,19 @@ import { type JoinReport, type MergeRequest, mergeCommit } from "./join-heads.ts
 import type { KeyReport } from "./key-places.ts";
 import { findBox } from "./layout.ts";
 import { makeBoxFolder } from "./make-box.ts";
+import type { Mark } from "./marks.ts";
 import { lockWhole } from "./move-folder.ts";
 import { OpenBox } from "./open-box.ts";
 import { addPicks, removePicks } from "./picks.ts";
 import { pruneRemote } from "./prune-remote.ts";
+import {
+  markedPaths,
+  markPaths,
+  type RealizeReport,
+  realizePaths,
+  type UnrealizeReport,
+  unrealizePaths,
+} from "./realize.ts";
 import {
   addRemote,
   measureRemote,
@@ -164,6 +175,33 @@ export class Box extends OpenBox {
   /** A file's bytes, in pieces that are valid until the next. @throws OuroError "is-dir", "not-found", "corrupt". */
   readFile(entry: Entry): AsyncIterable<Uint8Array> {
     return readContent(this, entry);
+  }
+
+  /** Whether content may be elsewhere: of other boxes nobody needs to ask what is real. */
+  get mayLackContent(): boolean {
+    return mayLackContent(this);
+  }
+
+  /** How much of a file, or of all below a directory, is on this machine. */
+  contentShare(entry: Entry): Promise<ContentShare> {
+    return contentShare(this, entry);
+  }
+
+  realize(paths: readonly Path[]): Promise<RealizeReport> {
+    return realizePaths(this, paths);
+  }
+
+  unrealize(paths: readonly Path[]): Promise<UnrealizeReport> {
+    return unrealizePaths(this, paths);
+  }
+
+  /** @param mark Undefined: as what is around it. @throws OuroError "not-found". */
+  async mark(paths: readonly Path[], mark: Mark | undefined): Promise<void> {
+    markPaths(this, paths, mark);
+  }
+
+  marks(): Iterable<{ readonly path: Path; readonly mark: Mark }> {
+    return markedPaths(this);
   }
 
   restore(request: RestoreRequest): Promise<RestoreReport> {

@@ -6,7 +6,10 @@ import type { OpenBox } from "./open-box.ts";
 import { remotesOf } from "./remote-list.ts";
 import { isUnreal } from "./unreal-setting.ts";
 
-/** In a box whose content is elsewhere any chunk may be in the packs that were not looked into. */
+/**
+ * Where it is not known what a remote lists, or what is in a pack that one lists, content may be there: what was given up here, and in a box whose content is elsewhere
+ * any.
+ */
 export function knownContent(box: OpenBox): (hash: Hash) => boolean {
   const { store, state } = box;
   const listed = new Set<string>();
@@ -14,6 +17,7 @@ export function knownContent(box: OpenBox): (hash: Hash) => boolean {
   let hasUnseen = false;
   for (const { url } of remotesOf(box)) {
     const { packs, covered } = knownPacks(state, url);
+    hasUnseen ||= packs.size === 0;
     for (const [name, pack] of packs) {
       listed.add(name);
       hasUnseen ||= pack.class === "content" && !here.has(name);
@@ -23,6 +27,7 @@ export function knownContent(box: OpenBox): (hash: Hash) => boolean {
   const mayBeUnseen = hasUnseen && isUnreal(box);
   return (hash) => {
     const place = store.findChunk(hash);
-    return mayBeUnseen || place?.isHere === true || (place !== undefined && listed.has(toHex(place.pack)));
+    if (place === undefined) return mayBeUnseen;
+    return place.isHere || hasUnseen || listed.has(toHex(place.pack));
   };
 }

@@ -25,11 +25,13 @@ import type { Change } from "./changes.ts";
 import { checkoutFolder, hasHeld, putBackHeld } from "./folder.ts";
 import { lockFolder } from "./folder-lock.ts";
 import { type GraftedTree, graftTree, withoutPaths } from "./graft-tree.ts";
+import { MarkedTree } from "./marks.ts";
 import { clearGoal, findGoal, type Goal, setGoal } from "./move-goal.ts";
 import type { OpenBox } from "./open-box.ts";
 import { saveOwnHead } from "./own-head.ts";
 import { isSameHead } from "./own-writer.ts";
-import { changesOfPart } from "./part-changes.ts";
+import { changesOfPart, type PartRequest } from "./part-changes.ts";
+import { isRealizing, realizeInFolder } from "./realize-folder.ts";
 import { existsIn, isPartFolder } from "./unreal-setting.ts";
 
 const pathsShownMax = 5;
@@ -79,9 +81,7 @@ async function moveLocked(
     const isLive = before !== undefined || findGoal(box) !== undefined;
     start = before === undefined ? undefined : await findStart(box, before.commit, target);
     const reader = start?.reader ?? box.reader;
-    const only = isPartFolder(box)
-      ? changesOfPart({ reader, rows: state, exists: existsIn(box), from: start?.tree, to })
-      : undefined;
+    const only = isPartFolder(box) ? partOf(box, { reader, from: start?.tree, to }) : undefined;
     setGoal(box, { commit: target, onto });
     report = await checkoutFolder(box, {
       folder: root,
@@ -128,7 +128,7 @@ function setHead(box: OpenBox, before: OwnHead | undefined, { commit, onto }: Go
 
 /** Whether a pull, clone or restore was interrupted while it wrote the folder. */
 export function isInterrupted(box: OpenBox): boolean {
-  return box.root !== undefined && (findGoal(box) !== undefined || hasHeld(box));
+  return box.root !== undefined && (findGoal(box) !== undefined || hasHeld(box) || isRealizing(box));
 }
 
 /**
@@ -141,7 +141,11 @@ export async function resumeMove(box: OpenBox): Promise<void> {
   using _ = await lockFolder(box, "alone");
   putBackHeld(box);
   const goal = findGoal(box);
-  if (goal === undefined) return;
+  if (goal === undefined) {
+    // What stands half written in the folder; the rest is for who asks for it again.
+    if (isRealizing(box)) await realizeInFolder(box, []);
+    return;
+  }
   const { commit, onto } = goal;
   box.context.notice(`Going on with an interrupted move to commit ${toHex(commit).slice(0, 12)}.`);
   try {
@@ -166,6 +170,13 @@ export async function lockWhole(box: OpenBox, kind: "alone" | "shared"): Promise
     if (!isInterrupted(box)) return lock;
     lock[Symbol.dispose]();
   }
+}
+
+/** What a move does in a folder that holds a part: new things are there as marks say. */
+function partOf(box: OpenBox, trees: Pick<PartRequest, "reader" | "from" | "to">): readonly TreeChange[] {
+  const marked = new MarkedTree(box, trees.reader, trees.reader.root(trees.to));
+  const isWanted = (path: Uint8Array): boolean => marked.of(path) === "real";
+  return changesOfPart({ ...trees, rows: box.state, exists: existsIn(box), isWanted });
 }
 
 function moved(): OuroError {

@@ -29,11 +29,13 @@ export interface PartRequest {
   /** What the folder holds a part of; absent: nothing is in it. */
   readonly from: Hash | undefined;
   readonly to: Hash;
-  /** Whether something of the new tree is to be in the folder from now on; what was there goes on being there in any case. */
-  readonly isWanted?: (path: Uint8Array, entry: Entry) => boolean;
+  /** Whether something that comes is to be in the folder; what was there goes on being there in any case. */
+  readonly isWanted: (path: Uint8Array) => boolean;
 }
 
-const ruleFiles: readonly Uint8Array[] = [ignoreFileName, attributesFileName].map((name) => Buffer.from(name));
+/** What says how a directory is to be read. */
+export const ruleFileNames: ReadonlySet<string> = new Set([ignoreFileName, attributesFileName]);
+const ruleFiles: readonly Uint8Array[] = [...ruleFileNames].map((name) => Buffer.from(name));
 const nothing: Change["what"] = new Set();
 
 /** In the order of paths. */
@@ -46,14 +48,14 @@ class PartChanges {
   readonly #folder: FolderRows | undefined;
   readonly #toRoot: Entry;
   readonly #changes: readonly Change[];
-  readonly #isWanted: NonNullable<PartRequest["isWanted"]>;
+  readonly #isWanted: PartRequest["isWanted"];
   /** Where directories that were moved have come from, by id. */
   readonly #movedFrom = new Map<string, Uint8Array>();
   /** Paths of the new tree that are made. */
   readonly #made = new Map<string, Change>();
   readonly #others: Change[] = [];
 
-  constructor({ reader, rows, exists, from, to, isWanted = () => false }: PartRequest) {
+  constructor({ reader, rows, exists, from, to, isWanted }: PartRequest) {
     this.#reader = reader;
     this.#isWanted = isWanted;
     this.#toRoot = reader.root(to);
@@ -86,7 +88,7 @@ class PartChanges {
   /** What is not there: only where it is wanted, or says how to read a directory that is there. */
   #takeNew({ path, after }: Change): void {
     if (after === undefined) return;
-    if (this.#isWanted(path, after)) {
+    if (this.#isWanted(path)) {
       this.#makeAbove(path);
       this.#make(path, after);
       return;

@@ -1,129 +1,22 @@
 /** Boxes that hold metadata only: the folder shows what is real, nothing that is not here is taken for deleted, and what is read is brought. */
 import assert from "node:assert/strict";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { after, test } from "node:test";
 import { TestWorld } from "../../test/support/app-world.ts";
 import { testSeeds } from "../../test/support/seeds.ts";
+import { changesIn, contentOf, filesIn, namesIn, UnrealPair, writeAll } from "../../test/support/unreal-pair.ts";
 import { isKind } from "../base/errors.ts";
 import type { Prng } from "../base/prng.ts";
-import { Box, cloneBox } from "./mod.ts";
 
 const world = new TestWorld(mkdtempSync(join(tmpdir(), "ouro-unreal-")));
 after(() => rmSync(world.folder, { recursive: true }));
 
-let count = 0;
-
-class Pair implements AsyncDisposable {
-  readonly a: Box;
-  readonly b: Box;
-  readonly pathA: string;
-  readonly pathB: string;
-  readonly remote: string;
-
-  private constructor(a: Box, b: Box, paths: { pathA: string; pathB: string; remote: string }) {
-    this.a = a;
-    this.b = b;
-    this.pathA = paths.pathA;
-    this.pathB = paths.pathB;
-    this.remote = paths.remote;
-  }
-
-  /** A box with files, and an unreal clone of it. */
-  static async make(files: Readonly<Record<string, string>>): Promise<Pair> {
-    count += 1;
-    const [pathA, pathB, remote] = ["a", "b", "remote"].map((name) => join(world.folder, `${name}${count}`)) as [
-      string,
-      string,
-      string,
-    ];
-    // Deriving a key from a passphrase takes a second.
-    const a = await Box.init(pathA, { ...world.initOptions, plain: count % 4 !== 1 }, world.context());
-    await a.addRemote("origin", remote);
-    writeAll(pathA, files);
-    await a.commit({ message: "all", all: true });
-    await a.push();
-    await cloneBox(remote, pathB, { bare: false, unreal: true }, world.context());
-    return new Pair(a, await Box.open(pathB, world.context()), { pathA, pathB, remote });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.a[Symbol.asyncDispose]();
-    await this.b[Symbol.asyncDispose]();
-  }
-
-  async pushA(): Promise<void> {
-    await this.a.commit({ message: "a", all: true });
-    await this.a.push();
-  }
-
-  async pushB(): Promise<void> {
-    await this.b.commit({ message: "b", all: true });
-    await this.b.push();
-    await this.a.pull();
-  }
-
-  async makeReal(...paths: string[]): Promise<void> {
-    const source = this.b.head()?.commit as Uint8Array;
-    await this.b.restore({ source, paths: paths.map((path) => Buffer.from(path)), dryRun: false });
-  }
-}
-
-function writeAll(folder: string, files: Readonly<Record<string, string>>): void {
-  for (const [name, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, name)), { recursive: true });
-    writeFileSync(join(folder, name), text);
-  }
-}
-
-/** Files below a folder, with their bytes. */
-function filesIn(folder: string, below = ""): Record<string, string> {
-  const found: Record<string, string> = {};
-  for (const name of readdirSync(join(folder, below)).sort()) {
-    if (name === ".ourobox") continue;
-    const path = below === "" ? name : `${below}/${name}`;
-    if (statSync(join(folder, path)).isDirectory()) Object.assign(found, filesIn(folder, path));
-    else found[path] = readFileSync(join(folder, path), "utf8");
-  }
-  return found;
-}
-
-/** Files of the head. */
-function namesIn(box: Box): string[] {
-  const head = box.head()?.commit as Uint8Array;
-  const rows = [...box.list(head, new Uint8Array(), { recursive: true })];
-  return rows.flatMap(({ path, entry }) => (entry.kind === 1 ? [Buffer.from(path).toString()] : [])).sort();
-}
-
-async function changesIn(box: Box): Promise<string[]> {
-  return (await box.status()).changes
-    .filter(({ what }) => !(what.size === 1 && what.has("mtime")))
-    .map(({ type, path }) => `${type} ${Buffer.from(path)}`);
-}
-
-async function contentOf(box: Box, path: string): Promise<string> {
-  const entry = box.find(box.head()?.commit as Uint8Array, Buffer.from(path));
-  assert(entry !== undefined, path);
-  const parts: Uint8Array[] = [];
-  for await (const part of box.readFile(entry)) parts.push(Uint8Array.from(part));
-  return Buffer.concat(parts).toString();
-}
-
 const some = { "a.txt": "a\n", "d/one": "one\n", "d/two": "two\n", "d/deep/three": "three\n", "e/four": "four\n" };
 
 test("an unreal clone has every name and no content; what is read is brought and can be read without the remote", async () => {
-  await using pair = await Pair.make(some);
+  await using pair = await UnrealPair.make(world, some);
   const { b, pathB, remote } = pair;
   assert.deepEqual(filesIn(pathB), {});
   assert.deepEqual(namesIn(b), Object.keys(some).sort());
@@ -140,14 +33,14 @@ test("an unreal clone has every name and no content; what is read is brought and
 });
 
 test("content that no remote can give is an error that says which and why", async () => {
-  await using pair = await Pair.make(some);
+  await using pair = await UnrealPair.make(world, some);
   const { b, remote } = pair;
   renameSync(remote, `${remote}-away`);
   await assert.rejects(contentOf(b, "a.txt"), (error) => isKind(error, "offline") && error.message.includes("origin"));
 });
 
 test("what is made in the folder is real, is pushed, and takes nothing away", async () => {
-  await using pair = await Pair.make(some);
+  await using pair = await UnrealPair.make(world, some);
   const { a, b, pathA, pathB } = pair;
   writeAll(pathB, { "new.txt": "new\n", "d/five": "five\n" });
   assert.deepEqual(await changesIn(b), ["add d/five", "add new.txt"]);
@@ -158,7 +51,7 @@ test("what is made in the folder is real, is pushed, and takes nothing away", as
 });
 
 test("what others change stays unreal, but for what is in the folder", async () => {
-  await using pair = await Pair.make(some);
+  await using pair = await UnrealPair.make(world, some);
   const { b, pathA, pathB } = pair;
   await pair.makeReal("d/one", "e");
   assert.deepEqual(filesIn(pathB), { "d/one": "one\n", "e/four": "four\n" });
@@ -179,7 +72,7 @@ test("what others change stays unreal, but for what is in the folder", async () 
 });
 
 test("a copy of an unreal file that somebody has put into the folder goes on with it", async () => {
-  await using pair = await Pair.make(some);
+  await using pair = await UnrealPair.make(world, some);
   const { b, pathA, pathB } = pair;
   writeAll(pathB, { "d/one": "one\n" });
   assert.deepEqual(await changesIn(b), []);
@@ -191,7 +84,7 @@ test("a copy of an unreal file that somebody has put into the folder goes on wit
 });
 
 test("a file made in place of an unreal one is an edit, a deleted real one is deleted, a directory comes with its unreal part", async () => {
-  await using pair = await Pair.make(some);
+  await using pair = await UnrealPair.make(world, some);
   const { a, b, pathA, pathB } = pair;
   await pair.makeReal("d/one", "e/four");
   writeAll(pathB, { "a.txt": "other\n" });
@@ -212,7 +105,7 @@ test("a file made in place of an unreal one is an edit, a deleted real one is de
 });
 
 test("a directory that is removed takes along what was real in it, and no more", async () => {
-  await using pair = await Pair.make({ ...some, "d/deep/four": "4\n", "d/all/x": "x\n" });
+  await using pair = await UnrealPair.make(world, { ...some, "d/deep/four": "4\n", "d/all/x": "x\n" });
   const { b, pathA, pathB } = pair;
   await pair.makeReal("d/one", "d/deep/three", "d/all");
   rmSync(join(pathB, "d"), { recursive: true });
@@ -229,7 +122,7 @@ test("a directory that is removed takes along what was real in it, and no more",
 });
 
 test("a lost scan is no deletion", async () => {
-  await using pair = await Pair.make(some);
+  await using pair = await UnrealPair.make(world, some);
   const { b, pathA, pathB } = pair;
   await pair.makeReal("d/one");
   b.state.clearScan();
@@ -241,7 +134,7 @@ test("a lost scan is no deletion", async () => {
 });
 
 test("files of rules are in the folder wherever their directory is", async () => {
-  await using pair = await Pair.make({
+  await using pair = await UnrealPair.make(world, {
     ...some,
     ".ouroboxignore": "*.o\n",
     "d/.ouroboxattributes": "*.txt merge=text\n",
@@ -261,7 +154,7 @@ test("files of rules are in the folder wherever their directory is", async () =>
 });
 
 test("branches and restores of the whole move what is in the folder", async () => {
-  await using pair = await Pair.make(some);
+  await using pair = await UnrealPair.make(world, some);
   const { b, pathB } = pair;
   await pair.makeReal("d/one");
   const first = b.head()?.commit as Uint8Array;
@@ -277,9 +170,9 @@ test("branches and restores of the whole move what is in the folder", async () =
 });
 
 test("a push to a place that lacks what others have written is refused", async () => {
-  await using pair = await Pair.make(some);
+  await using pair = await UnrealPair.make(world, some);
   const { b } = pair;
-  await b.addRemote("usb", join(world.folder, `usb${count}`));
+  await b.addRemote("usb", join(world.folder, "usb"));
   await assert.rejects(b.push("usb"), (error) => isKind(error, "not-found") && error.message.includes("usb"));
 });
 
@@ -293,7 +186,7 @@ testSeeds("a folder that holds a part is joined like any other", 10, async (prng
     const isFree = Object.keys(files).every((other) => !other.startsWith(`${at}/`) && !at.startsWith(`${other}/`));
     if (isFree) files[at] = `${at} ${left}\n`;
   }
-  await using pair = await Pair.make(files);
+  await using pair = await UnrealPair.make(world, files);
   const { a, b, pathA, pathB } = pair;
   for (let step = 0; step < 8; step += 1) {
     for (const folder of [pathA, pathB]) for (let left = prng.int(0, 4); left > 0; left -= 1) edit(prng, folder, step);

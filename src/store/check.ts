@@ -19,6 +19,7 @@ import { framesOfObjects, type ObjectPlace, type PackRow } from "./index-rows.ts
 import { listPacks, type UpkeepContext } from "./index-upkeep.ts";
 import { type IsRight, isNamed } from "./object-name.ts";
 import { PackFile } from "./pack-file.ts";
+import { placeOfFrame } from "./pack-frames.ts";
 import { packNameOf } from "./store-paths.ts";
 
 export interface CheckOptions {
@@ -140,9 +141,9 @@ function* checkPack(checking: Checking, name: Hash, row: PackRow | undefined): G
     using file = PackFile.open(context.disk, context.secrets, context.paths.pack(name), what);
     const { directory } = file.readDirectory();
     if (!checking.readData) return { directory, isWhole: false };
-    const isComplete = row?.complete !== false;
+    const isComplete = row?.complete !== false && !file.isSparse;
     const damaged = isComplete && (yield* isDamaged(context, name));
-    const isHere = (offset: number): boolean => isComplete || index?.isAbsent(row.id, offset) !== true;
+    const isHere = (offset: number): boolean => row === undefined || index?.isAbsent(row.id, offset) !== true;
     yield* checkFrames(file, directory, checking.hasher, name, isHere);
     return damaged ? { isWhole: false } : { directory, isWhole: isComplete };
   } catch (error) {
@@ -202,6 +203,7 @@ export function* checkFrames(
       });
     } catch (error) {
       if (!isKind(error, "corrupt")) throw error;
+      if (file.wasGivenUp(placeOfFrame(directory, frame))) continue;
       yield damage(`${end - first} objects at byte ${offset} cannot be read: ${error.message}`);
       continue;
     }
@@ -213,7 +215,7 @@ export function* checkFrames(
       const part = bytes.subarray(at, at + (directory.objectLengths[object] as number));
       if (!isNamed(hasher, kind, part, hash) || !isRight(hash, kind, part)) wrong.push(toHex(hash));
     }
-    if (wrong.length > 0)
+    if (wrong.length > 0 && !file.wasGivenUp(placeOfFrame(directory, frame)))
       yield damage(`${wrong.length} objects at byte ${offset} are not what their names say, the first is ${wrong[0]}`);
   }
 }

@@ -11,7 +11,7 @@ import { type BoxSecrets, getHasher, type Hash, hashKey } from "../format/mod.ts
 import { IndexDatabase } from "./index-database.ts";
 import type { NewPack } from "./index-rows.ts";
 import { PackFile } from "./pack-file.ts";
-import { findAbsentFrames } from "./sparse-packs.ts";
+import { findAbsentFrames } from "./pack-frames.ts";
 import { packNameOf, type StorePaths, temporaryPackPrefix } from "./store-paths.ts";
 import { pause, type WritingLock } from "./writing-lock.ts";
 

@@ -174,6 +174,14 @@ export class PackFile implements Disposable {
     return decodeFrame(place.method, payload, place.decoded, this.what, memory);
   }
 
+  /** Whether the space of a frame was given up, whatever an index that is older than that says. The directory must have been read. */
+  wasGivenUp(place: FramePlace): boolean {
+    if (!this.#isSparse) return false;
+    return (
+      !this.hasData(place.offset, place.sealed) || this.#read(place.offset, place.sealed).every((byte) => byte === 0)
+    );
+  }
+
   /** Whether anything was ever written in a range, and not given up; true where the file system knows no holes. */
   hasData(offset: number, length: number): boolean {
     const found = lseekData(this.#fd, offset);

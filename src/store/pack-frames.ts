@@ -1,7 +1,9 @@
 /** The frames of a pack as its directory has them, and whether what they hold is what it says. */
+
+import { isKind } from "../base/errors.ts";
 import { directoryHash, type FrameMethod, type Hasher, metaKindNames, type PackDirectory } from "../format/mod.ts";
 import { isNamed } from "./object-name.ts";
-import type { FramePlace } from "./pack-file.ts";
+import type { FramePlace, PackFile } from "./pack-file.ts";
 
 export function placeOfFrame(directory: PackDirectory, frame: number): FramePlace {
   return {
@@ -34,4 +36,23 @@ export function isFrameRight(hasher: Hasher, directory: PackDirectory, frame: nu
     if (!isNamed(hasher, kind, part, directoryHash(directory, object))) return false;
   }
   return true;
+}
+
+/** Of a sparse pack, or one that is about to be one: where the frames begin that are not here, or are not right. */
+export function findAbsentFrames(file: PackFile, directory: PackDirectory, hasher: Hasher): Set<number> {
+  const absent = new Set<number>();
+  for (let frame = 0; frame < directory.frames; frame += 1) {
+    const place = placeOfFrame(directory, frame);
+    if (!file.hasData(place.offset, place.sealed) || !isRight(file, directory, frame, hasher)) absent.add(place.offset);
+  }
+  return absent;
+}
+
+function isRight(file: PackFile, directory: PackDirectory, frame: number, hasher: Hasher): boolean {
+  try {
+    return isFrameRight(hasher, directory, frame, file.readFrame(placeOfFrame(directory, frame)));
+  } catch (thrown) {
+    if (!isKind(thrown, "corrupt")) throw thrown;
+    return false;
+  }
 }

@@ -27,7 +27,7 @@ import {
 import type { IndexDatabase } from "./index-database.ts";
 import { framesOfObjects, type NewPack, type PackRow } from "./index-rows.ts";
 import { endsSparse, PackFile, sparseMagic, wholeMagic } from "./pack-file.ts";
-import { frameAt, isFrameRight, placeOfFrame } from "./pack-frames.ts";
+import { findAbsentFrames, frameAt, isFrameRight, placeOfFrame } from "./pack-frames.ts";
 import { type StorePaths, temporaryPackPrefix } from "./store-paths.ts";
 
 /** So many packs stay open, with their directories. */
@@ -322,6 +322,26 @@ export class SparsePacks implements Disposable {
   }
 
   /**
+   * Makes good for an index that is older than what was given up: as after a backup was brought back, or where the power went and SQLite's promise was not kept.
+   * @returns Whether there was anything.
+   */
+  noteGivenUp(name: Hash): boolean {
+    const noted = this.#attempt("Cannot look at a pack", () =>
+      this.#locked(name, { wait: true }, ({ row, file, directory }) => {
+        // How it ends now: it may have been whole when it was opened.
+        file.readDirectory();
+        const absent = row.complete ? new Set<number>() : this.#index.absentFrames(row.id);
+        const gone = [...directory.frameOffsets].filter((offset, frame) => {
+          return !absent.has(offset) && file.wasGivenUp(placeOfFrame(directory, frame));
+        });
+        if (gone.length > 0) this.#index.transaction(() => this.#index.addAbsent(row.id, gone));
+        return gone.length > 0;
+      }),
+    );
+    return noted === true;
+  }
+
+  /**
    * Keeps a pack whole as long as it is held: for who sends its file.
    * @returns Undefined when it is not whole, or not here.
    */
@@ -370,6 +390,8 @@ export class SparsePacks implements Disposable {
     const fd = openOrRefuse(disk, paths.pack(name), name, "read");
     try {
       return this.#opened(name, fd).directory;
+    } catch (thrown) {
+      throw ioError(`Cannot read pack ${toHex(name)}`, thrown, toHex(name));
     } finally {
       disk.close(fd);
     }
@@ -445,25 +467,6 @@ export class SparsePacks implements Disposable {
       file[Symbol.dispose]();
       throw thrown;
     }
-  }
-}
-
-/** Of a sparse pack, or one that is about to be one: where the frames begin that are not here, or are not right. */
-export function findAbsentFrames(file: PackFile, directory: PackDirectory, hasher: Hasher): Set<number> {
-  const absent = new Set<number>();
-  for (let frame = 0; frame < directory.frames; frame += 1) {
-    const place = placeOfFrame(directory, frame);
-    if (!file.hasData(place.offset, place.sealed) || !isRight(file, directory, frame, hasher)) absent.add(place.offset);
-  }
-  return absent;
-}
-
-function isRight(file: PackFile, directory: PackDirectory, frame: number, hasher: Hasher): boolean {
-  try {
-    return isFrameRight(hasher, directory, frame, file.readFrame(placeOfFrame(directory, frame)));
-  } catch (thrown) {
-    if (!isKind(thrown, "corrupt")) throw thrown;
-    return false;
   }
 }
 

@@ -249,6 +249,8 @@ export class Store implements MetaSource, Disposable {
     this.#frames.clear();
     this.#trail?.clear();
     try {
+      const place = this.findChunk(hash);
+      if (place?.isHere === true && this.#options.readOnly !== true) this.sparse.noteGivenUp(place.pack);
       const bytes = this.#read(() => this.#index.findChunk(hash));
       if (bytes === undefined) return "absent";
       return isNamed(this.hasher, undefined, bytes, hash) ? bytes : undefined;

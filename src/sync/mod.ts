@@ -14,6 +14,7 @@ export { type KnownPacks, knownPacks } from "./known-packs.ts";
 export { type MendOptions, type MendResult, mendRemote } from "./mend-remote.ts";
 export { fileReader, readDirectoryThere, readPackDirectory } from "./pack-directory.ts";
 export { forEachParallel } from "./parallel.ts";
+export { presentPacks } from "./present-packs.ts";
 export { type PruneOptions, type PruneReport, prune } from "./prune.ts";
 export type { PruneRules } from "./prune-rules.ts";
 export { type PushOptions, type PushResult, push } from "./push.ts";

@@ -222,6 +222,7 @@ class Checkout {
         this.#seen.gone.push(before.id);
         writer.removeDirectory(directory, name);
         this.#paths.forget();
+        this.#finishing.delete(path);
       }
     } catch (thrown) {
       const errno = errnoOf(thrown);

@@ -2,10 +2,10 @@
  * Which paths of a tree are in a folder that holds only a part of it: what the scan rows have a record of, and what stands there though no row says
  * so, as somebody has put it there.
  */
-import { type Dot, dotKey, type Entry } from "../format/mod.ts";
+import { type DirectoryValue, type Dot, dotKey, type Entry } from "../format/mod.ts";
 import { directoryOf, joinPath, splitLast, splitPath, type TreeReader } from "../history/mod.ts";
 import type { RowSource } from "./folder-scanner.ts";
-import { isAbsent, ScanRow } from "./scan-row.ts";
+import { isAbsent, isDirectoryMode, ScanRow } from "./scan-row.ts";
 
 export class FolderRows {
   readonly #reader: TreeReader;
@@ -24,13 +24,36 @@ export class FolderRows {
 
   /** Whether a path of the tree is in the folder. The root is. */
   has(path: Uint8Array): boolean {
-    if (path.length === 0 || this.#exists(path)) return true;
+    return path.length === 0 || this.#exists(path) || this.#isNoted(path);
+  }
+
+  #isNoted(path: Uint8Array): boolean {
     const [parent, name] = splitLast(path);
     const directory = this.#reader.findPath(this.#root, splitPath(parent));
     if (directory === undefined) return false;
     const row = this.#rowOf(directory.id);
     const at = row.find(Buffer.from(name).toString("latin1"));
     return at >= 0 && !isAbsent(row, at) && this.has(parent);
+  }
+
+  /** Directories at or below a path that stand in the folder and have no record: what made them did not end, or somebody has. */
+  *unnoted(path: Uint8Array): Generator<{ readonly path: Uint8Array; readonly entry: Entry }> {
+    const entry = this.#reader.findPath(this.#root, splitPath(path));
+    const directory = entry === undefined ? undefined : directoryOf(entry);
+    if (entry === undefined || directory === undefined || !this.has(path)) return;
+    if (path.length > 0 && !this.#isNoted(path)) yield { path, entry };
+    for (const inner of this.#reader.entries(directory))
+      if (directoryOf(inner) !== undefined) yield* this.unnoted(joinPath(path, inner.name));
+  }
+
+  /** What stands at or below a path, is no directory and has no record, and of which somebody thinks so. */
+  *unsure(path: Uint8Array, isMeant: (path: Uint8Array, entry: Entry) => boolean): Generator<Uint8Array> {
+    const entry = this.#reader.findPath(this.#root, splitPath(path));
+    if (entry === undefined || !this.has(path)) return;
+    const directory = directoryOf(entry);
+    if (directory !== undefined)
+      for (const inner of this.#reader.entries(directory)) yield* this.unsure(joinPath(path, inner.name), isMeant);
+    else if (!this.#isNoted(path) && isMeant(path, entry)) yield path;
   }
 
   /** The topmost paths at or below one that are not in the folder. */
@@ -44,6 +67,25 @@ export class FolderRows {
     const directory = directoryOf(entry);
     if (directory === undefined) return;
     for (const { name } of this.#reader.entries(directory)) yield* this.missing(joinPath(path, name));
+  }
+
+  /** How many of the tree's names that are no directories are in the folder, as the rows have it. */
+  count(): number {
+    let here = 0;
+    const open: Entry[] = [this.#root];
+    for (let each = open.pop(); each !== undefined; each = open.pop()) {
+      const directory = directoryOf(each);
+      const row = this.#rowOf(each.id);
+      for (const at of directory === undefined ? [] : row.starts) {
+        if (row.nameLength(at) === 0 || isAbsent(row, at)) continue;
+        if (!isDirectoryMode(row.mode(at))) here += 1;
+        else {
+          const inner = this.#reader.find(directory as DirectoryValue, Buffer.from(row.name(at), "latin1"));
+          if (inner !== undefined) open.push(inner);
+        }
+      }
+    }
+    return here;
   }
 
   #rowOf(id: Dot): ScanRow {

@@ -12,6 +12,7 @@ export { FolderRows } from "./folder-rows.ts";
 export type { RowSource } from "./folder-scanner.ts";
 export { FolderWatch } from "./folder-watch.ts";
 export { type FolderWriter, posixWriter } from "./folder-writer.ts";
+export { forgetRows } from "./forget-rows.ts";
 export { decodeHeldMoves, encodeHeldMoves, type HeldMove, type HoldingPlace, putBack } from "./held.ts";
 export { ignoreFileName } from "./ignore-rules.ts";
 export { type FolderStatus, type StatusFolderOptions, statusFolder } from "./status-folder.ts";

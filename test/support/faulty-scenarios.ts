@@ -53,7 +53,7 @@ function writeSecond(place: FaultyPlace, name: string): void {
   chmodSync(path("many/file-5"), 0o755);
 }
 
-async function inBox<T>(
+export async function inBox<T>(
   place: FaultyPlace,
   name: string,
   context: AppContext,
@@ -74,20 +74,20 @@ async function makeFirst(place: FaultyPlace, options: typeof plain | typeof seal
   await place.promise("a");
 }
 
-async function makeSecond(place: FaultyPlace): Promise<void> {
+export async function makeSecond(place: FaultyPlace): Promise<void> {
   writeSecond(place, "a");
   await commit(place, "a");
   await place.promise("a");
 }
 
 /** A remote with the first commit, and then the second. */
-async function makeRemote(place: FaultyPlace): Promise<void> {
+export async function makeRemote(place: FaultyPlace): Promise<void> {
   await makeFirst(place);
   await inBox(place, "a", place.context(), (box) => box.addRemote("origin", place.path("remote")));
   await push(place);
 }
 
-async function push(place: FaultyPlace, context: AppContext = place.context()): Promise<boolean> {
+export async function push(place: FaultyPlace, context: AppContext = place.context()): Promise<boolean> {
   return inBox(place, "a", context, async (box) => (await box.push()).packs >= 0);
 }
 
@@ -119,7 +119,7 @@ async function requireVisible(place: FaultyPlace, commits: readonly (string | un
   rmSync(target, { recursive: true, force: true });
 }
 
-const commitsOf = (place: FaultyPlace): string[] =>
+export const commitsOf = (place: FaultyPlace): string[] =>
   place.promised.filter(({ box }) => box === "a").map((each) => each.commit);
 
 export const scenarios: readonly Scenario[] = [

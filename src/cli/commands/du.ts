@@ -9,7 +9,7 @@ import { pathFrom } from "../paths.ts";
 import { jsonPath, type Path, quotePath } from "../quote.ts";
 import { exitStatus } from "../status.ts";
 
-const usageText = "du [-b] [-s] [[COMMIT:]PATH…]";
+const usageText = "du [-b] [-s] [--real] [[COMMIT:]PATH…]";
 
 export const command: Command = defineCommand({
   name: "du",
@@ -18,10 +18,11 @@ export const command: Command = defineCommand({
   description: `
 Show the bytes and the number of files and folders of each folder directly below PATH and of PATH itself, in a commit (default HEAD). They are
 the sizes of the files, each name counted; not what the box needs for them, which deduplication and compression make less. Trees know their
-sums, so this takes no longer for a large folder.`,
+sums, so this takes no longer for a large folder. With --real only bytes count that are on this machine, which every file is looked at for.`,
   options: {
     bytes: { kind: "flag", short: "b", help: "Exact numbers of bytes" },
     summarize: { kind: "flag", short: "s", help: "Only PATH itself" },
+    real: { kind: "flag", help: "Only what is on this machine" },
   },
   dryRun: "reads",
 
@@ -35,6 +36,7 @@ sums, so this takes no longer for a large folder.`,
       }
       rows.push({ path, entry, from });
     }
+    if (values.real) for (const row of rows) row.real = (await box.contentShare(row.entry)).here;
     show(context, rows, values.bytes);
     return exitStatus.ok;
   },
@@ -44,17 +46,24 @@ interface Row {
   readonly path: Path;
   readonly entry: Entry;
   readonly from: Path;
+  /** Of its bytes, those that are here; absent when it was not asked for. */
+  real?: number;
 }
 
 function show({ out, json }: CommandContext, rows: readonly Row[], exact: boolean): void {
   const entriesOf = ({ data: [{ value }] }: Entry): number => (value.kind === 2 ? value.summary.entries : 1);
   if (json) {
-    for (const { path, entry } of rows)
-      out.json({ ...jsonPath(path), bytes: sizeOf(entry), entries: entriesOf(entry) });
+    for (const { path, entry, real } of rows)
+      out.json({
+        ...jsonPath(path),
+        bytes: sizeOf(entry),
+        entries: entriesOf(entry),
+        ...(real === undefined ? {} : { real }),
+      });
     return;
   }
-  const columns = rows.map(({ path, entry, from }) => {
-    const size = sizeOf(entry);
+  const columns = rows.map(({ path, entry, from, real }) => {
+    const size = real ?? sizeOf(entry);
     return [
       exact ? String(size) : formatSize(size),
       counted(entriesOf(entry), "entry", "entries"),

@@ -18,7 +18,9 @@ export const command: Command = defineCommand({
   usage: usageText,
   description: `
 List what is in a folder, or one file, as it is in a commit (default HEAD). After "COMMIT:" a path begins at the top of the box, or at the
-current folder when it begins with "./". What is printed begins where the argument did.`,
+current folder when it begins with "./". What is printed begins where the argument did.
+
+With -l, in a box whose content may be elsewhere, the column before the name says of files what is on this machine: real, unreal, or partly.`,
   options: {
     long: { kind: "flag", short: "l", help: "Mode, owner, size and date too" },
     recursive: { kind: "flag", short: "R", help: "All that is below" },
@@ -28,7 +30,7 @@ current folder when it begins with "./". What is printed begins where the argume
   async run(context, values, operands) {
     await using box = await openBox(context);
     for (const found of lookUp(box, context, operands)) {
-      if (found.entry.kind !== 2) showRows(context, [found], { ...found, ...values });
+      if (found.entry.kind !== 2) await showRows(context, box, [found], { ...found, ...values });
       else await listFolder(context, box, { ...found, ...values });
     }
     return exitStatus.ok;
@@ -53,20 +55,33 @@ async function listFolder(
   for (const row of box.list(commit, path, { recursive })) {
     rows.push(row);
     if (rows.length < alignedRows) continue;
-    showRows(context, rows, { from, long });
+    await showRows(context, box, rows, { from, long });
     rows = [];
     await turns.end();
   }
-  showRows(context, rows, { from, long });
+  await showRows(context, box, rows, { from, long });
 }
 
-function showRows(
+/** What of a file is on this machine: undefined where that is no question, or nothing is in it. */
+async function shareOf(box: Box, entry: Entry): Promise<string | undefined> {
+  if (entry.kind !== 1 || sizeOf(entry) === 0) return undefined;
+  const { bytes, here } = await box.contentShare(entry);
+  return here === bytes ? "real" : here === 0 ? "unreal" : "partly";
+}
+
+async function showRows(
   { out, json, style }: CommandContext,
+  box: Box,
   rows: readonly Row[],
   { from, long }: { readonly from: Path; readonly long: boolean },
-): void {
+): Promise<void> {
+  const isAsked = long && box.mayLackContent;
+  const shares = isAsked ? await Promise.all(rows.map(({ entry }) => shareOf(box, entry))) : [];
   if (json) {
-    for (const { path, entry } of rows) out.json({ ...jsonPath(path), ...entryJson(entry) });
+    for (const [index, { path, entry }] of rows.entries()) {
+      const share = shares[index];
+      out.json({ ...jsonPath(path), ...entryJson(entry), ...(share === undefined ? {} : { content: share }) });
+    }
     return;
   }
   const names = rows.map(({ path, entry }) => {
@@ -83,7 +98,8 @@ function showRows(
     const target = value.kind === 3 ? ` -> ${quoteBytes(value.target)}` : "";
     const size = value.kind === 6 || value.kind === 7 ? `${value.major},${value.minor}` : String(sizeOf(entry));
     const time = formatMinute(Number(entry.mtimeNs / 1_000_000n));
-    return [formatMode(entry.kind, mode), String(uid), String(gid), size, time, `${names[index]}${target}`];
+    const share = isAsked ? [shares[index] ?? "-"] : [];
+    return [formatMode(entry.kind, mode), String(uid), String(gid), size, time, ...share, `${names[index]}${target}`];
   });
   for (const line of alignColumns(columns, new Set([1, 2, 3]))) out.line(line);
 }

@@ -110,15 +110,22 @@ function showLong(
     out.line("\nNot here, as they could not be made in this folder (`ourobox restore PATH` tries again):");
     for (const path of absent) out.line(`  ${quotePath(pathFrom(path, from))}`);
   }
+  if (report.part !== undefined)
+    out.line(
+      `\nOf the ${counted(report.part.names, "name")} in this box ${counted(report.part.files, "file")} are real; what is unreal is not in this folder`,
+    );
   out.line(changes.length === 0 ? "Nothing has changed" : `\n${counted(changes.length, "change")}`);
 }
 
 function showJson(
   { out }: CommandContext,
-  { head, branch, changes, absent }: StatusReport,
+  { head, branch, changes, absent, part }: StatusReport,
   copies: CopiesReport | undefined,
 ): void {
-  const lacking = copies === undefined ? {} : { unsafe: copiesJson(copies) };
+  const lacking = {
+    ...(copies === undefined ? {} : { unsafe: copiesJson(copies) }),
+    ...(part === undefined ? {} : { real: part.files, names: part.names }),
+  };
   out.json({ branch, head: head === undefined ? null : toHex(head.id), changes: changes.length, ...lacking });
   for (const change of changes) out.json({ ...changeJson(change), picked: change.picked });
   for (const path of absent) out.json({ absent: true, ...jsonPath(path) });
