@@ -8,6 +8,7 @@ import { after, test } from "node:test";
 import { findMount } from "../../src/front/fuse/mod.ts";
 import { readingCases } from "../../src/vfs/filesystem-reading.suite.ts";
 import { BoxMount, mountHolds } from "../support/box-mount.ts";
+import { readOutcomes } from "../support/case-outcomes.ts";
 import { KernelClient } from "../support/fs-client-kernel.ts";
 import { fuseProblem } from "../support/fuse-mount.ts";
 import { Program } from "../support/program.ts";
@@ -66,13 +67,9 @@ function mountTest(name: string, args: string[], body: (mount: BoxMount) => Prom
 
 mountTest("what was committed is read through the kernel, and nothing is written", ["v2"], async (mount) => {
   const { out, status } = await mount.runProgram("mount-reading.ts", mount.directory);
-  const outcomes = out
-    .split("\n")
-    .filter((line) => line.startsWith("{"))
-    .map((line) => JSON.parse(line) as { readonly name: string; readonly problem?: string });
-  const problems = outcomes.flatMap((each) => (each.problem === undefined ? [] : [`${each.name}: ${each.problem}`]));
+  const { problems, count } = readOutcomes(out);
   assert.deepEqual([status, problems], [0, []], out);
-  assert.ok(outcomes.length > readingCases.length);
+  assert.ok(count > readingCases.length);
 });
 
 mountTest("an umount ends the process that serves, and what it held", ["HEAD"], async (mount) => {

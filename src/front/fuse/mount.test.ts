@@ -5,6 +5,7 @@ import { release, tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { readOutcomes } from "../../../test/support/case-outcomes.ts";
 import { fuseProblem, type MountUser, TestMount } from "../../../test/support/fuse-mount.ts";
 import { filesystemCases } from "../../vfs/filesystem.suite.ts";
 import type { MountOptions } from "./mount.ts";
@@ -38,13 +39,9 @@ function mountTest(
 
 async function runCases(mount: TestMount): Promise<void> {
   const { status, out } = await mount.runProgram("fuse-cases.ts");
-  const outcomes = out
-    .split("\n")
-    .filter((line) => line.startsWith("{"))
-    .map((line) => JSON.parse(line) as { readonly name: string; readonly problem?: string });
-  const problems = outcomes.flatMap((each) => (each.problem === undefined ? [] : [`${each.name}: ${each.problem}`]));
+  const { problems, count } = readOutcomes(out);
   assert.deepEqual([status, problems], [0, []], out);
-  assert.ok(outcomes.length >= filesystemCases.filter(({ asRoot }) => asRoot !== true).length);
+  assert.ok(count >= filesystemCases.filter(({ asRoot }) => asRoot !== true).length);
 }
 
 /** Requests since they were last asked for. */
