@@ -86,7 +86,7 @@ function sizeOf(packs: readonly PackInfo[]): number {
 }
 
 /** The objects of packs on the remote, chunks and metadata apart; undefined when one of the packs cannot be read. */
-async function readObjects(
+export async function readObjects(
   packs: readonly PackInfo[],
   options: SyncOptions,
 ): Promise<Record<PackInfo["class"], HashSet> | undefined> {

@@ -142,6 +142,32 @@ test("prune: another machine that has fetched what was packed anew does not send
   assert.deepEqual(await world.damage(), []);
 });
 
+test("prune: a machine that has a part of a pack goes on pushing when it was packed anew", async () => {
+  using world = new PruneWorld();
+  const box = world.box();
+  const other = world.box();
+  await box.init(world.remote());
+  const part = prng.bytes(80_000);
+  await box.commit({ part, old });
+  await box.push(world.remote());
+  await other.fetch(world.remote());
+  other.adopt(other.state.remoteHeads()[0]?.commit as Uint8Array);
+  await other.commit({ part, mine: "1" });
+  await other.push(world.remote());
+  for (const { name, class: packClass } of other.store.packs()) {
+    if (packClass === "content") other.store.sparse.evict(name, other.store.sparse.directory(name).frameOffsets);
+  }
+  assert.ok(other.store.packs().some(({ complete }) => !complete));
+  await box.commit({ part, now: "1" });
+  forgetOlder(box);
+  forgetOlder(other);
+  await box.push(world.remote());
+  assert.ok((await world.prune(box)).written > 0);
+  await other.commit({ mine: "2" }, { parents: [other.state.head()?.commit as Uint8Array] });
+  assert.ok((await other.push(world.remote())).bytes < 30_000);
+  assert.deepEqual(await world.damage(), []);
+});
+
 test("prune: a silent head is not waited for, and goes when another says all that it says", async () => {
   using world = new PruneWorld();
   const box = await forgetful(world);

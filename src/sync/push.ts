@@ -26,7 +26,7 @@ import { CommitReader } from "../history/mod.ts";
 import type { BlobInfo } from "../remote/mod.ts";
 import type { IsLive } from "../store/mod.ts";
 import { BoxOnRemote, packName, packPrefix, type SignedHead } from "./box-on-remote.ts";
-import { findCovered, readRemoved } from "./covered-packs.ts";
+import { findCovered, readObjects, readRemoved } from "./covered-packs.ts";
 import { markKept } from "./kept-objects.ts";
 import { hasTags, joinTags, mayReplace } from "./own-head.ts";
 import { forEachParallel } from "./parallel.ts";
@@ -271,7 +271,7 @@ class Pushing {
    * this box keeps. One that is condemned is packed anew: a name that was condemned is not given again, as a deletion may be late.
    * @returns Undefined when packs were packed anew: then the packs here are others now.
    */
-  async #chooseNeeded<P extends PackInfo>(
+  async #chooseNeeded<P extends PackInfo & { readonly complete: boolean }>(
     lacking: readonly P[],
     there: ReadonlyMap<string, PackInfo>,
     condemned: ReadonlySet<string>,
@@ -289,14 +289,36 @@ class Pushing {
       isLiveChunk: (hash) => kept.isLiveChunk(hash) && removed?.content.has(hash) !== true,
       ...(signal === undefined ? {} : { signal }),
     };
-    const names = doubtful.map(({ name }) => name);
+    const names = doubtful.filter(({ complete }) => complete).map(({ name }) => name);
     const needed = store.repacking.findNeeded(names, live, (name) => there.has(toHex(name)));
     const renamed = names.filter((name) => needed.names.has(toHex(name)) && condemned.has(toHex(name)));
     if (renamed.length > 0 && this.#rules.givesNewNames) {
       await store.repacking.renew(renamed, needed.live);
       return undefined;
     }
-    return uncovered.filter((pack) => !isDoubtful(pack) || needed.names.has(toHex(pack.name)));
+    const parts = doubtful.filter(({ complete }) => !complete).map(({ name }) => name);
+    const lacked = await this.#findLacked(parts, live, there);
+    const isNeeded = (name: string): boolean => needed.names.has(name) || lacked.has(name);
+    return uncovered.filter((pack) => !isDoubtful(pack) || isNeeded(toHex(pack.name)));
+  }
+
+  /** Of packs of which only a part is here, so that they cannot be sent, those with something that is kept and that no pack there lists. */
+  async #findLacked(
+    parts: readonly Hash[],
+    live: IsLive,
+    there: ReadonlyMap<string, PackInfo>,
+  ): Promise<ReadonlySet<string>> {
+    const { repacking } = this.#options.store;
+    const kept = parts.length === 0 ? new Set<string>() : repacking.findNeeded(parts, live, () => false).names;
+    if (kept.size === 0) return kept;
+    const objects = await readObjects([...there.values()], this.#options);
+    const isElsewhere = (packClass: "content" | "meta", hash: Hash): boolean => objects?.[packClass].has(hash) === true;
+    const left: IsLive = {
+      ...live,
+      isLiveMeta: (hash) => live.isLiveMeta(hash) && !isElsewhere("meta", hash),
+      isLiveChunk: (hash) => live.isLiveChunk(hash) && !isElsewhere("content", hash),
+    };
+    return repacking.findNeeded(parts, left, () => false).names;
   }
 
   async #sendPacks(packs: readonly PackInfo[]): Promise<void> {
