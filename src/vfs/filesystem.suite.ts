@@ -1,10 +1,11 @@
 /**
  * What every filesystem must do, as cases in terms of programs' calls: they run straight on a `Filesystem`, and through a kernel's mount of it. Each
- * case has a directory of its own. The parts: names, content, attributes, and reading what was made before.
+ * case has a directory of its own. The parts: names, content, attributes, corners, and reading what was made before.
  */
 import type { FsClient } from "../../test/support/fs-client.ts";
 import { attributeCases } from "./filesystem-attributes.suite.ts";
 import { contentCases } from "./filesystem-content.suite.ts";
+import { cornerCases } from "./filesystem-corners.suite.ts";
 import { nameCases } from "./filesystem-names.suite.ts";
 import { readingCases } from "./filesystem-reading.suite.ts";
 
@@ -22,6 +23,7 @@ export const filesystemCases: readonly FilesystemCase[] = [
   ...nameCases,
   ...contentCases,
   ...attributeCases,
+  ...cornerCases,
   ...readingCases.map(({ make, read, ...rest }) => ({
     ...rest,
     run: async (client: FsClient): Promise<void> => {

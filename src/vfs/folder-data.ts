@@ -62,11 +62,11 @@ export abstract class FolderData {
     return posix.readInodeLink(this.inodes.fdOf(node));
   }
 
-  open(inode: number, flags: fs.OpenFlags): fs.Opened {
+  open(inode: number, flags: fs.OpenFlags, caller: fs.Caller): fs.Opened {
     const node = this.#fileAt(inode);
     const path = this.inodes.fdOf(node);
     if (flags.truncate && flags.clearSetId) clearSetId(path);
-    return this.openedFile(node, openContent(path, flags));
+    return this.openedFile(node, openContent(path, flags), !flags.write || caller.uid === 0);
   }
 
   read(inode: number, handle: number, offset: number, length: number): readonly Uint8Array[] {
@@ -198,13 +198,18 @@ export abstract class FolderData {
     return opened;
   }
 
-  /** @param fd Becomes the handle's. */
-  protected openedFile(node: FolderInode, fd: number): fs.Opened & { readonly backingFd: number } {
+  /**
+   * A kernel that passes files through clears no setuid bits, which a write without privileges must: a file that has any is then not told to be one.
+   * @param fd Becomes the handle's.
+   * @param isPrivileged Whether nothing will be written without privileges.
+   */
+  protected openedFile(node: FolderInode, fd: number, isPrivileged: boolean): fs.Opened {
     const handle = this.#nextHandle;
     this.#nextHandle += 1;
     this.handles.set(handle, { node, fd });
     this.inodes.handleOpened(node, fd);
-    return { handle, backingFd: fd };
+    const isBacking = isPrivileged || setIdBits(posix.statInode(fd)) === 0;
+    return isBacking ? { handle, backingFd: fd } : { handle };
   }
 
   #fileAt(inode: number): FolderInode {
@@ -268,11 +273,16 @@ function openContent(path: number, flags: fs.OpenFlags): number {
 
 /** @returns Whether there was something to clear. */
 function clearSetId(fd: number): boolean {
-  const { kind, mode } = posix.statInode(fd);
-  const bits = setUidBit | ((mode & groupExecuteBit) === 0 ? 0 : setGidBit);
-  if (kind !== "file" || (mode & bits) === 0) return false;
-  posix.setInodeMode(fd, mode & ~bits);
+  const stat = posix.statInode(fd);
+  const bits = setIdBits(stat);
+  if (bits === 0) return false;
+  posix.setInodeMode(fd, stat.mode & ~bits);
   return true;
+}
+
+/** Those that a write without privileges clears. Without the group's execute bit, setgid is a mark of another kind. */
+function setIdBits({ kind, mode }: posix.InodeStat): number {
+  return kind === "file" ? mode & (setUidBit | ((mode & groupExecuteBit) === 0 ? 0 : setGidBit)) : 0;
 }
 
 function didResize(fd: number, size: number): boolean {

@@ -170,7 +170,7 @@ test("folder filesystem: what others do in the folder is seen at once", () => {
     assert.equal(filesystem.getattr(f).size, 5);
     assert.equal(textOf(folder, f), "other");
     // Replaced: the name leads to another file, with another number while the first is known.
-    const { handle } = filesystem.open(f, flags);
+    const { handle } = filesystem.open(f, flags, caller);
     unlinkSync(join(path, "f"));
     writeFileSync(join(path, "f"), "new");
     const next = inodeOf(folder, "f");
@@ -302,7 +302,7 @@ test("folder filesystem: setuid bits go before what is written without privilege
     () => filesystem.write(inode, handle, 0, bytes("x"), { clearSetId }),
     () => filesystem.fallocate(inode, handle, { kind: "zero", keepSize: false, offset: 0, length: 10, clearSetId }),
     () => filesystem.setattr(inode, { size: 0, clearSetId }),
-    () => filesystem.release(inode, filesystem.open(inode, { ...flags, truncate: true, clearSetId }).handle),
+    () => filesystem.release(inode, filesystem.open(inode, { ...flags, truncate: true, clearSetId }, caller).handle),
   ]) {
     for (const [before, after] of [
       [0o6755, 0o755],
@@ -314,6 +314,10 @@ test("folder filesystem: setuid bits go before what is written without privilege
     }
   }
   stop();
+  // Where the kernel would write by itself, nobody would clear them.
+  filesystem.setattr(inode, { mode: 0o4755 });
+  assert.equal(filesystem.open(inode, flags, { ...caller, uid: 1234 }).backingFd, undefined);
+  assert.ok(filesystem.open(inode, { ...flags, write: false }, { ...caller, uid: 1234 }).backingFd !== undefined);
   assert.deepEqual(told, [inode, inode, inode, inode]);
 });
 

@@ -113,7 +113,7 @@ export class FolderFilesystem extends FolderData implements fs.Filesystem {
       fd = posix.openAt(directory, name, flags, mode);
       return fd;
     });
-    return { ...found, ...this.openedFile(this.inodes.get(found.attributes.inode), fd) };
+    return { ...found, ...this.openedFile(this.inodes.get(found.attributes.inode), fd, caller.uid === 0) };
   }
 
   createTemporary(parent: number, file: fs.NewFile & fs.OpenFlags, caller: fs.Caller): fs.Created {
@@ -124,7 +124,7 @@ export class FolderFilesystem extends FolderData implements fs.Filesystem {
     const stat = inodes.statInode(fd);
     const node = this.inodes.take(stat, undefined, "");
     this.inodes.keep(node, inodes.reopen(fd, posix.openFlags.pathOnly));
-    return { attributes: attributesOf(node, stat), ...this.openedFile(node, fd) };
+    return { attributes: attributesOf(node, stat), ...this.openedFile(node, fd, caller.uid === 0) };
   }
 
   unlink(parent: number, name: Uint8Array): void {
@@ -157,7 +157,7 @@ export class FolderFilesystem extends FolderData implements fs.Filesystem {
   opendir(inode: number): fs.Opened {
     const node = this.#directoryAt(inode);
     const fd = inodes.reopen(this.inodes.fdOf(node), posix.openFlags.read | posix.openFlags.directory);
-    const { handle } = this.openedFile(node, fd);
+    const { handle } = this.openedFile(node, fd, true);
     this.#listings.set(handle, new FolderListing(fd));
     return { handle };
   }

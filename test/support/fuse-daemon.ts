@@ -1,11 +1,18 @@
 /**
- * The process that serves a mount in tests: a memory filesystem, mounted with the options of its argument (JSON). It is told by messages what to do
- * behind the kernel's back, and ends with whoever started it, leaving no mount.
+ * The process that serves a mount in tests: a memory filesystem or a folder, mounted with the options of its argument (JSON). It is told by messages what
+ * to do behind the kernel's back (in the memory filesystem), and ends with whoever started it, leaving no mount.
  */
 import { closeSync, openSync } from "node:fs";
 import { systemClock } from "../../src/base/clock.ts";
 import { type FuseMount, type MountOptions, mountFilesystem, opcodes } from "../../src/front/fuse/mod.ts";
-import { type Answer, type Filesystem, MemoryFilesystem, type Opened, rootInode } from "../../src/vfs/mod.ts";
+import {
+  type Answer,
+  type Filesystem,
+  FolderFilesystem,
+  MemoryFilesystem,
+  type Opened,
+  rootInode,
+} from "../../src/vfs/mod.ts";
 import { withMethods } from "./with-methods.ts";
 
 export type Ask =
@@ -37,6 +44,8 @@ export interface Asked {
 export interface FuseDaemonOptions extends Omit<MountOptions, "source" | "subtype" | "onFailure" | "counts"> {
   /** The content of all files is this local file's: for passthrough. */
   readonly backing?: string;
+  /** Shows this folder instead of a memory filesystem. */
+  readonly folder?: string;
 }
 
 const options = JSON.parse(process.argv[2] ?? "{}") as FuseDaemonOptions;
@@ -46,7 +55,10 @@ const slowMs = new Map<number, number>();
 const waiting = { now: 0, most: 0 };
 const backingOfHandle = new Map<number, number>();
 const memory = new MemoryFilesystem({ clock: systemClock, uid: options.uid, gid: options.gid });
-const filesystem = withMethods<Filesystem>(memory, { read: readSlowly, open: openBacked, release: closeBacked });
+const filesystem =
+  options.folder === undefined
+    ? withMethods<Filesystem>(memory, { read: readSlowly, open: openBacked, release: closeBacked })
+    : new FolderFilesystem({ path: options.folder });
 
 function readSlowly(
   ...[inode, handle, offset, length, asker]: Parameters<Filesystem["read"]>

@@ -94,7 +94,11 @@ export class TestMount {
 
   /** Runs a program of Node's, a file in test/support, in the mount. */
   async runProgram(name: string, ...args: readonly string[]): Promise<Ran> {
-    return this.#run(process.execPath, [join(import.meta.dirname, name), this.directory, ...args], this.#user);
+    return this.runProgramAs(this.#user, name, ...args);
+  }
+
+  async runProgramAs(user: MountUser, name: string, ...args: readonly string[]): Promise<Ran> {
+    return this.#run(process.execPath, [join(import.meta.dirname, name), this.directory, ...args], user);
   }
 
   async #run(program: string, args: readonly string[], user: MountUser): Promise<Ran> {
