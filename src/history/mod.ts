@@ -39,9 +39,9 @@ export {
   type ObjectWalkOptions,
 } from "./object-walk.ts";
 export { comparePaths, isWithin, joinPath, keysAbove, PathFilter, pathKey, splitLast, splitPath } from "./paths.ts";
-export { redated, revertTree } from "./revert-tree.ts";
 export { forgetAlso, forgottenCommit, keepsAll, loadRetention, RetentionView, saveRetention } from "./retention.ts";
 export { chooseKept, isDuration, type RetentionCounts, type RetentionPolicy, timeOf } from "./retention-policy.ts";
+export { redated, revertTree } from "./revert-tree.ts";
 export { type RevisionContext, resolveRevision } from "./revision.ts";
 export { type Operation, type OwnHead, type ParkedBranch, type RemoteHead, State } from "./state.ts";
 export type { StateDamage } from "./state-damage.ts";
