@@ -58,3 +58,15 @@ test("a driver that fails, or that this machine does not have, leaves the confli
     assert.equal(conflicts, 1);
   }
 });
+
+test("a driver that a box's own config names is not run", async () => {
+  const world = new TestWorld(join(top, "box-config"));
+  const folder = join(world.folder, "box");
+  mkdirSync(folder, { recursive: true });
+  {
+    await using _ = await Box.init(folder, world.initOptions, world.context());
+  }
+  writeFileSync(join(folder, ".ourobox/config"), "merge.union.command = true\n");
+  await using box = await Box.open(folder, world.context());
+  assert.equal(box.settings.find("merge.union.command"), undefined);
+});

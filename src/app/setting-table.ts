@@ -11,6 +11,8 @@ export interface Setting {
   readonly env?: string;
   /** Why a value does not fit: "it is one of …". */
   readonly check?: (value: string) => string | undefined;
+  /** It starts a program: a box, which may come from elsewhere with its config, does not say it. */
+  readonly isUserOnly?: true;
 }
 
 const oneOf =
@@ -133,7 +135,11 @@ const driverSetting = /^merge\.[\w-]{1,64}\.command$/;
 export function findSetting(key: string): Setting | undefined {
   if (Object.hasOwn(settingTable, key)) return settingTable[key];
   if (driverSetting.test(key))
-    return { help: "What merges files that .ouroboxattributes give to this driver (%O %A %B %P)", check: notEmpty };
+    return {
+      help: "What merges files that .ouroboxattributes give to this driver (%O %A %B %P); in the user's config only",
+      check: notEmpty,
+      isUserOnly: true,
+    };
   const field = remoteSetting.exec(key)?.[1];
   if (field === "url") return { help: "Where the remote is", check: notEmpty };
   if (field === "cost") return { help: "What reading from it costs: the least is read first", check: cost };

@@ -118,3 +118,16 @@ test("without a box only the user's file counts, and the box's cannot be written
     (thrown) => isKind(thrown, "no-box"),
   );
 });
+
+test("what starts a program counts in the user's file only, and a box's is told", () => {
+  const settings = load({ box: "merge.x.command = box\n", user: "merge.x.command = user\n" });
+  assert.equal(settings.find("merge.x.command"), "user");
+  assert.match(settings.problems.join(), /config:1 is ignored: merge\.x\.command counts in the user's config only/);
+  assert.throws(
+    () => settings.set("merge.x.command", "true", { scope: "box", random }),
+    (thrown) => isKind(thrown, "usage") && /starts a program/.test(thrown.message),
+  );
+  settings.set("merge.x.command", "true", { scope: "user", random });
+  settings.set("merge.x.command", undefined, { scope: "box", random });
+  assert.equal(boxText(), "");
+});

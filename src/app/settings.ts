@@ -112,7 +112,7 @@ export class Settings {
     value: string | undefined,
     options: { readonly scope: SettingScope; readonly random: (length: number) => Uint8Array },
   ): void {
-    if (value !== undefined) checkValue(key, value);
+    if (value !== undefined) checkValue(key, value, options.scope);
     const path = options.scope === "box" ? this.#boxPath : userConfigPath(this.#env);
     if (path === undefined) throw noFile(options.scope);
     const problems: string[] = [];
@@ -141,12 +141,18 @@ export function variableOfSetting(key: string): string {
 }
 
 /** @throws OuroError "usage". */
-function checkValue(key: string, value: string): void {
+function checkValue(key: string, value: string, scope: SettingScope): void {
   const setting = findSetting(key);
   if (setting === undefined) {
     throw new OuroError("usage", `Cannot set "${key}": there is no such setting`, {
       subject: key,
       hint: `There are ${Object.keys(settingTable).join(", ")}.`,
+    });
+  }
+  if (setting.isUserOnly === true && scope === "box") {
+    throw new OuroError("usage", `Cannot set ${key} in a box: it starts a program, and a box may come from elsewhere`, {
+      subject: key,
+      hint: `Run \`ourobox config set --user ${key} …\`: it counts in the user's config only.`,
     });
   }
   const problem = setting.check?.(value);
@@ -164,7 +170,7 @@ function readConfig(
     const line = raw.trim();
     if (line === "" || line.startsWith("#") || line.startsWith(";")) return;
     const parsed = parseLine(line);
-    const problem = parsed === undefined ? 'it is not "key = value"' : problemOf(parsed);
+    const problem = parsed === undefined ? 'it is not "key = value"' : problemOf(parsed, scope);
     if (problem !== undefined) problems.push(`${path}:${number} is ignored: ${problem}`);
     else if (parsed !== undefined) lines.push({ ...parsed, number });
   });
@@ -172,9 +178,13 @@ function readConfig(
 }
 
 /** Why a line does not count; undefined when it does. */
-function problemOf({ key, value }: { readonly key: string; readonly value: string }): string | undefined {
+function problemOf(
+  { key, value }: { readonly key: string; readonly value: string },
+  scope: SettingScope,
+): string | undefined {
   const setting = findSetting(key);
   if (setting === undefined) return `there is no setting ${key}`;
+  if (setting.isUserOnly === true && scope === "box") return `${key} counts in the user's config only`;
   const problem = setting.check?.(value);
   return problem === undefined ? undefined : `${key} cannot be "${value}": ${problem}`;
 }
