@@ -78,7 +78,7 @@ import { findSeen, type RemoteSeen } from "./remote-seen.ts";
 import { type RepairReport, repairBox } from "./repair-box.ts";
 import { type Resolution, type ResolveReport, resolveConflicts } from "./resolve.ts";
 import {
-  fetchSeveral,
+  fetchAndTell,
   type PullReport,
   type PullRequest,
   pullSeveral,
@@ -347,7 +347,7 @@ export class Box extends OpenBox {
 
   /** @param remotes Here and in the next two: by name; none: all there are. */
   fetchAll(remotes: readonly string[]): Promise<SeveralReport<FetchReport>> {
-    return fetchSeveral(this, remotes);
+    return fetchAndTell(this, remotes);
   }
 
   pushAll(remotes: readonly string[]): Promise<SeveralReport<PushReport>> {

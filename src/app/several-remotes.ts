@@ -2,6 +2,7 @@
  * One thing done with several remotes, one after the other: one that cannot be reached, or refuses, does not stop the others. Who names none
  * means all there are, the cheapest first.
  */
+import { toHex } from "../base/bytes.ts";
 import { isKind, type OuroError } from "../base/errors.ts";
 import type { Hash } from "../format/mod.ts";
 import {
@@ -13,10 +14,12 @@ import {
   pushBox,
   requireCommit,
 } from "./box-remotes.ts";
+import { nearCommits } from "./far-clocks.ts";
 import { joinHeads } from "./join-heads.ts";
 import { resumeMove } from "./move-folder.ts";
 import type { OpenBox } from "./open-box.ts";
 import { keepOwnHead } from "./own-head.ts";
+import { headsOfRemotes } from "./remote-heads.ts";
 import { costOf, getRemote, isWebServer, type RemoteRow, type RemoteSettings, remotesOf } from "./remote-list.ts";
 import { mendRemoteHeads } from "./repair-box.ts";
 
@@ -102,10 +105,23 @@ export async function pushSeveral(box: OpenBox, names: readonly string[]): Promi
 }
 
 /** @throws As `chooseRemotes`, `forEachRemote` and `fetchBox`. */
-export async function fetchSeveral(box: OpenBox, names: readonly string[]): Promise<SeveralReport<FetchReport>> {
+async function fetchSeveral(box: OpenBox, names: readonly string[]): Promise<SeveralReport<FetchReport>> {
   const rows = chooseRemotes(box, names);
   const isSure = names.length > 0 || rows.length === 1;
   return await forEachRemote(box, rows, ({ name }) => (isSure ? fetchBox(box, name) : fetchOrNothing(box, name)));
+}
+
+/** As `fetchSeveral`, where nothing is joined afterwards: the user is told of what is dated far ahead. */
+export async function fetchAndTell(box: OpenBox, names: readonly string[]): Promise<SeveralReport<FetchReport>> {
+  const report = await fetchSeveral(box, names);
+  const remotes = new Set(report.done.map(({ remote }) => remote));
+  const heads = headsOfRemotes(box).filter(({ remote }) => remotes.has(remote));
+  const commits = new Map(heads.map(({ commit }) => [toHex(commit), commit]));
+  nearCommits(
+    box,
+    [...commits.values()].map((commit) => box.commits.read(commit)),
+  );
+  return report;
 }
 
 /** Fetches; a remote that nobody has pushed to yet has nothing. */

@@ -83,6 +83,7 @@ test("what is dated more than a day ahead is fetched, told of, and not joined un
   machines.ahead["one"] = 25 * hourMs;
   await machines.write("one", "ahead");
   await machines.ok("one", "push");
+  assert.match((await machines.run("two", "fetch")).err, /more than a day ahead.*--accept-clock/s);
   for (const command of ["pull", "sync"]) {
     const { err, status } = await machines.run("two", command);
     assert.match(err, /more than a day ahead.*--accept-clock/s);
