@@ -11,7 +11,11 @@ const specs = {
     help: "Work as if started in DIR",
     env: "OUROBOX_DIRECTORY",
   },
-  "dry-run": { kind: "flag", help: "Only say what would be done", env: "OUROBOX_DRY_RUN" },
+  "dry-run": {
+    kind: "flag",
+    help: "Only say what would be done; what cannot tell beforehand refuses it",
+    env: "OUROBOX_DRY_RUN",
+  },
   quiet: {
     kind: "flag",
     short: "q",

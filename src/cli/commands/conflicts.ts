@@ -1,6 +1,7 @@
 /** `ourobox conflicts`: files that several have written without knowing of each other. */
 import type { Conflict, ConflictValue } from "../../app/mod.ts";
 import { toHex } from "../../base/bytes.ts";
+import { OuroError } from "../../base/errors.ts";
 import { type Command, type CommandContext, defineCommand } from "../command.ts";
 import { shortId } from "../commits.ts";
 import { alignColumns, counted, formatJsonDate, formatMinute, formatSize } from "../format.ts";
@@ -30,8 +31,14 @@ value who wrote it, when, and in which commit: \`ourobox cat COMMIT:PATH\` print
       .slice(isVerb ? 1 : 0)
       .map(({ bytes }) => pathOf(bytes, { root: box.root, cwd: context.cwd }));
     const found = box.conflicts(paths);
+    const isShow = isVerb && verb.text === "show";
+    if (isShow && paths.length > 0 && found.length === 0) {
+      throw new OuroError("not-found", `Cannot show conflicts of ${paths.map(quotePath).join(", ")}: there is none`, {
+        hint: "Run `ourobox conflicts` for those there are.",
+      });
+    }
     if (context.json) for (const conflict of found) context.out.json(conflictJson(conflict));
-    else if (isVerb && verb.text === "show") for (const conflict of found) show(context, conflict);
+    else if (isShow) for (const conflict of found) show(context, conflict);
     else list(context, found);
     return exitStatus.ok;
   },

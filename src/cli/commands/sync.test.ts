@@ -164,6 +164,9 @@ test("patterns and folders choose conflicts", async () => {
   await box.runIn("d", "resolve", "--latest", "*.txt");
   assert.match(await box.ok("conflicts"), /^a\.txt .*\n$/);
   await box.ok("resolve", "--latest", "--all");
+  const shown = await box.run("conflicts", "show", "nope");
+  assert.deepEqual([shown.status, shown.out], [1, ""]);
+  assert.match(shown.err, /Cannot show conflicts of nope: there is none/);
   assert.match((await box.run("resolve", "--latest", "--all")).err, /there is no conflict/);
   await settle();
 });

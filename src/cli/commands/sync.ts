@@ -23,7 +23,8 @@ there is nothing to do, and can be run as often as you like. A remote that does 
 --watch goes on doing so: when the folder has changed and come to rest, and every sync.interval seconds. What the guard would stop is held
 back, and the rest goes on.
 
-It stops when it would remove or overwrite more than half of the files (settings sync.guard-share and sync.guard-files); --force goes on.
+It stops when what others did would remove or overwrite more than half of the files (settings sync.guard-share and sync.guard-files); --force goes on. What was
+removed in this folder is taken for meant, unless the folder itself has gone.
 What is dated more than a day ahead is not joined, with a warning and status 3; --accept-clock joins it.`,
   options: {
     message: { kind: "text", short: "m", value: "MESSAGE", help: "What to say of the commit" },
