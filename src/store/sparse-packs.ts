@@ -354,12 +354,16 @@ export class SparsePacks implements Disposable {
       if (errnoOf(thrown) === "ENOENT") return undefined;
       throw ioError("Cannot open a pack", thrown, toHex(name));
     }
-    const close = (): void => disk.close(fd);
-    flock(fd, "shared", { wait: true });
-    if (this.#index.findPackNamed(name)?.complete === true && this.#endsWhole(fd, name))
-      return { [Symbol.dispose]: close };
-    close();
-    return undefined;
+    let isWhole = false;
+    try {
+      flock(fd, "shared", { wait: true });
+      isWhole = this.#index.findPackNamed(name)?.complete === true && this.#endsWhole(fd, name);
+    } catch (thrown) {
+      throw ioError("Cannot read a pack", thrown, toHex(name));
+    } finally {
+      if (!isWhole) disk.close(fd);
+    }
+    return isWhole ? { [Symbol.dispose]: () => disk.close(fd) } : undefined;
   }
 
   /** A crash may have left the end of a sparse pack on one that is whole. */
