@@ -177,7 +177,7 @@ test("a push to a place that lacks what others have written is refused", async (
 });
 
 /** Goal: whatever is done in two folders, one of which holds a part, both boxes end up with the same tree and the folders with the right files. */
-testSeeds("a folder that holds a part is joined like any other", 10, async (prng) => {
+testSeeds("a folder that holds a part is joined like any other", 6, async (prng) => {
   const names = ["a", "b", "c", "d", "e"];
   const path = (): string => Array.from({ length: prng.int(1, 4) }, () => prng.pick(names)).join("/");
   const files: Record<string, string> = {};
