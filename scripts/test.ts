@@ -19,8 +19,8 @@ const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: fal
 const patterns = given.map((path) => (isFolder(path) ? `${path.replace(/\/+$/, "")}/**/*.test.ts` : path));
 // A test that hangs must not keep the others from being run.
 const [testMinutes, fileMinutes] = isSlow ? [20, 40] : [5, 10];
-// Slow tests fill disks and kill processes: one at a time, so that a failure has one cause.
-const concurrency = isSlow ? 1 : Math.max(2, availableParallelism() - 1);
+// Slow tests use disks, ports and folders of their own, and wait much: two at a time, more would run into their time limits.
+const concurrency = isSlow ? 2 : Math.max(2, availableParallelism() - 1);
 
 process.execve?.(
   process.execPath,
