@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { testSeeds } from "../../test/support/seeds.ts";
-import { joinNs, splitNs } from "./nanoseconds.ts";
+import { joinNs, splitNs, writeSeconds } from "./nanoseconds.ts";
 
 function check(seconds: number, ns: number): void {
   const time = joinNs(seconds, ns);
   assert.equal(time, BigInt(seconds) * 1_000_000_000n + BigInt(ns), `${seconds} s ${ns} ns`);
   assert.deepEqual(splitNs(time), { seconds, ns });
+  const bytes = Buffer.alloc(8);
+  writeSeconds(bytes, seconds, 0);
+  assert.equal(bytes.readBigInt64LE(), BigInt(seconds));
 }
 
 test("nanoseconds: put together and taken apart at every edge", () => {

@@ -41,3 +41,10 @@ export function splitNs(time: bigint): { readonly seconds: number; readonly ns: 
   const seconds = Math.floor(rest / perSecondNumber);
   return { seconds: high * 65_536 + seconds, ns: rest - seconds * perSecondNumber };
 }
+
+/** Writes a whole number within +-2^52 as a signed integer of 64 bits, little-endian, as the kernel's structs have seconds. */
+export function writeSeconds(bytes: Buffer, seconds: number, at: number): void {
+  const high = Math.floor(seconds / 2 ** 32);
+  bytes.writeUInt32LE(seconds - high * 2 ** 32, at);
+  bytes.writeInt32LE(high, at + 4);
+}

@@ -6,7 +6,7 @@
  * The rest of the family: posix-xattr.ts, posix-space.ts (holes, syncing, copying) and posix-directory.ts (listing fast).
  */
 import { readFileSync } from "node:fs";
-import { joinNs, splitNs } from "./nanoseconds.ts";
+import { joinNs, splitNs, writeSeconds } from "./nanoseconds.ts";
 import { check, dataAt, errnos, type Library, library, openFlags, type PathLike, putPath } from "./posix-library.ts";
 
 export * from "./posix-directory.ts";
@@ -187,17 +187,11 @@ export function setTime(fd: number, ns: bigint): void {
   check(lib.call.futimens(fd, lib.data), "futimens");
 }
 
-function writeInt64(bytes: Buffer, value: number, at: number): void {
-  const high = Math.floor(value / 2 ** 32);
-  bytes.writeUInt32LE(value - high * 2 ** 32, at);
-  bytes.writeInt32LE(high, at + 4);
-}
-
 function putTimes({ scratch }: Library, ns: bigint): void {
   const time = splitNs(ns);
   for (const at of [dataAt, dataAt + 16]) {
-    writeInt64(scratch, time.seconds, at);
-    writeInt64(scratch, time.ns, at + 8);
+    writeSeconds(scratch, time.seconds, at);
+    writeSeconds(scratch, time.ns, at + 8);
   }
 }
 

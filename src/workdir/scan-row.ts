@@ -9,7 +9,7 @@
  *     row    := magic, count, device major, device minor, then records by ascending name
  *     record := 16 words (`field`), for a directory 5 more (its node id), the name padded to 4 bytes
  */
-import { joinNs, splitNs } from "../base/nanoseconds.ts";
+import { joinNs, splitNs, writeSeconds } from "../base/nanoseconds.ts";
 import { type FileKind, type FileStat, statWord } from "../base/posix.ts";
 import { type Dot, kinds } from "../format/mod.ts";
 
@@ -355,9 +355,7 @@ export class ScanRowBuilder {
 
 function putTime(bytes: Buffer, at: number, ns: bigint): void {
   const time = splitNs(ns);
-  const high = Math.floor(time.seconds / 2 ** 32);
-  bytes.writeUInt32LE(time.seconds - high * 2 ** 32, at);
-  bytes.writeInt32LE(high, at + 4);
+  writeSeconds(bytes, time.seconds, at);
   bytes.writeUInt32LE(time.ns, at + 8);
 }
 
