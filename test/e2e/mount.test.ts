@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { findMount } from "../../src/front/fuse/mod.ts";
 import { readingCases } from "../../src/vfs/filesystem-reading.suite.ts";
 import { BoxMount, mountHolds } from "../support/box-mount.ts";
@@ -155,8 +156,9 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 }
 
 mountTest("when its process is killed everybody hears of it, and it can be mounted again", ["v2"], async (mount) => {
-  const reader = mount.run("cat f; while ls > /dev/null; do :; done; ls");
-  while (mount.server === undefined) await new Promise((resolve) => setTimeout(resolve, 10));
+  const isIn = join(place, "is in");
+  const reader = mount.run(`cat f > '${isIn}'; while ls > /dev/null; do :; done; ls`);
+  while (!existsSync(isIn) || readFileSync(isIn, "utf8") === "") await delay(10);
   mount.kill();
   assert.match((await reader).out, /not connected|aborted/i);
   const { status, err } = await program.run(["umount", mount.directory], { cwd: place });

@@ -79,7 +79,7 @@ export class BoxMount {
   /** Runs a shell command in the mount; another command line, too. */
   async run(
     command: string,
-    words: readonly string[] = ["sh", "-c", `cd '${this.directory}' && ${command}`],
+    words: readonly string[] = ["sh", "-c", `cd '${this.directory}' || exit; ${command}`],
   ): Promise<Used> {
     const [program = "", ...args] = words;
     const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], cwd: "/" });
