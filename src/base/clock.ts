@@ -16,6 +16,9 @@ export interface Clock {
 
 export const systemClock: Clock = { nowMs: () => Date.now() };
 
+/** The same, but it never goes back, whatever is done to the machine's clock meanwhile. To measure with; other processes have another. */
+export const steadyClock: Clock = { nowMs: () => performance.timeOrigin + performance.now() };
+
 const counterBits = 16n;
 /** The greatest clock value there is. */
 export const clockMax = 0xffff_ffff_ffff_ffffn;

@@ -18,6 +18,9 @@ const nul = 0;
 export interface FolderHandle {
   readonly node: FolderInode;
   readonly fd: number;
+  /** Of one that may be written: when its content was last seen to change. Not of one whose writes come here. */
+  writtenNs: bigint | undefined;
+  readonly isWriter: boolean;
 }
 
 export abstract class FolderData {
@@ -26,10 +29,26 @@ export abstract class FolderData {
   readonly #locks = new FileLocks();
   readonly #listeners = new Set<fs.ChangeListener>();
   readonly #readInto: Buffer = Buffer.allocUnsafeSlow(readBytesUsual);
+  /** Called for whatever changes something. */
+  protected readonly onChange: () => void;
   #nextHandle = 1;
 
-  constructor(inodes: FolderInodes) {
+  constructor(inodes: FolderInodes, onChange: () => void) {
     this.inodes = inodes;
+    this.onChange = onChange;
+  }
+
+  /** Says by `onChange` whether something was written, since this was last asked, of which the kernel tells nobody (`backingFd`). */
+  lookAtWriters(): void {
+    let isChanged = false;
+    for (const handle of this.handles.values()) {
+      if (handle.writtenNs === undefined) continue;
+      const { mtimeNs } = posix.statInode(handle.fd);
+      if (mtimeNs === handle.writtenNs) continue;
+      handle.writtenNs = mtimeNs;
+      isChanged = true;
+    }
+    if (isChanged) this.onChange();
   }
 
   /** What the folder's own doing changes is not told of: nothing is kept here, and how long doors may keep it is theirs to say. */
@@ -48,11 +67,15 @@ export abstract class FolderData {
     const node = this.inodeAt(inode);
     const { mode, uid, gid, size, atimeNs, mtimeNs } = changes;
     const fd = this.inodes.fdOf(node);
-    if (changes.clearSetId === true && mode === undefined) clearSetId(fd);
-    if (size !== undefined) this.#resize(node, size);
-    if (uid !== undefined || gid !== undefined) posix.setInodeOwner(fd, uid, gid);
-    if (mode !== undefined) posix.setInodeMode(fd, mode);
-    if (atimeNs !== undefined || mtimeNs !== undefined) posix.setInodeTimes(fd, atimeNs, mtimeNs);
+    try {
+      if (changes.clearSetId === true && mode === undefined) clearSetId(fd);
+      if (size !== undefined) this.#resize(node, size);
+      if (uid !== undefined || gid !== undefined) posix.setInodeOwner(fd, uid, gid);
+      if (mode !== undefined) posix.setInodeMode(fd, mode);
+      if (atimeNs !== undefined || mtimeNs !== undefined) posix.setInodeTimes(fd, atimeNs, mtimeNs);
+    } finally {
+      this.onChange();
+    }
     return attributesOf(node, posix.statInode(fd));
   }
 
@@ -66,7 +89,9 @@ export abstract class FolderData {
     const node = this.#fileAt(inode);
     const path = this.inodes.fdOf(node);
     if (flags.truncate && flags.clearSetId) clearSetId(path);
-    return this.openedFile(node, openContent(path, flags), !flags.write || caller.uid === 0);
+    const fd = openContent(path, flags);
+    if (flags.truncate) this.onChange();
+    return this.openedFile(node, fd, { isWriter: flags.write, isPrivileged: caller.uid === 0 });
   }
 
   read(inode: number, handle: number, offset: number, length: number): readonly Uint8Array[] {
@@ -86,6 +111,8 @@ export abstract class FolderData {
   write(inode: number, handle: number, offset: number, bytes: Uint8Array, options: fs.WriteOptions): void {
     if (offset + bytes.length > filesystemLimits.fileBytes)
       throw new FilesystemFailure("EFBIG", "cannot write: too large");
+    const opened = this.handles.get(handle);
+    if (opened !== undefined) opened.writtenNs = undefined;
     this.#withContent(inode, handle, true, (fd, node) => {
       if (options.clearSetId === true) this.#clearSetIdOf(node, fd);
       for (let done = 0; done < bytes.length; ) {
@@ -122,6 +149,7 @@ export abstract class FolderData {
     this.handles.delete(handle);
     this.inodes.handleClosed(opened.node, opened.fd);
     close(opened.fd);
+    if (opened.isWriter) this.onChange();
   }
 
   getxattr(inode: number, name: Uint8Array): Uint8Array {
@@ -135,6 +163,7 @@ export abstract class FolderData {
       throw new FilesystemFailure("E2BIG", "cannot set an attribute: too large");
     const fd = this.inodes.fdOf(this.inodeAt(inode));
     posix.setInodeXattr(fd, checkXattrName(name), value, options.mode);
+    this.onChange();
     if (!options.clearSetGid) return;
     const { mode } = posix.statInode(fd);
     if ((mode & setGidBit) !== 0) posix.setInodeMode(fd, mode & ~setGidBit);
@@ -153,6 +182,7 @@ export abstract class FolderData {
 
   removexattr(inode: number, name: Uint8Array): void {
     posix.removeInodeXattr(this.inodes.fdOf(this.inodeAt(inode)), checkXattrName(name));
+    this.onChange();
   }
 
   fallocate(inode: number, handle: number, { kind, clearSetId: isCleared, ...range }: fs.AllocateOptions): void {
@@ -201,14 +231,19 @@ export abstract class FolderData {
   /**
    * A kernel that passes files through clears no setuid bits, which a write without privileges must: a file that has any is then not told to be one.
    * @param fd Becomes the handle's.
-   * @param isPrivileged Whether nothing will be written without privileges.
    */
-  protected openedFile(node: FolderInode, fd: number, isPrivileged: boolean): fs.Opened {
+  protected openedFile(
+    node: FolderInode,
+    fd: number,
+    { isWriter, isPrivileged }: { readonly isWriter: boolean; readonly isPrivileged: boolean },
+  ): fs.Opened {
     const handle = this.#nextHandle;
     this.#nextHandle += 1;
-    this.handles.set(handle, { node, fd });
     this.inodes.handleOpened(node, fd);
-    const isBacking = isPrivileged || setIdBits(posix.statInode(fd)) === 0;
+    const stat = isWriter ? posix.statInode(fd) : undefined;
+    const isBacking = stat === undefined || isPrivileged || setIdBits(stat) === 0;
+    this.handles.set(handle, { node, fd, isWriter, writtenNs: isBacking ? stat?.mtimeNs : undefined });
+    if (isWriter) this.onChange();
     return isBacking ? { handle, backingFd: fd } : { handle };
   }
 
@@ -223,6 +258,7 @@ export abstract class FolderData {
   #withContent<T>(inode: number, handle: number, write: boolean, act: (fd: number, node: FolderInode) => T): T {
     if (handle !== 0) {
       const { fd, node } = this.handleAt(handle);
+      if (write) this.onChange();
       return act(fd, node);
     }
     const node = this.#fileAt(inode);
@@ -231,6 +267,7 @@ export abstract class FolderData {
       return act(fd, node);
     } finally {
       close(fd);
+      if (write) this.onChange();
     }
   }
 

@@ -10,11 +10,14 @@ import {
   statSync,
   symlinkSync,
   unlinkSync,
+  utimesSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { assertFails } from "../../test/support/assert-fails.ts";
 import { DirectClient } from "../../test/support/fs-client-direct.ts";
 import { KernelClient } from "../../test/support/fs-client-kernel.ts";
 import { filesystemCases } from "./filesystem.suite.ts";
@@ -383,4 +386,83 @@ test("folder filesystem: syncing is waited for and says how it ended", async () 
   await filesystem.syncfs();
   const { blocks, freeBlocks, availableBlocks, blockBytes } = filesystem.statfs();
   assert.ok(blocks >= freeBlocks && freeBlocks >= availableBlocks && blockBytes >= 512);
+});
+
+test("folder filesystem: every operation that changes something says so, and none that only looks", async () => {
+  let changes = 0;
+  const onChange = (): void => {
+    changes += 1;
+  };
+  using folder = new Folder({ onChange });
+  const client = new DirectClient(folder.filesystem);
+  const open = { read: true, write: true };
+  const fd = await client.open("f", { ...open, create: true });
+  const other = await client.open("other", { ...open, create: true });
+  await client.write(other, 0, bytes("content"));
+  let again = -1;
+  const openAgain = async (): Promise<void> => {
+    again = await client.open("f", open);
+  };
+  const acts: readonly (readonly [name: string, act: () => Promise<unknown>])[] = [
+    ["mkdir", () => client.mkdir("d")],
+    ["mknod", () => client.mknod("fifo", { kind: "fifo", mode: 0o644 })],
+    ["symlink", () => client.symlink("f", "s")],
+    ["link", () => client.link("f", "g")],
+    ["create", async () => client.close(await client.open("created", { ...open, create: true }))],
+    ["createTemporary", async () => client.close(await client.open("", { ...open, temporary: true }))],
+    ["write", () => client.write(fd, 0, bytes("x"))],
+    ["truncate", () => client.truncate("f", 0)],
+    ["truncate by opening", async () => client.close(await client.open("f", { read: true, truncate: true }))],
+    ["open to write", openAgain],
+    ["close what was open to write", () => client.close(fd)],
+    ["fallocate", () => client.fallocate(other, "reserve", { offset: 0, length: 4096 })],
+    ["copy", () => client.copy(other, 0, again, 0, 3)],
+    ["chmod", () => client.chmod("f", 0o600)],
+    ["setTime", () => client.setTime("f", 1n)],
+    ["setxattr", () => client.setxattr("f", "user.a", bytes("b"))],
+    ["removexattr", () => client.removexattr("f", "user.a")],
+    ["rename", () => client.rename("g", "h")],
+    ["unlink", () => client.unlink("h")],
+    ["rmdir", () => client.rmdir("d")],
+  ];
+  for (const [name, act] of acts) {
+    const before = changes;
+    await act();
+    assert.ok(changes > before, name);
+  }
+  // What was copied into a file that is open is found once more.
+  folder.filesystem.lookAtWriters();
+  const before = changes;
+  await client.close(await client.open("f", { read: true }));
+  await client.readdir("");
+  await client.stat("f");
+  await client.readlink("s");
+  await client.read(other, 0, 10);
+  await client.fsync(other);
+  folder.filesystem.lookAtWriters();
+  await assertFails("ENOENT", client.unlink("missing"));
+  assert.equal(changes, before);
+});
+
+test("folder filesystem: what a kernel writes directly to a file that is open is found by looking", () => {
+  let changes = 0;
+  const onChange = (): void => {
+    changes += 1;
+  };
+  using folder = new Folder({ onChange });
+  const { filesystem, path } = folder;
+  const { attributes, handle, backingFd } = filesystem.create(rootInode, bytes("f"), { ...newFile, ...flags }, caller);
+  const found = (): number => {
+    const before = changes;
+    filesystem.lookAtWriters();
+    return changes - before;
+  };
+  assert.equal(found(), 0);
+  utimesSync(join(path, "f"), 1, 1);
+  assert.deepEqual([found(), found()], [1, 0]);
+  writeSync(backingFd ?? -1, "written");
+  assert.deepEqual([found(), found()], [1, 0]);
+  // Who writes by requests has said so already.
+  filesystem.write(attributes.inode, handle, 0, bytes("more"), {});
+  assert.equal(found(), 0);
 });

@@ -30,6 +30,11 @@ export interface FolderFilesystemOptions {
   readonly numberOf?: NumberOf;
   /** Held on inodes that nobody has open. */
   readonly descriptorsMax?: number;
+  /**
+   * Called for everything done here that changes something, or has tried to; also when a file is opened for writing and when such a handle is released,
+   * for what a kernel writes directly (`backingFd`) comes to nobody else's knowledge: `lookAtWriters` asks for it meanwhile.
+   */
+  readonly onChange?: () => void;
 }
 
 const descriptorsUsual = 512;
@@ -42,10 +47,10 @@ export class FolderFilesystem extends FolderData implements fs.Filesystem {
   readonly #listings = new Map<number, FolderListing>();
 
   /** @throws Error ENOENT, ENOTDIR, EACCES. */
-  constructor({ path, numberOf, descriptorsMax = descriptorsUsual }: FolderFilesystemOptions) {
+  constructor({ path, numberOf, descriptorsMax = descriptorsUsual, onChange = () => {} }: FolderFilesystemOptions) {
     const { pathOnly, directory } = posix.openFlags;
     // Not `openAt`, which refuses symlinks: the path of the folder is the user's own.
-    super(new FolderInodes(inodes.openFollowing(path, pathOnly | directory), numberOf, descriptorsMax));
+    super(new FolderInodes(inodes.openFollowing(path, pathOnly | directory), numberOf, descriptorsMax), onChange);
   }
 
   /** Lets go of all descriptors, those of handles too. Nothing may be called after. */
@@ -103,6 +108,7 @@ export class FolderFilesystem extends FolderData implements fs.Filesystem {
     if (node.kind === "directory") throw new FilesystemFailure("EPERM", "cannot link: it is a directory");
     const directory = this.#directoryToChange(parent, name);
     inodes.linkInode(this.inodes.fdOf(node), this.inodes.fdOf(directory), name);
+    this.onChange();
     return this.#foundAt(directory, name);
   }
 
@@ -113,7 +119,8 @@ export class FolderFilesystem extends FolderData implements fs.Filesystem {
       fd = posix.openAt(directory, name, flags, mode);
       return fd;
     });
-    return { ...found, ...this.openedFile(this.inodes.get(found.attributes.inode), fd, caller.uid === 0) };
+    const how = { isWriter: true, isPrivileged: caller.uid === 0 };
+    return { ...found, ...this.openedFile(this.inodes.get(found.attributes.inode), fd, how) };
   }
 
   createTemporary(parent: number, file: fs.NewFile & fs.OpenFlags, caller: fs.Caller): fs.Created {
@@ -124,7 +131,8 @@ export class FolderFilesystem extends FolderData implements fs.Filesystem {
     const stat = inodes.statInode(fd);
     const node = this.inodes.take(stat, undefined, "");
     this.inodes.keep(node, inodes.reopen(fd, posix.openFlags.pathOnly));
-    return { attributes: attributesOf(node, stat), ...this.openedFile(node, fd, caller.uid === 0) };
+    const how = { isWriter: true, isPrivileged: caller.uid === 0 };
+    return { attributes: attributesOf(node, stat), ...this.openedFile(node, fd, how) };
   }
 
   unlink(parent: number, name: Uint8Array): void {
@@ -147,6 +155,7 @@ export class FolderFilesystem extends FolderData implements fs.Filesystem {
     const loses = mode === "replace" && there !== undefined && there !== moved;
     const isPinned = loses && this.inodes.pin(there, target, targetName);
     posix.renameAt({ directory: sourceFd, name: from.name }, { directory: targetFd, name: to.name }, mode);
+    this.onChange();
     // One file's two names: nothing has happened.
     if (moved !== undefined && moved === there) return;
     if (isPinned) this.inodes.setPlace(there, undefined, "");
@@ -157,7 +166,7 @@ export class FolderFilesystem extends FolderData implements fs.Filesystem {
   opendir(inode: number): fs.Opened {
     const node = this.#directoryAt(inode);
     const fd = inodes.reopen(this.inodes.fdOf(node), posix.openFlags.read | posix.openFlags.directory);
-    const { handle } = this.openedFile(node, fd, true);
+    const { handle } = this.openedFile(node, fd, { isWriter: false, isPrivileged: true });
     this.#listings.set(handle, new FolderListing(fd));
     return { handle };
   }
@@ -219,6 +228,7 @@ export class FolderFilesystem extends FolderData implements fs.Filesystem {
     const fd = this.inodes.fdOf(directory);
     const { mode, wanted } = file === undefined ? { mode: 0, wanted: 0 } : this.#newMode(fd, file);
     const made = asCaller(caller, () => make(fd, mode));
+    this.onChange();
     try {
       const stat = made === undefined ? inodes.findInode(fd, name) : inodes.statInode(made);
       if (stat === undefined) throw missing();
@@ -252,6 +262,7 @@ export class FolderFilesystem extends FolderData implements fs.Filesystem {
     const node = this.#known(fd, name);
     const isPinned = node !== undefined && this.inodes.pin(node, directory, textOf(name));
     remove(fd, name);
+    this.onChange();
     if (isPinned) this.inodes.setPlace(node, undefined, "");
   }
 
