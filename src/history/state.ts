@@ -87,6 +87,11 @@ export class State implements Disposable {
     return this.#database.transaction(body);
   }
 
+  /** Another number after another process has written (SQLite's data_version): for who keeps what it has read. Own writes do not change it. */
+  get version(): number {
+    return Number(this.#database.get("PRAGMA data_version")?.["data_version"]);
+  }
+
   head(): OwnHead | undefined {
     const row = this.#get("head", "SELECT * FROM head");
     if (row === undefined) return undefined;

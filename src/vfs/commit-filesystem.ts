@@ -42,11 +42,13 @@ export interface CommitFilesystemOptions extends ShownOwners {
   readonly log?: (text: string) => void;
   /** So many inodes may be live before doors are asked to forget some. */
   readonly liveMax?: number;
+  /** As in `InodeTableOptions`. */
+  readonly numbersFrom?: number;
 }
 
 export class CommitFilesystem extends ReadOnlyFilesystem implements fs.Filesystem {
   readonly content: ContentReader;
-  readonly root: TreeNode;
+  #root: TreeNode;
   readonly #inodes: InodeTable;
   readonly #log: (text: string) => void;
   readonly #hidden: ((root: TreeNode) => ShownNode) | undefined;
@@ -55,23 +57,54 @@ export class CommitFilesystem extends ReadOnlyFilesystem implements fs.Filesyste
   #nextHandle = 1;
 
   /** @throws OuroError "not-found", "corrupt": the tree cannot be read. */
-  constructor({ store, tree, source, hidden, log, liveMax, ...owners }: CommitFilesystemOptions) {
+  constructor({ store, tree, source, hidden, log, liveMax, numbersFrom = 0, ...owners }: CommitFilesystemOptions) {
     super();
     this.content = new ContentReader(store, source);
     const reader = new TreeReader(store, { cacheBytes: nodeBytesMax });
-    this.root = TreeNode.root(TreeView.open({ reader, lists: this.content.lists, name: "", ...owners }, tree));
+    this.#root = TreeNode.root(TreeView.open({ reader, lists: this.content.lists, name: "", ...owners }, tree));
     this.#log = log ?? ((): void => {});
     this.#hidden = hidden;
     this.#inodes = new InodeTable({
-      root: this.root,
+      root: this.#root,
       softMax: liveMax ?? liveMaxDefault,
+      numbersFrom,
       onUnwanted: (inodes) => this.#wishAway(inodes),
     });
+  }
+
+  get root(): TreeNode {
+    return this.#root;
+  }
+
+  /** Shows another tree from now on. What was found in the one before stays what it was, until it is found in this one. @throws as the constructor. */
+  setTree(tree: Hash): void {
+    this.#root = TreeNode.root(this.#root.view.beside("", this.#root.view.reader.root(tree)));
+    this.#inodes.setRoot(this.#root);
   }
 
   /** How many inodes are live. */
   get liveCount(): number {
     return this.#inodes.size;
+  }
+
+  /** What an inode shows; undefined when nobody knows it. */
+  nodeAt(inode: number): ShownNode | undefined {
+    return this.#inodes.find(inode)?.node;
+  }
+
+  /** The number that a node has, or would get now. */
+  numberOf(node: ShownNode): number {
+    return this.#inodes.numberOf(node);
+  }
+
+  /** A node that somebody has found, one lookup more. */
+  show(node: ShownNode): fs.Answer<fs.Found> {
+    return this.#attempt(node, "look at", () => this.#found(node));
+  }
+
+  /** One lookup more of what is known. */
+  again(inode: number): void {
+    this.#inodes.get(inode).lookups += 1;
   }
 
   listen(listener: fs.ChangeListener): () => void {
@@ -186,7 +219,7 @@ export class CommitFilesystem extends ReadOnlyFilesystem implements fs.Filesyste
 
   /** The size of the tree; nothing is free. */
   statfs(): fs.FilesystemSpace {
-    const { bytes, entries } = this.root.view.directory.summary;
+    const { bytes, entries } = this.#root.view.directory.summary;
     const blocks = Math.ceil(bytes / blockBytes);
     return { blockBytes, blocks, freeBlocks: 0, availableBlocks: 0, files: entries + 1, freeFiles: 0 };
   }
@@ -201,8 +234,8 @@ export class CommitFilesystem extends ReadOnlyFilesystem implements fs.Filesyste
   }
 
   #child(node: ShownNode, name: Uint8Array): ShownNode | undefined {
-    if (node === this.root && this.#hidden !== undefined && asBuffer(name).toString("latin1") === hiddenName)
-      return this.#hidden(this.root);
+    if (node === this.#root && this.#hidden !== undefined && asBuffer(name).toString("latin1") === hiddenName)
+      return this.#hidden(this.#root);
     return node.find(name);
   }
 

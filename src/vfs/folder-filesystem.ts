@@ -65,6 +65,22 @@ export class FolderFilesystem extends FolderData implements fs.Filesystem {
     return { inodes: this.inodes.size, descriptors: this.inodes.descriptors, handles: this.handles.size };
   }
 
+  isKnown(inode: number): boolean {
+    return this.inodes.has(inode);
+  }
+
+  /** Where an inode was last found: undefined of the root, and of what has lost its name. The name is one character a byte. */
+  placeOf(inode: number): { readonly parent: number; readonly name: string } | undefined {
+    const { parent, name } = this.inodes.get(inode);
+    return parent === undefined ? undefined : { parent: parent.number, name };
+  }
+
+  /** Whether a directory has a name, without looking it up. */
+  hasName(parent: number, name: Uint8Array): boolean {
+    const directory = this.#directoryAt(parent);
+    return !this.#isHidden(directory, name) && inodes.findInode(this.inodes.fdOf(directory), name) !== undefined;
+  }
+
   lookup(parent: number, name: Uint8Array): fs.Found | undefined {
     if (isDot(name)) return this.#again(this.inodeAt(parent));
     const directory = this.#directoryAt(parent);

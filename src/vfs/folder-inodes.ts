@@ -13,7 +13,7 @@ import { close, openBeneath, openFlags } from "../base/posix.ts";
 import { findInode, type InodeStat, statInode } from "../base/posix-inode.ts";
 import { FilesystemFailure } from "./failure.ts";
 import { rootInode } from "./filesystem.ts";
-import { type NodeNumber, numberMin, numberOfText } from "./node-number.ts";
+import { folderNumbersBelow, type NodeNumber, numberMin, numberOfText } from "./node-number.ts";
 
 const pathFlags: number = openFlags.pathOnly | openFlags.noFollow;
 /** Of one path given to the kernel, which takes 4,095. */
@@ -48,8 +48,9 @@ export interface FolderInode {
 export function numbersByInode(root: InodeStat): NumberOf {
   return ({ device, inode, birthNs }) => {
     const generation = birthNs === undefined ? 0 : numberOfText(birthNs.toString(36)).generation;
-    const isPlain = device === root.device && inode > 1n && inode <= BigInt(Number.MAX_SAFE_INTEGER);
-    return { number: isPlain ? Number(inode) : numberOfText(`${device}:${inode}`).number, generation };
+    const isPlain = device === root.device && inode > 1n && inode < BigInt(folderNumbersBelow);
+    if (isPlain) return { number: Number(inode), generation };
+    return { number: Math.max(numberMin, numberOfText(`${device}:${inode}`).number % folderNumbersBelow), generation };
   };
 }
 
@@ -82,6 +83,10 @@ export class FolderInodes {
   /** Descriptors that are held, without those of open handles. */
   get descriptors(): number {
     return this.#held.size;
+  }
+
+  has(number: number): boolean {
+    return number === rootInode || this.#live.has(number);
   }
 
   /** @throws FilesystemFailure ESTALE: nobody was given this number, or it was given back. */

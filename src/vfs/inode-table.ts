@@ -14,13 +14,16 @@ const batchMax = 512;
 
 export interface LiveInode {
   readonly inode: number;
-  readonly node: ShownNode;
+  /** Where it was last found. */
+  node: ShownNode;
   lookups: number;
 }
 
 export interface InodeTableOptions {
   readonly root: ShownNode;
   readonly softMax: number;
+  /** The least number of all, for who has others below. */
+  readonly numbersFrom?: number;
   readonly onUnwanted: (inodes: readonly LiveInode[]) => void;
 }
 
@@ -31,12 +34,14 @@ export class InodeTable {
   readonly #moved = new Set<LiveInode>();
   readonly #root: LiveInode;
   readonly #softMax: number;
+  readonly #numbersFrom: number;
   readonly #onUnwanted: (inodes: readonly LiveInode[]) => void;
   #sinceWish = 0;
 
-  constructor({ root, softMax, onUnwanted }: InodeTableOptions) {
+  constructor({ root, softMax, numbersFrom = 0, onUnwanted }: InodeTableOptions) {
     this.#root = { inode: rootInode, node: root, lookups: 1 };
     this.#softMax = softMax;
+    this.#numbersFrom = numbersFrom;
     this.#onUnwanted = onUnwanted;
   }
 
@@ -52,16 +57,29 @@ export class InodeTable {
     throw new FilesystemFailure("ESTALE", `cannot use inode ${inode}: there is none`);
   }
 
+  /** Undefined where `get` throws. */
+  find(inode: number): LiveInode | undefined {
+    return inode === rootInode ? this.#root : this.#live.get(inode);
+  }
+
+  /** Another tree's root takes the place of the root. Other nodes stay what they were until they are found anew. */
+  setRoot(node: ShownNode): void {
+    this.#root.node = node;
+  }
+
   /** The inode of a node, with one lookup more. */
   take(node: ShownNode): LiveInode {
     const { inode, live } = this.#place(node);
     if (live !== undefined) {
-      if (live !== this.#root) live.lookups += 1;
+      if (live !== this.#root) {
+        live.lookups += 1;
+        live.node = node;
+      }
       return live;
     }
     const made = { inode, node, lookups: 1 };
     this.#live.set(inode, made);
-    if (inode !== node.number) this.#moved.add(made);
+    if (inode !== this.#wishOf(node)) this.#moved.add(made);
     this.#sinceWish += 1;
     if (this.#live.size > this.#softMax && this.#sinceWish >= Math.min(batchMax, this.#softMax)) this.#wishAway();
     return made;
@@ -92,10 +110,16 @@ export class InodeTable {
     if (node === this.#root.node || (node.parent === undefined && node.isSame(this.#root.node)))
       return { inode: rootInode, live: this.#root };
     for (const live of this.#moved) if (live.node.isSame(node)) return { inode: live.inode, live };
-    for (let inode = node.number; ; inode = inode === Number.MAX_SAFE_INTEGER ? numberMin : inode + 1) {
+    const least = Math.max(this.#numbersFrom, numberMin);
+    for (let inode = this.#wishOf(node); ; inode = inode === Number.MAX_SAFE_INTEGER ? least : inode + 1) {
       const live = this.#live.get(inode);
       if (live === undefined || live.node.isSame(node)) return { inode, live };
     }
+  }
+
+  #wishOf({ number }: ShownNode): number {
+    const from = this.#numbersFrom;
+    return from === 0 ? number : from + (number % (Number.MAX_SAFE_INTEGER + 1 - from));
   }
 
   #wishAway(): void {

@@ -3,8 +3,11 @@ export { CommitFilesystem, type CommitFilesystemOptions, hiddenName } from "./co
 export { FilesystemFailure } from "./failure.ts";
 export * from "./filesystem.ts";
 export { FolderFilesystem, type FolderFilesystemOptions } from "./folder-filesystem.ts";
+export { LiveFilesystem, type LiveFilesystemOptions } from "./live-filesystem.ts";
+export { shownNumbersFrom } from "./live-names.ts";
 export { type MadeContents, MadeDirectory, MadeFile, MadeLink, type MadeOptions } from "./made-node.ts";
 export { MemoryFilesystem, type MemoryFilesystemOptions } from "./memory-filesystem.ts";
 export type { ShownNode } from "./shown-node.ts";
 export { TreeNode } from "./tree-node.ts";
 export { type ShownOwners, TreeView } from "./tree-view.ts";
+export type { LayerMark, UnrealLayer } from "./unreal-layer.ts";

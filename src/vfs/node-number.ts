@@ -15,6 +15,8 @@ export interface NodeNumber {
 
 /** Below are the root and whatever else has a number of its own. */
 export const numberMin = 65_536;
+/** Those of a folder's own files are below; those of what is shown beside them are not. */
+export const folderNumbersBelow: number = 2 ** 52;
 const high = 2 ** 32;
 const seeds = [0x9e37_79b9, 0x85eb_ca6b, 0xc2b2_ae35] as const;
 

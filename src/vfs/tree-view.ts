@@ -96,20 +96,32 @@ export class TreeView {
     return this.#linkCounts?.get(numberOfText(linkKey(entry)).number) ?? 1;
   }
 
+  /** All names of a linked file, as paths. */
+  async linkedPaths(entry: Entry): Promise<Uint8Array[]> {
+    const key = linkKey(entry);
+    const paths: Uint8Array[] = [];
+    for await (const each of this.#linked()) if (linkKey(each.entry) === key) paths.push(each.path);
+    return paths;
+  }
+
   async #countLinks(): Promise<void> {
     const counts = new Map<number, number>();
-    const turns = new Turns();
-    const enters = ({ entry }: { readonly entry: Entry }): boolean => hasLinks(directoryOf(entry));
-    const walked = hasLinks(this.directory)
-      ? walkEntries(this.reader, this.directory, new Uint8Array(), { enters })
-      : [];
-    for (const { entry } of walked) {
-      await turns.step();
-      if (entry.meta.link === undefined || entry.kind !== kinds.file) continue;
+    for await (const { entry } of this.#linked()) {
       const { number } = numberOfText(linkKey(entry));
       counts.set(number, (counts.get(number) ?? 0) + 1);
     }
     this.#linkCounts = counts;
+  }
+
+  /** All names of linked files. */
+  async *#linked(): AsyncGenerator<{ readonly path: Uint8Array; readonly entry: Entry }> {
+    if (!hasLinks(this.directory)) return;
+    const turns = new Turns();
+    const enters = ({ entry }: { readonly entry: Entry }): boolean => hasLinks(directoryOf(entry));
+    for (const each of walkEntries(this.reader, this.directory, new Uint8Array(), { enters })) {
+      await turns.step();
+      if (each.entry.meta.link !== undefined && each.entry.kind === kinds.file) yield each;
+    }
   }
 }
 

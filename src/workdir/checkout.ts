@@ -387,13 +387,13 @@ class Checkout {
 
   #finishDirectories(): void {
     const { writer } = this.#place;
-    for (const { path, entry, isFull } of this.#finishing.deepestFirst()) {
+    for (const { path, entry, isFull, isEdited } of this.#finishing.deepestFirst()) {
       this.#guard(path, () => {
         const fd = path.length === 0 ? writer.openDirectory(this.#place.root, path) : this.#paths.open(path);
         try {
           if (isFull) this.#entries.setAttributesOfDirectory(fd, entry);
           else this.#entries.setModeAndTime(fd, entry);
-          if (path.length > 0) this.#seen.note(splitLast(path)[0], entry, writer.stat(fd), { isWritten: isFull });
+          if (path.length > 0 && !isEdited) this.#seen.note(splitLast(path)[0], entry, writer.stat(fd), { isWritten: isFull });
         } finally {
           if (path.length === 0) writer.close(fd);
         }
@@ -408,7 +408,8 @@ class Checkout {
       entry = this.#options.reader.findPath(this.#toRoot, splitPath(path));
       if (entry === undefined)
         throw new OuroError("corrupt", `Cannot make ${quotePath(path)}: the tree does not have it`);
-      this.#finishing.add(path, entry, { isFull: false });
+      const { mode } = this.#place.writer.stat(this.#paths.open(path));
+      this.#finishing.add(path, entry, { isFull: false, mode });
     }
     return this.#openWritable(path, entry);
   }

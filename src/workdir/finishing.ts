@@ -4,19 +4,32 @@ import { comparePaths, pathKey } from "../history/mod.ts";
 
 export interface FinishingDirectory {
   readonly path: Uint8Array;
-  readonly entry: Entry;
+  entry: Entry;
   /** All attributes are set, not only mode and time. */
   isFull: boolean;
+  /** Somebody has given it another mode than the tree has, which it keeps: an edit, for the next scan to find. */
+  isEdited: boolean;
 }
+
+interface Finishing {
+  readonly isFull: boolean;
+  /** The mode that it has, where nothing of the directory itself is to change. */
+  readonly mode?: number;
+}
+
+/** What makes a directory writable for a while. */
+const ownerBits = 0o700;
 
 export class FinishingDirectories {
   readonly #byPath = new Map<string, FinishingDirectory>();
 
-  add(path: Uint8Array, entry: Entry, { isFull }: { readonly isFull: boolean }): void {
+  add(path: Uint8Array, entry: Entry, { isFull, mode = entry.meta.mode }: Finishing): void {
     const key = pathKey(path);
     const found = this.#byPath.get(key);
-    if (found === undefined) this.#byPath.set(key, { path, entry, isFull });
-    else found.isFull ||= isFull;
+    const isEdited = !isFull && mode !== entry.meta.mode && mode !== (entry.meta.mode | ownerBits);
+    const finished = isEdited ? { ...entry, meta: { ...entry.meta, mode } } : entry;
+    if (found === undefined) this.#byPath.set(key, { path, entry: finished, isFull, isEdited });
+    else if (isFull) Object.assign(found, { entry, isFull, isEdited });
   }
 
   entry(path: Uint8Array): Entry | undefined {

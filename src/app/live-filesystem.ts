@@ -1,0 +1,125 @@
+/**
+ * A box as it is worked on, as a filesystem: its folder, what is not in the folder, and `.ourobox` with other commits, conflicts, status and log. For
+ * live-mount.ts, which says for how long and who may.
+ */
+import { toHex } from "../base/bytes.ts";
+import type { NamedCommit } from "../format/mod.ts";
+import type { ContentSource } from "../store/mod.ts";
+import { CommitFilesystem, FolderFilesystem, LiveFilesystem, shownNumbersFrom } from "../vfs/mod.ts";
+import { openContentSource } from "./content-source.ts";
+import { LiveLayer, type LiveLayerOptions } from "./live-layer.ts";
+import { HiddenFolder } from "./mount-hidden.ts";
+import { MountLog } from "./mount-log.ts";
+import type { OpenBox } from "./open-box.ts";
+
+export interface LiveFilesystemRequest extends LiveLayerOptions {
+  /** Where it is shown, for `status`. */
+  readonly directory: string;
+  /** Told of each failure, beside the log. */
+  readonly onFailure?: (text: string) => void;
+}
+
+export interface OpenLiveFilesystem extends AsyncDisposable {
+  readonly filesystem: LiveFilesystem;
+  readonly folder: FolderFilesystem;
+  readonly log: MountLog;
+  /** Tells the folder's scan of what was deleted without having been there: before a commit. */
+  flush(): void;
+}
+
+/** @throws OuroError "usage": a bare box; of the folder, as `FolderFilesystem`. */
+export function openLiveFilesystem(box: OpenBox, request: LiveFilesystemRequest): OpenLiveFilesystem {
+  const { directory, onFailure, onChange } = request;
+  const path = box.requireRoot("mount it");
+  const opened = new AsyncDisposableStack();
+  const folder = new FolderFilesystem({ path, onChange });
+  opened.defer(() => folder.close());
+  const layer = opened.use(new LiveLayer(box, request));
+  const source = opened.use(new LateSource(box));
+  const log = new MountLog(box.context.clock, onFailure);
+  const hidden = new HiddenOfHead(box, { directory, log });
+  const filesystem = new LiveFilesystem({
+    folder,
+    layer,
+    log: (text) => log.add(text),
+    show: (tree) =>
+      new CommitFilesystem({
+        store: box.store,
+        tree,
+        numbersFrom: shownNumbersFrom,
+        source,
+        log: (text) => log.add(text),
+        hidden: (root) => hidden.open().open(root),
+      }),
+  });
+  return {
+    filesystem,
+    folder,
+    log,
+    flush: () => layer.flush(),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
+
+/** A content source that is opened when something is not here: it may be given up long after the mount began. */
+class LateSource implements ContentSource, AsyncDisposable {
+  readonly #box: OpenBox;
+  #source: (ContentSource & AsyncDisposable) | undefined;
+
+  constructor(box: OpenBox) {
+    this.#box = box;
+  }
+
+  async fetch(...request: Parameters<ContentSource["fetch"]>): Promise<void> {
+    this.#source ??= openContentSource(this.#box, "reading");
+    await this.#source.fetch(...request);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#source?.[Symbol.asyncDispose]();
+  }
+}
+
+/** `.ourobox` of whatever was committed last. */
+class HiddenOfHead {
+  readonly #box: OpenBox;
+  readonly #options: { readonly directory: string; readonly log: MountLog };
+  readonly #sinceMs: number;
+  #last: { readonly folder: HiddenFolder; readonly of: string } | undefined;
+
+  constructor(box: OpenBox, options: { readonly directory: string; readonly log: MountLog }) {
+    this.#box = box;
+    this.#options = options;
+    this.#sinceMs = box.context.clock.nowMs();
+  }
+
+  open(): HiddenFolder {
+    const mounted = this.#box.headCommit() as NamedCommit;
+    const of = toHex(mounted.id);
+    if (this.#last?.of !== of) this.#last = { folder: this.#make(mounted), of };
+    return this.#last.folder;
+  }
+
+  #make(mounted: NamedCommit): HiddenFolder {
+    const { directory, log } = this.#options;
+    return new HiddenFolder(this.#box, {
+      log,
+      mounted,
+      status: () => {
+        const facts: [string, string][] = [
+          ["commit", toHex(mounted.id)],
+          ["box", this.#box.layout.top],
+          ["directory", directory],
+          ["mode", "live"],
+          ["since", new Date(this.#sinceMs).toISOString()],
+          ["process", `${process.pid}`],
+          ["failures", `${log.size}`],
+        ];
+        return facts.map(([name, value]) => `${name.padEnd(10)} ${value}\n`).join("");
+      },
+      uid: process.geteuid?.() ?? 0,
+      gid: process.getegid?.() ?? 0,
+      timeNs: BigInt(this.#sinceMs) * 1_000_000n,
+    });
+  }
+}

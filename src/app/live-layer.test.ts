@@ -1,0 +1,208 @@
+/**
+ * A live mount's filesystem over a box whose content is elsewhere: whatever a program does there has the outcome that it has in a plain folder with all files in
+ * it, and a commit has what the folder would have.
+ */
+import assert from "node:assert/strict";
+import { linkSync, lutimesSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { TestWorld } from "../../test/support/app-world.ts";
+import { type FsClient, readAll, writeAll } from "../../test/support/fs-client.ts";
+import { DirectClient } from "../../test/support/fs-client-direct.ts";
+import { KernelClient } from "../../test/support/fs-client-kernel.ts";
+import { testSeeds } from "../../test/support/seeds.ts";
+import { changesIn, namesIn, UnrealPair } from "../../test/support/unreal-pair.ts";
+import type { Prng } from "../base/prng.ts";
+import { Box } from "./box.ts";
+import { openLiveFilesystem } from "./live-filesystem.ts";
+
+const world = new TestWorld(mkdtempSync(join(tmpdir(), "ouro-live-")));
+after(() => rmSync(world.folder, { recursive: true }));
+process.umask(0o022);
+
+const oldSeconds = 1_000_000_000;
+const some = {
+  a: "a\n",
+  "d/one": "one\n",
+  "d/two": "two\n",
+  "d/deep/three": "three\n",
+  "e/four": "four\n",
+  "e/f/five": "5\n",
+};
+
+class LivePair implements AsyncDisposable {
+  readonly pair: UnrealPair;
+  /** As another process would have it. */
+  readonly committer: Box;
+  readonly live: ReturnType<typeof openLiveFilesystem>;
+  /** Of the box. */
+  readonly client: FsClient;
+  /** Of a folder with the same files, all of them there. */
+  readonly plain: FsClient;
+
+  private constructor(pair: UnrealPair, committer: Box, plain: string) {
+    this.pair = pair;
+    this.committer = committer;
+    this.live = openLiveFilesystem(pair.b, { settle: () => this.commit(), onChange: () => {}, directory: "/mnt" });
+    this.client = new DirectClient(this.live.filesystem);
+    this.plain = new KernelClient(plain, 0);
+  }
+
+  static async make(files: Record<string, string>): Promise<LivePair> {
+    const pair = await UnrealPair.make(world, files);
+    const plain = mkdtempSync(join(world.folder, "plain-"));
+    const made = new LivePair(pair, await Box.open(pair.pathB, world.context()), plain);
+    for (const [path, content] of Object.entries(files)) {
+      mkdirSync(join(plain, path, ".."), { recursive: true });
+      await writeAll(made.plain, path, content);
+    }
+    for (const folder of [plain, pair.pathA]) {
+      linkSync(join(folder, "a"), join(folder, "e/two"));
+      linkSync(join(folder, "d/two"), join(folder, "d/new"));
+      symlinkSync("nowhere", join(folder, "d/link"));
+      mkdirSync(join(folder, "e/deep"));
+      makeOld(folder);
+    }
+    await pair.pushA();
+    await pair.b.pull();
+    return made;
+  }
+
+  async commit(): Promise<void> {
+    this.live.flush();
+    await this.committer.commit({ message: "on the way", all: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.live[Symbol.asyncDispose]();
+    await this.committer[Symbol.asyncDispose]();
+    await this.pair[Symbol.asyncDispose]();
+  }
+}
+
+/** Gives all below a folder one time. */
+function makeOld(folder: string): void {
+  for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" }))
+    if (!name.startsWith(".ourobox")) lutimesSync(join(folder, name), oldSeconds, oldSeconds);
+}
+
+/** Everything that is seen: names, kinds, modes, whether it was changed, content. */
+async function seen(client: FsClient, directory = ""): Promise<Record<string, string>> {
+  const all: Record<string, string> = {};
+  for (const name of (await client.readdir(directory)).sort()) {
+    const path = directory === "" ? name : `${directory}/${name}`;
+    const { kind, mode, mtimeNs } = await client.stat(path);
+    const isOld = mtimeNs === BigInt(oldSeconds) * 1_000_000_000n;
+    all[path] = `${kind} ${mode.toString(8)}${isOld ? " old" : ""}`;
+    if (kind === "directory") Object.assign(all, await seen(client, path));
+    if (kind === "file") all[path] += ` ${await readAll(client, path)}`;
+    if (kind === "symlink") all[path] += ` ${await client.readlink(path)}`;
+  }
+  return all;
+}
+
+test("live filesystem: all names and bytes of an unreal box are there, and nothing comes into the folder", async () => {
+  await using both = await LivePair.make(some);
+  assert.deepEqual(await seen(both.client), await seen(both.plain));
+  assert.deepEqual(await changesIn(both.pair.b), []);
+});
+
+type Act = (client: FsClient, kept: number[]) => Promise<unknown>;
+
+/** What one did: its answer or an errno. Which of two paths is looked at first is the kernel's to say: of those only that it failed. */
+async function outcome(client: FsClient, { act, paths }: ReturnType<typeof anyAct>, kept: number[]): Promise<string> {
+  try {
+    const done = await act(client, kept);
+    return done === undefined ? "" : String(done);
+  } catch (thrown) {
+    const { code } = thrown as { code?: string };
+    if (code === undefined) throw thrown;
+    return paths === 1 ? code : "failed";
+  }
+}
+
+const names = ["a", "d", "e", "f", "one", "two", "deep", "new"];
+
+function anyPath(prng: Prng): string {
+  const depth = prng.int(1, 3);
+  return Array.from({ length: depth }, () => prng.pick(names)).join("/");
+}
+
+function anyAct(prng: Prng): { readonly act: Act; readonly text: string; readonly paths: number } {
+  const [path, other] = [anyPath(prng), anyPath(prng)];
+  const text = `text ${prng.int(0, 999)}\n`;
+  const mode = 0o700 + prng.int(0, 7);
+  const isWriter = prng.chance(0.5);
+  const acts: Record<string, Act> = {
+    write: (client) => writeAll(client, path, text),
+    append: async (client) => {
+      const fd = await client.open(path, { write: true });
+      await client.write(fd, 2, Buffer.from(text));
+      await client.close(fd);
+    },
+    unlink: (client) => client.unlink(path),
+    rmdir: (client) => client.rmdir(path),
+    mkdir: (client) => client.mkdir(path),
+    rename: (client) => client.rename(path, other),
+    "rename again": (client) => client.rename(path, other),
+    exchange: (client) => client.rename(path, other, "exchange"),
+    "no-replace": (client) => client.rename(path, other, "no-replace"),
+    link: (client) => client.link(path, other),
+    symlink: (client) => client.symlink(text, `${path}-link`),
+    chmod: (client) => client.chmod(path, mode),
+    truncate: (client) => client.truncate(path, 3),
+    empty: (client) => client.truncate(path, 0),
+    read: async (client) => (await readAll(client, path)).toString(),
+    "open to keep": async (client, kept) => {
+      if ((await client.stat(path)).kind === "file")
+        kept.push(await client.open(path, { read: true, write: isWriter }));
+    },
+    "write what is kept": async (client, [fd]) => {
+      if (fd !== undefined) await client.write(fd, 1, Buffer.from(text));
+    },
+    "read what is kept": async (client, [fd]) => (fd === undefined ? "" : await client.read(fd, 0, 100)),
+    "cut what is kept": async (client, [fd]) => {
+      if (fd !== undefined) await client.truncateFile(fd, 2);
+    },
+    "close what is kept": async (client, kept) => {
+      const fd = kept.shift();
+      if (fd !== undefined) await client.close(fd);
+    },
+  };
+  const which = Object.keys(acts);
+  const chosen = prng.pick(which);
+  const act = acts[chosen] as Act;
+  const paths = /rename|exchange|replace|link/.test(chosen) && chosen !== "unlink" ? 2 : 1;
+  return { act, text: `${chosen} ${path} ${paths === 2 ? other : ""}`, paths };
+}
+
+testSeeds("live filesystem: random calls have the outcomes that they have in a plain folder", 24, async (prng) => {
+  await using both = await LivePair.make(some);
+  const done: string[] = [];
+  const [keptHere, keptThere]: [number[], number[]] = [[], []];
+  const compare = async (): Promise<void> =>
+    assert.deepEqual(await seen(both.client), await seen(both.plain), done.join("\n"));
+  for (let step = 0; step < 60; step += 1) {
+    if (prng.chance(1 / 12)) {
+      done.push("commit");
+      await both.commit();
+      await compare();
+    }
+    const chosen = anyAct(prng);
+    done.push(chosen.text);
+    const ours = await outcome(both.client, chosen, keptHere);
+    const plain = await outcome(both.plain, chosen, keptThere);
+    assert.equal(ours, plain, done.join("\n"));
+    await compare();
+  }
+  for (const fd of keptHere) await both.client.close(fd);
+  for (const fd of keptThere) await both.plain.close(fd);
+  await both.commit();
+  const there = Object.entries(await seen(both.plain)).flatMap(([path, what]) =>
+    what.startsWith("file") ? [path] : [],
+  );
+  assert.deepEqual(namesIn(both.pair.b), there.sort(), done.join("\n"));
+  await compare();
+  assert.deepEqual(await changesIn(both.pair.b), [], done.join("\n"));
+});

@@ -1,0 +1,210 @@
+/**
+ * The unreal part of a box for its live mount: which tree is being worked on, what of it is in the folder, and how something gets there.
+ *
+ * What was deleted without ever having been in the folder is noted in the scan's rows within a second, or when somebody asks for it. A commit that began before may
+ * write the same rows; so it is kept in mind until the tree has it no more, and noted again where it is missing.
+ */
+import { utf8 } from "../base/bytes.ts";
+import { OuroError } from "../base/errors.ts";
+import { lstat } from "../base/posix.ts";
+import { quotePath } from "../base/quote.ts";
+import { type Dot, dotKey, type Entry, equalDots, type Hash } from "../format/mod.ts";
+import { joinPath, splitPath } from "../history/mod.ts";
+import type { LayerMark, UnrealLayer } from "../vfs/mod.ts";
+import { noteDirectory, noteGone, recordedNames } from "../workdir/mod.ts";
+import { Marks } from "./marks.ts";
+import { lockWhole } from "./move-folder.ts";
+import type { OpenBox } from "./open-box.ts";
+import { realizeInFolder } from "./realize-folder.ts";
+import { isPartFolder } from "./unreal-setting.ts";
+
+const flushMs = 1000;
+/** Rows that are kept decoded. */
+const rowsMax = 256;
+
+interface Gone {
+  readonly id: Dot;
+  /** In the tree. */
+  readonly path: Uint8Array;
+  readonly entries: Map<string, Entry>;
+}
+
+interface Wanted {
+  readonly paths: readonly Uint8Array[];
+  readonly done: () => void;
+  readonly failed: (thrown: unknown) => void;
+}
+
+export interface LiveLayerOptions {
+  /** Commits what is in the folder. */
+  readonly settle: () => Promise<void>;
+  /** Something was changed that a commit will find. */
+  readonly onChange: () => void;
+}
+
+export class LiveLayer implements UnrealLayer, Disposable {
+  readonly #box: OpenBox;
+  readonly #root: string;
+  readonly #options: LiveLayerOptions;
+  readonly #rows = new Map<string, { has(name: string): boolean }>();
+  readonly #gone = new Map<string, Gone>();
+  #wanted: Wanted[] = [];
+  #isRealizing = false;
+  #timer: NodeJS.Timeout | undefined;
+  #version: number | undefined;
+  #isPart = false;
+  #head: { readonly commit: Hash; readonly tree: Hash } | undefined;
+
+  /** @param box With a folder. */
+  constructor(box: OpenBox, options: LiveLayerOptions) {
+    this.#box = box;
+    this.#root = box.requireRoot("mount it");
+    this.#options = options;
+  }
+
+  /** Notes what is not noted yet, as far as that can be done. */
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.flush();
+  }
+
+  tree(): Hash | undefined {
+    this.#look();
+    return this.#head?.tree;
+  }
+
+  isPart(): boolean {
+    this.#look();
+    return this.#isPart;
+  }
+
+  isRecorded(directory: Dot, name: string): boolean {
+    this.#look();
+    const key = dotKey(directory);
+    if (this.#gone.get(key)?.entries.has(name) === true) return true;
+    let row = this.#rows.get(key);
+    if (row === undefined) {
+      row = recordedNames(this.#box.state, directory);
+      this.#rows.set(key, row);
+      const [oldest] = this.#rows.size > rowsMax ? this.#rows.keys() : [];
+      if (oldest !== undefined) this.#rows.delete(oldest);
+    }
+    return row.has(name);
+  }
+
+  remove({ id, path }: { readonly id: Dot; readonly path: Uint8Array }, entry: Entry): void {
+    const key = dotKey(id);
+    const gone = this.#gone.get(key) ?? { id, path, entries: new Map<string, Entry>() };
+    gone.entries.set(Buffer.from(entry.name).toString("latin1"), entry);
+    this.#gone.set(key, gone);
+    this.#options.onChange();
+    this.#timer ??= setTimeout(() => this.flush(), flushMs).unref();
+  }
+
+  note(directory: Dot, entry: Entry, path: Uint8Array): void {
+    const { state, reader } = this.#box;
+    const stat = lstat(Buffer.concat([utf8(`${this.#root}/`), path]));
+    state.transaction(() => noteDirectory(state, directory, { reader, entry, stat }));
+    this.#rows.delete(dotKey(directory));
+  }
+
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#gone.size === 0) return;
+    const { state, reader } = this.#box;
+    const { device } = lstat(this.#root);
+    state.transaction(() => {
+      for (const { id, entries } of this.#gone.values()) {
+        const noted = recordedNames(state, id);
+        const lacking = [...entries].filter(([name]) => !noted.has(name)).map(([, entry]) => entry);
+        if (lacking.length > 0) noteGone(state, id, { reader, entries: lacking, device });
+      }
+    });
+    this.#rows.clear();
+  }
+
+  /** Those that are asked for while others are brought come together after them. */
+  realize(paths: readonly Uint8Array[]): Promise<void> {
+    return new Promise((done, failed) => {
+      this.#wanted.push({ paths, done, failed });
+      if (!this.#isRealizing) void this.#realizeAll();
+    });
+  }
+
+  settle(): Promise<void> {
+    this.flush();
+    return this.#options.settle();
+  }
+
+  markOf(entry: Entry): LayerMark | undefined {
+    return Marks.load(this.#box).of(entry.id);
+  }
+
+  setMark(entry: Entry, mark: LayerMark | undefined): void {
+    this.#box.state.transaction(() => {
+      const marks = Marks.load(this.#box);
+      marks.set(entry.id, mark);
+      marks.save(this.#box);
+    });
+    this.#version = undefined;
+  }
+
+  /** Looks whether another process has moved the head or written rows. */
+  #look(): void {
+    const box = this.#box;
+    const { version } = box.state;
+    if (version === this.#version) return;
+    this.#version = version;
+    this.#rows.clear();
+    this.#isPart = isPartFolder(box);
+    const commit = box.state.head()?.commit;
+    const before = this.#head?.commit;
+    if (commit === undefined || (before !== undefined && Buffer.compare(commit, before) === 0)) return;
+    this.#head = { commit, tree: box.commits.read(commit).commit.tree };
+    this.#forgetDone();
+  }
+
+  /** What the tree has no more is deleted for good. */
+  #forgetDone(): void {
+    const { reader } = this.#box;
+    const tree = this.#head?.tree;
+    if (tree === undefined || this.#gone.size === 0) return;
+    const root = reader.root(tree);
+    for (const [key, { path, entries }] of this.#gone) {
+      for (const [name, entry] of entries) {
+        const found = reader.findPath(root, splitPath(joinPath(path, entry.name)));
+        if (found === undefined || !equalDots(found.id, entry.id)) entries.delete(name);
+      }
+      if (entries.size === 0) this.#gone.delete(key);
+    }
+    if (this.#gone.size > 0) this.#timer ??= setTimeout(() => this.flush(), flushMs).unref();
+  }
+
+  async #realizeAll(): Promise<void> {
+    this.#isRealizing = true;
+    try {
+      while (this.#wanted.length > 0) {
+        const wanted = this.#wanted;
+        this.#wanted = [];
+        try {
+          await this.#realize(wanted.flatMap(({ paths }) => paths));
+          for (const { done } of wanted) done();
+        } catch (thrown) {
+          for (const { failed } of wanted) failed(thrown);
+        }
+      }
+    } finally {
+      this.#isRealizing = false;
+    }
+  }
+
+  async #realize(paths: readonly Uint8Array[]): Promise<void> {
+    this.flush();
+    const [first = new Uint8Array()] = paths;
+    using _ = await lockWhole(this.#box, "alone");
+    const { partial } = await realizeInFolder(this.#box, paths);
+    this.#version = undefined;
+    if (partial) throw new OuroError("io", `Cannot bring ${quotePath(first)} into the folder: see the log`);
+  }
+}

@@ -1,0 +1,284 @@
+/**
+ * The half of a live filesystem that is about single inodes: attributes, content, handles, extended attributes, locks. Each is asked of the folder where it is
+ * real, else of the tree; what is to be changed is made real before.
+ */
+import { asBuffer, utf8 } from "../base/bytes.ts";
+import { isKind } from "../base/errors.ts";
+import { writerHex } from "../format/mod.ts";
+import { distinctValues } from "../history/mod.ts";
+import type { CommitFilesystem } from "./commit-filesystem.ts";
+import { type ErrnoName, FilesystemFailure } from "./failure.ts";
+import { FileLocks } from "./file-locks.ts";
+import type * as fs from "./filesystem.ts";
+import type { LiveNames } from "./live-names.ts";
+import { textOf } from "./live-names.ts";
+import { TreeNode } from "./tree-node.ts";
+import { contentKey } from "./tree-view.ts";
+import type { LayerMark } from "./unreal-layer.ts";
+
+/** Handles of what is unreal; the folder's are below. */
+const shownHandlesFrom = 2 ** 40;
+const ownPrefix = "user.ourobox.";
+const markName = `${ownPrefix}mark`;
+const errnoByKind: readonly (readonly [Parameters<typeof isKind>[1] & string, ErrnoName])[] = [
+  ["no-space", "ENOSPC"],
+  ["permission", "EACCES"],
+  ["read-only", "EROFS"],
+];
+
+export abstract class LiveData {
+  protected readonly names: LiveNames;
+  readonly #locks = new FileLocks();
+  readonly #listeners = new Set<fs.ChangeListener>();
+  readonly #log: (text: string) => void;
+  /** Inodes by handle of the folder's, of what was known before it was real: they live as long as the handle. */
+  readonly #opened = new Map<number, number>();
+  /** What the kernel may have kept of unreal files, by inode. */
+  readonly #keptContent = new Map<number, string>();
+
+  constructor(names: LiveNames, log: (text: string) => void) {
+    this.names = names;
+    this.#log = log;
+  }
+
+  listen(listener: fs.ChangeListener): () => void {
+    this.#listeners.add(listener);
+    const ends = [this.names.folder.listen(listener), this.names.shown?.listen(listener)];
+    return () => {
+      this.#listeners.delete(listener);
+      for (const end of ends) end?.();
+    };
+  }
+
+  getattr(inode: number): fs.Answer<fs.Attributes> {
+    const real = this.names.realOf(inode);
+    if (real !== undefined) return this.names.asLive(this.names.folder.getattr(real));
+    this.#refresh(inode);
+    return this.shownAt().getattr(inode);
+  }
+
+  setattr(inode: number, changes: fs.AttributeChanges): fs.Answer<fs.Attributes> {
+    const set = (real: number): fs.Attributes => this.names.asLive(this.names.folder.setattr(real, changes));
+    return this.onReal(inode, "change", set, changes.size !== 0);
+  }
+
+  readlink(inode: number): fs.Answer<Uint8Array> {
+    const real = this.names.realOf(inode);
+    return real === undefined ? this.shownAt().readlink(inode) : this.names.folder.readlink(real);
+  }
+
+  open(inode: number, flags: fs.OpenFlags, caller: fs.Caller): fs.Answer<fs.Opened> {
+    const known = this.names.realOf(inode);
+    if (known === undefined && !flags.write && !flags.truncate) return this.#openShown(inode, flags);
+    const open = (real: number): fs.Opened => this.openedAs(inode, this.names.folder.open(real, flags, caller));
+    return this.onReal(inode, "open", open, !flags.truncate);
+  }
+
+  read(
+    inode: number,
+    handle: number,
+    offset: number,
+    length: number,
+    caller: fs.Caller,
+  ): fs.Answer<readonly Uint8Array[]> {
+    const real = this.names.realOf(inode);
+    if (real !== undefined) return this.names.folder.read(real, realHandle(handle), offset, length);
+    return this.shownAt().read(inode, 0, offset, length, caller);
+  }
+
+  write(inode: number, handle: number, offset: number, bytes: Uint8Array, options: fs.WriteOptions): fs.Answer<void> {
+    return this.onReal(inode, "write", (real) =>
+      this.names.folder.write(real, realHandle(handle), offset, bytes, options),
+    );
+  }
+
+  flush(inode: number, _handle: number, owner: bigint): void {
+    this.#locks.release(inode, "posix", owner);
+  }
+
+  fsync(inode: number, handle: number, dataOnly: boolean): fs.Answer<void> {
+    this.names.layer.flush();
+    const real = this.names.realOf(inode);
+    return real === undefined ? undefined : this.names.folder.fsync(real, realHandle(handle), dataOnly);
+  }
+
+  release(inode: number, handle: number, flockOwner?: bigint): void {
+    if (flockOwner !== undefined) this.#locks.release(inode, "flock", flockOwner);
+    const real = this.names.realOf(inode) ?? 0;
+    if (handle < shownHandlesFrom) this.names.folder.release(real, handle);
+    else this.shownAt().release(inode, handle - shownHandlesFrom);
+    this.names.forget(inode, this.#opened.delete(handle) ? 1 : 0);
+    if (this.names.shown?.nodeAt(inode) === undefined) this.#keptContent.delete(inode);
+  }
+
+  getxattr(inode: number, name: Uint8Array): fs.Answer<Uint8Array> {
+    const text = textOf(name);
+    if (text.startsWith(ownPrefix)) {
+      const own = this.#ownAttribute(inode, text.slice(ownPrefix.length));
+      if (own !== undefined) return utf8(own);
+    }
+    const real = this.names.realOf(inode);
+    return real === undefined ? this.shownAt().getxattr(inode, name) : this.names.folder.getxattr(real, name);
+  }
+
+  setxattr(inode: number, name: Uint8Array, value: Uint8Array, options: fs.SetXattrOptions): fs.Answer<void> {
+    if (textOf(name).startsWith(ownPrefix)) {
+      this.#setMark(inode, textOf(name), asBuffer(value).toString("latin1"));
+      return;
+    }
+    return this.onReal(inode, "change", (real) => this.names.folder.setxattr(real, name, value, options));
+  }
+
+  listxattr(inode: number): fs.Answer<readonly Uint8Array[]> {
+    const real = this.names.realOf(inode);
+    return real === undefined ? this.shownAt().listxattr(inode) : this.names.folder.listxattr(real);
+  }
+
+  removexattr(inode: number, name: Uint8Array): fs.Answer<void> {
+    if (textOf(name) === markName) {
+      this.#setMark(inode, markName, "default");
+      return;
+    }
+    return this.onReal(inode, "change", (real) => this.names.folder.removexattr(real, name));
+  }
+
+  fallocate(inode: number, handle: number, options: fs.AllocateOptions): fs.Answer<void> {
+    return this.onReal(inode, "write", (real) => this.names.folder.fallocate(real, realHandle(handle), options));
+  }
+
+  lseek(inode: number, handle: number, offset: number, what: "data" | "hole"): fs.Answer<number> {
+    const real = this.names.realOf(inode);
+    if (real !== undefined) return this.names.folder.lseek(real, realHandle(handle), offset, what);
+    return this.shownAt().lseek(inode, 0, offset, what);
+  }
+
+  /** From what is unreal the caller copies by itself. */
+  copyFileRange({ from, to, ...rest }: fs.CopyOptions): fs.Answer<number> {
+    const source = this.names.realOf(from.inode);
+    if (source === undefined) throw new FilesystemFailure("EXDEV", "cannot copy at once: it is not in the folder");
+    return this.onReal(to.inode, "write", (target) =>
+      this.names.folder.copyFileRange({
+        ...rest,
+        from: { ...from, inode: source, handle: realHandle(from.handle) },
+        to: { ...to, inode: target, handle: realHandle(to.handle) },
+      }),
+    );
+  }
+
+  getlk(inode: number, lock: fs.FileLock): fs.FileLock | undefined {
+    return this.#locks.findConflict(inode, lock);
+  }
+
+  setlk(inode: number, lock: fs.FileLock, wait: boolean, caller: fs.Caller): fs.Answer<void> {
+    return this.#locks.set(inode, lock, wait, () => caller.signal);
+  }
+
+  /** @throws FilesystemFailure ESTALE: nothing was ever shown. */
+  protected shownAt(): CommitFilesystem {
+    const { shown } = this.names;
+    if (shown === undefined) throw new FilesystemFailure("ESTALE", "cannot use an inode: nothing is committed");
+    return shown;
+  }
+
+  /** Does something with the real thing, which comes into the folder for it. */
+  protected onReal<T>(inode: number, what: string, act: (real: number) => fs.Answer<T>, isKept = true): fs.Answer<T> {
+    return this.attempt(what, () => {
+      const real = this.names.makeReal(inode, isKept);
+      if (!(real instanceof Promise)) return act(real);
+      return real.then((each) => {
+        for (const listener of this.#listeners) listener.attributesChanged(inode);
+        return act(each);
+      });
+    });
+  }
+
+  /** What this machine or a remote cannot do is an error to the caller, and a line in the log. */
+  protected attempt<T>(what: string, act: () => fs.Answer<T>): fs.Answer<T> {
+    const fail = (thrown: unknown): never => {
+      if (!isKind(thrown)) throw thrown;
+      this.#log(`Cannot ${what} what is not in the folder: ${thrown.message}`);
+      const code = errnoByKind.find(([kind]) => isKind(thrown, kind))?.[1] ?? "EIO";
+      throw new FilesystemFailure(code, `cannot ${what}: ${thrown.message}`);
+    };
+    try {
+      const answer = act();
+      return answer instanceof Promise ? answer.catch(fail) : answer;
+    } catch (thrown) {
+      return fail(thrown);
+    }
+  }
+
+  /** What was opened in the folder, as it is known here. A kernel that has kept pages of it as something unreal does not take another file for it. */
+  protected openedAs(inode: number, opened: fs.Opened): fs.Opened {
+    if (this.names.isOfFolder(inode)) return opened;
+    this.shownAt().again(inode);
+    this.#opened.set(opened.handle, inode);
+    return { handle: opened.handle };
+  }
+
+  #openShown(inode: number, flags: fs.OpenFlags): fs.Answer<fs.Opened> {
+    this.#refresh(inode);
+    const shown = this.shownAt();
+    const { handle } = shown.open(inode, flags);
+    const node = shown.nodeAt(inode);
+    const content = node?.content;
+    const key = content === undefined || content instanceof Uint8Array ? "" : contentKey(content);
+    const keepCache = this.#keptContent.get(inode) === key && key !== "";
+    this.#keptContent.set(inode, key);
+    return { handle: handle + shownHandlesFrom, keepCache };
+  }
+
+  /** What is unreal is what the tree has now. */
+  #refresh(inode: number): void {
+    const { shown } = this.names;
+    const node = shown?.nodeAt(inode);
+    if (shown === undefined || !(node instanceof TreeNode) || node.view.name !== "" || node.view === shown.root.view)
+      return;
+    const current = this.names.nodeAt(inode);
+    shown.show(current);
+    shown.forget(inode, 1);
+  }
+
+  /** Undefined where it is none of those that are made here. @throws FilesystemFailure ENODATA. */
+  #ownAttribute(inode: number, name: string): string | undefined {
+    const real = this.names.realOf(inode);
+    const node = real === undefined ? this.names.shown?.nodeAt(inode) : this.names.nodeOfReal(real);
+    if (real === undefined && name !== "mark") return undefined;
+    const entry = node instanceof TreeNode ? node.entry : undefined;
+    if (name === "status" && real !== undefined) {
+      if (entry === undefined) return "new";
+      if (!this.names.isAsCommitted(real, node as TreeNode)) return "changed";
+      return distinctValues(entry).length > 1 ? "conflict" : "committed";
+    }
+    if (entry === undefined) throw noAttribute();
+    if (name === "mark") return this.names.layer.markOf(entry) ?? fail();
+    if (name === "peer") return writerHex(entry.data[0].dot.writer);
+    return name === "hash" ? asBuffer((node as TreeNode).getXattr(`${ownPrefix}hash`)).toString("latin1") : fail();
+  }
+
+  /** @throws FilesystemFailure EINVAL, EPERM, ENODATA: nothing of it is committed. */
+  #setMark(inode: number, name: string, value: string): void {
+    if (name !== markName) throw new FilesystemFailure("EPERM", `cannot set ${name}: only ${markName} can be set`);
+    if (!["real", "unreal", "default"].includes(value))
+      throw new FilesystemFailure("EINVAL", `cannot set ${name}: it is one of real, unreal, default`);
+    const real = this.names.realOf(inode);
+    const node = real === undefined ? this.names.nodeAt(inode) : this.names.nodeOfReal(real);
+    if (node === undefined) throw noAttribute();
+    this.attempt("mark", () =>
+      this.names.layer.setMark(node.entry, value === "default" ? undefined : (value as LayerMark)),
+    );
+  }
+}
+
+/** Of the folder; one that was opened while it was unreal stands for none. */
+function realHandle(handle: number): number {
+  return handle < shownHandlesFrom ? handle : 0;
+}
+
+function noAttribute(): FilesystemFailure {
+  return new FilesystemFailure("ENODATA", "cannot read an attribute: there is none");
+}
+
+function fail(): never {
+  throw noAttribute();
+}

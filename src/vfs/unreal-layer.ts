@@ -1,0 +1,33 @@
+/**
+ * What a live filesystem asks of a box about the part of its tree that is not in the folder. Directories are named by their node ids, so that a moved one takes
+ * along what is known of it.
+ *
+ * Whether a name of the tree that is not in the folder is unreal or was deleted is what scan rows say (doc/decisions/0012-unreal-content.md): what is recorded
+ * and missing was deleted. So deleting something unreal is recording it.
+ */
+import type { Dot, Entry, Hash } from "../format/mod.ts";
+
+export type LayerMark = "real" | "unreal";
+
+export interface UnrealLayer {
+  /** The tree that is being worked on; undefined before the first commit. Asked often. */
+  tree(): Hash | undefined;
+  /** Whether the folder may hold only a part of it. Where not, nothing is asked of what follows but marks. */
+  isPart(): boolean;
+  /** Whether a name of a directory is, or was, in the folder. @param name One character a byte. */
+  isRecorded(directory: Dot, name: string): boolean;
+  /** What is not in the folder is deleted: at once here, durably after `flush`. @param directory With its path in the tree. */
+  remove(directory: { readonly id: Dot; readonly path: Uint8Array }, entry: Entry): void;
+  /** What stands at a path of the folder is this directory of the tree. Durable. @param path Names joined by "/", of the folder. */
+  note(directory: Dot, entry: Entry, path: Uint8Array): void;
+  flush(): void;
+  /**
+   * Brings something into the folder, which the tree has at these paths and the folder has not: all names of one file together.
+   * @throws OuroError of a `ContentSource`, "locked", "no-space" and their like.
+   */
+  realize(paths: readonly Uint8Array[]): Promise<void>;
+  /** Makes the tree's paths those of the folder: commits. @throws OuroError when that cannot be. */
+  settle(): Promise<void>;
+  markOf(entry: Entry): LayerMark | undefined;
+  setMark(entry: Entry, mark: LayerMark | undefined): void;
+}
