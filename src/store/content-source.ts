@@ -24,9 +24,21 @@ export function lackingChunks(error: unknown): readonly MissingChunk[] {
   return isKind(error, "not-found") && error.cause instanceof LackingContent ? error.cause.chunks : [];
 }
 
+/** What decides whether there is room for content that somebody reads. */
+export interface CacheRoom {
+  /**
+   * Makes room for frames that have come.
+   * @param sizes What each takes on the disk, in bytes.
+   * @param take Called once, in the turn in which it is known how many of the first may be kept.
+   * @returns What that returns.
+   */
+  keep<T>(sizes: readonly number[], take: (count: number) => T): Promise<T>;
+}
+
 export interface ContentSource {
   /**
-   * Brings chunks into the store: when it resolves, the store has each of them, verified by hash.
+   * Brings chunks into the store: when it resolves, the store has each of them, verified by hash; those that come to be read for as long
+   * as is promised in lent-frames.ts, as what is cache may be given up at any time.
    * Frames are fetched whole, so neighbours come along. Calls for the same frame at one time are one fetch.
    * @throws OuroError "not-found" (no place has it), "offline" (no place that may have it answers), "corrupt" (every
    * place that answers gives wrong bytes), "no-space", "aborted".

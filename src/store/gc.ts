@@ -85,7 +85,8 @@ export async function collectGarbage(context: GcContext, options: GcOptions): Pr
     lock.share();
     const uses = measureUse(index, options);
     const dead = uses.filter(({ live }) => live === 0).map(({ pack }) => pack);
-    const wasteful = chooseWasteful(uses);
+    // What is cache must not come to stay by being packed anew.
+    const wasteful = chooseWasteful(uses.filter(({ pack }) => !index.cached.hasOf(pack.id)));
     const rewritten = options.dryRun === true ? wasteful : [];
     const written: CompletePack[] = [];
     if (options.dryRun !== true) {

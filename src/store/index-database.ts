@@ -17,6 +17,7 @@ import {
   type PackDirectory,
   packClassCodes,
 } from "../format/mod.ts";
+import { CachedFrames, cachedFramesOf } from "./cached-frames.ts";
 import {
   type FrameKey,
   framesOfObjects,
@@ -29,10 +30,9 @@ import {
   packColumns,
   packOf,
 } from "./index-rows.ts";
+import { indexSchema, indexVersion } from "./index-schema.ts";
 import { sqliteError } from "./sqlite-error.ts";
 
-/** Raised with every change of the tables: an index of another version is made anew. */
-const schemaVersion = 2;
 const busyTimeoutMs = 60_000;
 /** Of each connection that reads: enough for the index of 150,000 objects. */
 const readCacheKib = 8192;
@@ -40,28 +40,10 @@ const writeCacheKib = 4096;
 /** Rows that go in with one call: a quarter less time than one by one, and more gain nothing. */
 const rowsAtOnce = 8;
 
-const placeColumns = `pack INTEGER NOT NULL, offset INTEGER NOT NULL, sealed INTEGER NOT NULL,
-  method INTEGER NOT NULL, decoded INTEGER NOT NULL, at INTEGER NOT NULL, length INTEGER NOT NULL`;
-
-/**
- * `indexed` is how many rows a pack has: fewer than its objects when another pack had some of them before. `proven` says that every object
- * of a pack is known to be what its name says; of other packs the frames that are known to be so are in `proven`. The frames of sparse packs
- * that are not here are in `absent`, and counted in the column of that name; which is 1 where all are here and nothing says yet that they
- * have the pack's name.
- */
-const schema = `
-  CREATE TABLE packs(id INTEGER PRIMARY KEY AUTOINCREMENT, name BLOB NOT NULL UNIQUE, class INTEGER NOT NULL,
-    size INTEGER NOT NULL, directory_size INTEGER NOT NULL, objects INTEGER NOT NULL, indexed INTEGER NOT NULL,
-    absent INTEGER NOT NULL DEFAULT 0, proven INTEGER NOT NULL) STRICT;
-  CREATE TABLE chunks(hash BLOB NOT NULL PRIMARY KEY, ${placeColumns}) STRICT, WITHOUT ROWID;
-  CREATE TABLE metas(hash BLOB NOT NULL, kind INTEGER NOT NULL, ${placeColumns}, PRIMARY KEY(hash, kind)) STRICT, WITHOUT ROWID;
-  CREATE TABLE absent(pack INTEGER NOT NULL, offset INTEGER NOT NULL, PRIMARY KEY(pack, offset)) STRICT, WITHOUT ROWID;
-  CREATE TABLE proven(pack INTEGER NOT NULL, offset INTEGER NOT NULL, PRIMARY KEY(pack, offset)) STRICT, WITHOUT ROWID;
-  PRAGMA user_version = ${schemaVersion};
-`;
-
 export class IndexDatabase implements Disposable {
   readonly path: string;
+  /** The frames that are here because somebody has read them. */
+  readonly cached: CachedFrames;
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   readonly #packs = new Map<number, PackRow>();
@@ -69,6 +51,10 @@ export class IndexDatabase implements Disposable {
   private constructor(path: string, database: DatabaseSync) {
     this.path = path;
     this.#database = database;
+    this.cached = new CachedFrames({
+      statement: (sql) => this.#statement(sql),
+      guard: (read) => this.#guard("read", read),
+    });
   }
 
   /**
@@ -101,10 +87,10 @@ export class IndexDatabase implements Disposable {
     const version = (): unknown => this.#database.prepare("PRAGMA user_version").get()?.["user_version"];
     if (version() === 0 && !readOnly) {
       this.transaction(() => {
-        if (version() === 0) this.#database.exec(schema);
+        if (version() === 0) this.#database.exec(indexSchema);
       });
     }
-    if (version() !== schemaVersion) {
+    if (version() !== indexVersion) {
       throw new OuroError("corrupt", `Cannot use ${this.path}: it is of another version`, { subject: this.path });
     }
     if (!this.#hasOwnTables())
@@ -117,9 +103,9 @@ export class IndexDatabase implements Disposable {
   #hasOwnTables(): boolean {
     const tables = this.#database.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'table'").all();
     const own = tables.filter(
-      ({ name, sql }) => schema.includes(`CREATE TABLE ${name}(`) && schema.includes(`${sql};`),
+      ({ name, sql }) => indexSchema.includes(`CREATE TABLE ${name}(`) && indexSchema.includes(`${sql};`),
     );
-    return own.length === schema.split("CREATE TABLE").length - 1;
+    return own.length === indexSchema.split("CREATE TABLE").length - 1;
   }
 
   [Symbol.dispose](): void {
@@ -236,7 +222,10 @@ export class IndexDatabase implements Disposable {
   /** Notes that frames are not here, in a transaction of the caller. */
   addAbsent(pack: number, offsets: Iterable<number>): void {
     const insert = this.#statement("INSERT OR IGNORE INTO absent(pack, offset) VALUES(?, ?)");
-    for (const offset of offsets) insert.run(pack, offset);
+    for (const offset of offsets) {
+      insert.run(pack, offset);
+      this.cached.remove(pack, offset);
+    }
     this.#countAbsent(pack);
   }
 
@@ -266,6 +255,7 @@ export class IndexDatabase implements Disposable {
 
   #setWhole(pack: number, isProven: boolean): void {
     this.#statement("DELETE FROM absent WHERE pack = ?").run(pack);
+    this.cached.removeAll(pack);
     this.#statement("UPDATE packs SET absent = 0, proven = max(proven, ?) WHERE id = ?").run(isProven ? 1 : 0, pack);
     this.#packs.delete(pack);
   }
@@ -349,10 +339,13 @@ export class IndexDatabase implements Disposable {
     }
     const id = Number(added.lastInsertRowid);
     this.#forgetAbsent(directory, (offset) => pack.absent?.has(offset) !== true);
-    if (pack.absent !== undefined) {
-      this.addAbsent(id, pack.absent);
-      const here = [...directory.frameOffsets].filter((offset) => pack.absent?.has(offset) !== true);
-      this.addProven(here.map((offset) => ({ pack: id, offset })));
+    if (pack.absent !== undefined || pack.isCache === true) {
+      const here = cachedFramesOf(directory, (offset) => pack.absent?.has(offset) !== true);
+      if (pack.absent !== undefined) {
+        this.addAbsent(id, pack.absent);
+        this.addProven(here.map(({ offset }) => ({ pack: id, offset })));
+      }
+      this.cached.add(id, here, { isOld: true });
     }
     const indexed = this.#addObjects(id, directory, options.replace === true);
     this.#statement("UPDATE packs SET indexed = ? WHERE id = ?").run(indexed, id);
@@ -434,6 +427,7 @@ export class IndexDatabase implements Disposable {
       ["chunks", "pack"],
       ["metas", "pack"],
       ["absent", "pack"],
+      ["cached", "pack"],
       ["proven", "pack"],
       ["packs", "id"],
     ]) {
@@ -446,7 +440,7 @@ export class IndexDatabase implements Disposable {
   clear(): void {
     this.#packs.clear();
     this.#database.exec(
-      "DELETE FROM chunks; DELETE FROM metas; DELETE FROM absent; DELETE FROM proven; DELETE FROM packs",
+      "DELETE FROM chunks; DELETE FROM metas; DELETE FROM absent; DELETE FROM cached; DELETE FROM proven; DELETE FROM packs",
     );
   }
 

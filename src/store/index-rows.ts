@@ -58,6 +58,8 @@ export interface NewPack {
   readonly mends?: readonly MendedObject[];
   /** Of a sparse pack: where the frames begin that are not here. The others are known to be what the pack says. */
   readonly absent?: ReadonlySet<number>;
+  /** All of it is here, and its file says that it is sparse: it may be here only because somebody has read it. */
+  readonly isCache?: boolean;
 }
 
 /** A chunk that is found in a pack and is not what its name says there. */

@@ -180,8 +180,9 @@ function describePack(
     if (!file.isSparse || !looksInside) return pack;
     const { hash } = context.secrets;
     const absent = findAbsentFrames(file, pack.directory, getHasher(hash));
-    // All of it had come, and only its end was not written yet.
-    if (absent.size === 0 && equalBytes(file.hashAll(hash, { asWhole: true }), name)) return { ...pack, proven: true };
+    // All of it has come, and its end was not written: so as not to forget that it was brought to be read, or since a crash was between.
+    if (absent.size === 0 && equalBytes(file.hashAll(hash, { asWhole: true }), name))
+      return { ...pack, proven: true, isCache: true };
     return { ...pack, absent };
   } catch (error) {
     if (

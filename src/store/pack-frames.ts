@@ -26,6 +26,34 @@ export function frameAt({ frameOffsets, frames }: PackDirectory, offset: number)
   return low < frames && frameOffsets[low] === offset ? low : -1;
 }
 
+/** What a disk gives and takes back. */
+const blockBytes = 4096;
+
+/**
+ * The ranges of a pack to give back when frames go: with what other frames that are not here have left of the same blocks, as a block is given back as a whole.
+ * @param gone Frames, by number, in order. @param isAbsent Of those, and of others that are not here.
+ */
+export function* holesOf(
+  directory: PackDirectory,
+  gone: readonly number[],
+  isAbsent: (frame: number) => boolean,
+): Generator<{ readonly start: number; readonly end: number }> {
+  const startOf = (frame: number): number => directory.frameOffsets[frame] as number;
+  const endOf = (frame: number): number => startOf(frame) + (directory.frameSealed[frame] as number);
+  for (let at = 0; at < gone.length; at += 1) {
+    const first = gone[at] as number;
+    while (gone[at + 1] === (gone[at] as number) + 1) at += 1;
+    const last = gone[at] as number;
+    const block = Math.floor(startOf(first) / blockBytes) * blockBytes;
+    let before = first;
+    while (before > 0 && startOf(before) > block && isAbsent(before - 1)) before -= 1;
+    const blockEnd = Math.ceil(endOf(last) / blockBytes) * blockBytes;
+    let after = last;
+    while (after + 1 < directory.frames && endOf(after) < blockEnd && isAbsent(after + 1)) after += 1;
+    yield { start: Math.max(block, startOf(before)), end: Math.min(blockEnd, endOf(after)) };
+  }
+}
+
 /** Whether every object of a frame is what its name says. @param bytes Decoded. */
 export function isFrameRight(hasher: Hasher, directory: PackDirectory, frame: number, bytes: Uint8Array): boolean {
   const end = directory.frameObjects[frame + 1] as number;

@@ -10,39 +10,17 @@ import { toHex } from "../base/bytes.ts";
 import type { Disk } from "../base/disk.ts";
 import { errnoOf, ioError, isKind, OuroError } from "../base/errors.ts";
 import { flock } from "../base/posix-space.ts";
-import {
-  type BoxSecrets,
-  decodePackDirectory,
-  decodePackTrailer,
-  directoryHash,
-  getHasher,
-  type Hash,
-  type Hasher,
-  hashKey,
-  type PackDirectory,
-  packClassCodes,
-  packTrailerBytes,
-  Seal,
-} from "../format/mod.ts";
+import { directoryHash, getHasher, type Hash, type Hasher, hashKey, type PackDirectory } from "../format/mod.ts";
+import { bytesOnDisk } from "./cached-frames.ts";
 import type { IndexDatabase } from "./index-database.ts";
-import { framesOfObjects, type NewPack, type PackRow } from "./index-rows.ts";
+import { framesOfObjects, type PackRow } from "./index-rows.ts";
+import { LentFrames } from "./lent-frames.ts";
 import { endsSparse, PackFile, sparseMagic, wholeMagic } from "./pack-file.ts";
-import { findAbsentFrames, frameAt, isFrameRight, placeOfFrame } from "./pack-frames.ts";
-import { type StorePaths, temporaryPackPrefix } from "./store-paths.ts";
+import { findAbsentFrames, frameAt, holesOf, isFrameRight, placeOfFrame } from "./pack-frames.ts";
+import { addSparsePacks, type PackEnds, type SparseContext } from "./sparse-adding.ts";
 
 /** So many packs stay open, with their directories. */
 const openMax = 16;
-
-/** What is to be known of a pack before anything of it is here. */
-export interface PackEnds {
-  readonly name: Hash;
-  /** Of the whole file. */
-  readonly size: number;
-  /** The first 64 bytes. */
-  readonly header: Uint8Array;
-  /** The sealed directory and the trailer: the last bytes. */
-  readonly tail: Uint8Array;
-}
 
 /** A frame that has come: its sealed bytes. */
 export interface ArrivedFrame {
@@ -57,14 +35,9 @@ export interface TakenFrames {
   readonly refused?: OuroError;
 }
 
-export interface SparseContext {
-  readonly disk: Disk;
-  readonly secrets: BoxSecrets;
-  readonly paths: StorePaths;
-  readonly random: (count: number) => Uint8Array;
-  readonly index: () => IndexDatabase;
-  /** Runs something during which no pack is removed. */
-  readonly asWriter: <T>(body: () => T) => T;
+export interface LentResult extends TakenFrames {
+  /** The disk had no room for those that were to be kept. */
+  readonly isFull: boolean;
 }
 
 interface OpenPack {
@@ -81,6 +54,8 @@ interface LockedPack extends OpenPack {
 export class SparsePacks implements Disposable {
   readonly #context: SparseContext;
   readonly #hasher: Hasher;
+  /** What can be read though it is not on the disk. */
+  readonly lent: LentFrames = new LentFrames();
   /** Oldest use first. */
   readonly #open = new Map<string, OpenPack>();
 
@@ -103,92 +78,9 @@ export class SparsePacks implements Disposable {
     }
   }
 
-  /**
-   * Takes in what packs say of themselves, with no frame of them. What is here of a pack stays.
-   * @returns Why each was refused ("corrupt", "wrong-key", "newer-format"); undefined for one that is known now.
-   */
+  /** As `addSparsePacks`. */
   add(packs: readonly PackEnds[]): (OuroError | undefined)[] {
-    return this.#attempt("Cannot take in packs", () => {
-      const described = packs.map((pack) => this.#describe(pack));
-      const wanted = described.flatMap((each, at) => {
-        const pack = packs[at];
-        return each instanceof OuroError || pack === undefined ? [] : [{ pack, described: each }];
-      });
-      this.#publish(wanted.filter(({ pack }) => this.#context.index().findPackNamed(pack.name) === undefined));
-      return described.map((each) => (each instanceof OuroError ? each : undefined));
-    });
-  }
-
-  #describe({ name, size, header, tail }: PackEnds): NewPack | OuroError {
-    const what = `pack ${toHex(name)}`;
-    const { secrets } = this.#context;
-    try {
-      const seal = Seal.open(secrets, "pack", header, what);
-      if (seal.type !== packClassCodes.content || tail.length < packTrailerBytes)
-        throw new OuroError("corrupt", `Cannot take in ${what}: it is no pack of content`, { subject: what });
-      const trailer = decodePackTrailer(tail.subarray(tail.length - packTrailerBytes), size, seal.overhead, what);
-      if (trailer.length + packTrailerBytes !== tail.length)
-        throw new OuroError("corrupt", `Cannot take in ${what}: its directory is of another length`, { subject: what });
-      const bytes = seal.openPiece(trailer.offset, tail.subarray(0, trailer.length), what);
-      const directory = decodePackDirectory(bytes, "content", trailer.offset, seal.overhead, what);
-      return { name, size, directorySize: trailer.length, directory, absent: new Set(directory.frameOffsets) };
-    } catch (thrown) {
-      if (isKind(thrown, "corrupt") || isKind(thrown, "wrong-key") || isKind(thrown, "newer-format")) return thrown;
-      throw thrown;
-    }
-  }
-
-  #publish(packs: readonly { readonly pack: PackEnds; readonly described: NewPack }[]): void {
-    const { disk, paths, random } = this.#context;
-    if (packs.length === 0) return;
-    const temporary: string[] = [];
-    try {
-      for (const { pack } of packs) {
-        const path = `${paths.temporary}/${temporaryPackPrefix}${toHex(random(8))}`;
-        const fd = disk.open(path, "create-new");
-        temporary.push(path);
-        try {
-          disk.truncate(fd, pack.size);
-          disk.write(fd, pack.header, 0);
-          disk.write(fd, withEnd(pack.tail, sparseMagic), pack.size - pack.tail.length);
-          disk.syncFile(fd);
-        } finally {
-          disk.close(fd);
-        }
-      }
-      const made = packs.filter(({ pack }, at) => this.#name(temporary[at] as string, paths.pack(pack.name)));
-      disk.syncDirectory(paths.packs);
-      this.#index.transaction(() => {
-        for (const { described } of made) this.#index.addPack(described);
-      });
-    } finally {
-      for (const path of temporary) this.#removeQuietly(path);
-    }
-  }
-
-  /** Gives a file its name unless another has it: a whole pack of that name must not be replaced. @returns Whether it has the name. */
-  #name(path: string, name: string): boolean {
-    const { disk } = this.#context;
-    try {
-      disk.link(path, name);
-      return true;
-    } catch (thrown) {
-      if (errnoOf(thrown) === "EEXIST") return false;
-      // A file system without hard links.
-      if (!["EPERM", "EOPNOTSUPP", "ENOSYS", "EMLINK"].includes(errnoOf(thrown) ?? "")) throw thrown;
-    }
-    if (disk.stat(name) !== undefined) return false;
-    disk.rename(path, name);
-    return true;
-  }
-
-  #removeQuietly(path: string): void {
-    try {
-      this.#context.disk.unlink(path);
-    } catch (thrown) {
-      // What is left is removed when the box is next opened.
-      ioError("Cannot remove a temporary pack", thrown);
-    }
+    return this.#attempt("Cannot take in packs", () => addSparsePacks(this.#context, packs));
   }
 
   get #index(): IndexDatabase {
@@ -196,7 +88,7 @@ export class SparsePacks implements Disposable {
   }
 
   /**
-   * Takes in frames of a pack that is known: those that are absent and right.
+   * Takes in frames of a pack that is known, to stay: those that are absent and right. Those that are here as cache stay, too.
    * @throws OuroError "not-found" when the pack is not known; "no-space" and its like.
    */
   take(name: Hash, frames: readonly ArrivedFrame[]): TakenFrames {
@@ -208,31 +100,127 @@ export class SparsePacks implements Disposable {
   }
 
   #takeLocked(name: Hash, pack: LockedPack, frames: readonly ArrivedFrame[]): TakenFrames {
-    const { disk } = this.#context;
-    const { fd, row, file, directory } = pack;
+    const { row, file, directory } = pack;
+    const offsets = frames.map(({ offset }) => offset);
+    this.#keepLocked(name, pack, offsets);
     if (row.complete) return { taken: 0 };
     const absent = this.#index.absentFrames(row.id);
-    const offsets = new Set<number>();
+    const right = new Map<number, ArrivedFrame>();
     let refused: OuroError | undefined;
-    for (const { offset, bytes } of frames) {
-      if (!absent.has(offset) || offsets.has(offset)) continue;
-      const problem = this.#problemOf(file, directory, { offset, bytes });
-      if (problem !== undefined) {
-        refused ??= problem;
-        continue;
-      }
-      disk.write(fd, bytes, offset);
-      offsets.add(offset);
+    for (const frame of frames) {
+      if (!absent.has(frame.offset) || right.has(frame.offset)) continue;
+      const opened = this.#openArrived(file, directory, frame);
+      if (opened instanceof OuroError) refused ??= opened;
+      else right.set(frame.offset, frame);
     }
-    if (offsets.size > 0 || absent.size === 0) {
-      disk.syncFile(fd);
-      const isWhole = offsets.size === absent.size && this.#finish(fd, file, name);
-      this.#index.transaction(() => this.#index.removeAbsent(row.id, { directory, offsets, isWhole }));
-    }
-    return { taken: offsets.size, ...(refused === undefined ? {} : { refused }) };
+    const taken = this.#writeLocked(name, pack, [...right.values()], { isCache: false });
+    return { taken, ...(refused === undefined ? {} : { refused }) };
   }
 
-  #problemOf(file: PackFile, directory: PackDirectory, { offset, bytes }: ArrivedFrame): OuroError | undefined {
+  /**
+   * Takes in frames of a pack that is known because somebody reads them: those that are right can be read at once, from memory.
+   * @param options.keeps How many of the first are written to the disk too, as cache, if there is room.
+   * @throws OuroError "not-found" when the pack is not known; "io" and its like.
+   */
+  lend(name: Hash, frames: readonly ArrivedFrame[], { keeps }: { readonly keeps: number }): LentResult {
+    const { file, directory } = this.#known(name);
+    const right: ArrivedFrame[] = [];
+    let refused: OuroError | undefined;
+    for (const [at, frame] of frames.entries()) {
+      const opened = this.#openArrived(file, directory, frame);
+      if (opened instanceof OuroError) {
+        refused ??= opened;
+        continue;
+      }
+      this.lent.add(name, frame.offset, opened);
+      if (at < keeps) right.push(frame);
+    }
+    const said = refused === undefined ? {} : { refused };
+    try {
+      return { taken: right.length === 0 ? 0 : this.#cache(name, right), isFull: false, ...said };
+    } catch (thrown) {
+      if (!isKind(thrown, "no-space")) throw thrown;
+      return { taken: 0, isFull: true, ...said };
+    }
+  }
+
+  #cache(name: Hash, frames: readonly ArrivedFrame[]): number {
+    return this.#attempt("Cannot take in content", () => {
+      const taken = this.#locked(name, { wait: true }, (pack) => {
+        if (pack.row.complete) return 0;
+        const absent = this.#index.absentFrames(pack.row.id);
+        const missing = new Map(frames.map((frame) => [frame.offset, frame]));
+        for (const offset of missing.keys()) if (!absent.has(offset)) missing.delete(offset);
+        return missing.size === 0 ? 0 : this.#writeLocked(name, pack, [...missing.values()], { isCache: true });
+      });
+      return taken ?? 0;
+    });
+  }
+
+  /** @param frames Absent and right, each once; those that are cache stay from now on, unless these are cache too. */
+  #writeLocked(
+    name: Hash,
+    { fd, row, file, directory }: LockedPack,
+    frames: readonly ArrivedFrame[],
+    { isCache }: { readonly isCache: boolean },
+  ): number {
+    const { disk } = this.#context;
+    const { cached } = this.#index;
+    const offsets = new Set(frames.map(({ offset }) => offset));
+    const isAllHere = this.#index.absentFrames(row.id).size === offsets.size;
+    if (offsets.size === 0 && (isCache || !isAllHere)) return 0;
+    try {
+      for (const { offset, bytes } of frames) disk.write(fd, bytes, offset);
+      disk.syncFile(fd);
+    } catch (thrown) {
+      if (isCache) this.#punchQuietly(fd, frames);
+      throw thrown;
+    }
+    // While something of it is cache its end goes on saying so, for when the index is lost.
+    const isWhole = !isCache && isAllHere && !cached.hasOf(row.id) && this.#finish(fd, file, name);
+    this.#index.transaction(() => {
+      this.#index.removeAbsent(row.id, { directory, offsets, isWhole });
+      if (!isCache) return;
+      cached.add(
+        row.id,
+        frames.map(({ offset, bytes }) => ({ offset, bytes: bytesOnDisk(offset, bytes.length) })),
+      );
+    });
+    return offsets.size;
+  }
+
+  /** What was half written when the disk was full is not to take space. */
+  #punchQuietly(fd: number, frames: readonly ArrivedFrame[]): void {
+    try {
+      for (const { offset, bytes } of frames) this.#context.disk.punchHole(fd, offset, bytes.length);
+    } catch (thrown) {
+      // What failed before is what is told.
+      ioError("Cannot give up space", thrown);
+    }
+  }
+
+  /** Makes frames that are here as cache stay. */
+  keep(name: Hash, offsets: Iterable<number>): void {
+    this.#attempt("Cannot keep content", () => {
+      this.#locked(name, { wait: true }, (pack) => {
+        this.#keepLocked(name, pack, offsets);
+        if (!pack.row.complete) this.#writeLocked(name, pack, [], { isCache: false });
+      });
+    });
+  }
+
+  #keepLocked(name: Hash, { row, fd, file }: LockedPack, offsets: Iterable<number>): void {
+    const { cached } = this.#index;
+    if (!cached.hasOf(row.id)) return;
+    this.#index.transaction(() => {
+      for (const offset of offsets) cached.remove(row.id, offset);
+    });
+    // One that was found to be whole when the index was made anew, and has gone on saying that it is sparse.
+    if (row.complete && !cached.hasOf(row.id)) this.#finish(fd, file, name);
+  }
+
+  /** A frame's decoded bytes, or why it is refused. */
+  #openArrived(file: PackFile, directory: PackDirectory, { offset, bytes }: ArrivedFrame): Uint8Array | OuroError {
     const frame = frameAt(directory, offset);
     const corrupt = (why: string): OuroError =>
       new OuroError("corrupt", `Cannot take in a frame of ${file.what}: ${why}`, { subject: file.what });
@@ -242,7 +230,7 @@ export class SparsePacks implements Disposable {
     try {
       const decoded = file.openFrame(place, bytes);
       return isFrameRight(this.#hasher, directory, frame, decoded)
-        ? undefined
+        ? decoded
         : corrupt(`what is in it at byte ${offset} has other hashes than the pack says`);
     } catch (thrown) {
       if (isKind(thrown, "corrupt")) return thrown;
@@ -262,42 +250,43 @@ export class SparsePacks implements Disposable {
   /**
    * Gives up the space of frames. That other places have them is for the caller to know.
    * @param offsets Where the frames begin; those that are absent are passed over.
+   * @param options.onlyCache And those that are here to stay.
    * @returns How many bytes of frames have gone: none while another process changes the pack or sends it. @throws OuroError "not-found", "unsupported".
    */
-  evict(name: Hash, offsets: Iterable<number>): number {
+  evict(name: Hash, offsets: Iterable<number>, { onlyCache = false }: { readonly onlyCache?: boolean } = {}): number {
     return this.#attempt("Cannot give up content", () => {
-      const freed = this.#locked(name, { wait: false }, (pack) => this.#evictLocked(pack, offsets));
+      const freed = this.#locked(name, { wait: false }, (pack) => this.#evictLocked(pack, offsets, { onlyCache }));
       return freed ?? 0;
     });
   }
 
-  #evictLocked({ fd, row, file, directory }: LockedPack, offsets: Iterable<number>): number {
+  #evictLocked(
+    { fd, row, file, directory }: LockedPack,
+    offsets: Iterable<number>,
+    { onlyCache }: { readonly onlyCache: boolean },
+  ): number {
     const { disk } = this.#context;
+    const { cached } = this.#index;
     const absent = row.complete ? new Set<number>() : this.#index.absentFrames(row.id);
-    const gone = [...new Set(offsets)]
-      .filter((offset) => !absent.has(offset) && frameAt(directory, offset) >= 0)
+    const mayGo = (offset: number): boolean => !onlyCache || cached.has(row.id, offset);
+    const chosen = [...new Set(offsets)]
+      .filter((offset) => !absent.has(offset) && frameAt(directory, offset) >= 0 && mayGo(offset))
       .sort((a, b) => a - b);
-    if (gone.length === 0) return 0;
+    if (chosen.length === 0) return 0;
     // Also when it says so already, as after a crash: it costs little.
     disk.write(fd, sparseMagic, file.size - sparseMagic.length);
     disk.syncFile(fd);
-    this.#index.durableTransaction(() => this.#index.addAbsent(row.id, gone));
-    let freed = 0;
-    let hole = { start: 0, end: 0 };
-    const punch = (): void => {
-      if (hole.end > hole.start) disk.punchHole(fd, hole.start, hole.end - hole.start);
-    };
-    for (const offset of gone) {
-      const { sealed } = placeOfFrame(directory, frameAt(directory, offset));
-      freed += sealed;
-      if (offset !== hole.end) {
-        punch();
-        hole = { start: offset, end: offset };
-      }
-      hole = { start: hole.start, end: offset + sealed };
-    }
-    punch();
-    return freed;
+    const gone = this.#index.durableTransaction(() => {
+      // Another process may have said meanwhile that it is to stay.
+      const still = chosen.filter(mayGo);
+      if (still.length > 0) this.#index.addAbsent(row.id, still);
+      return still;
+    });
+    const now = absent.union(new Set(gone));
+    const frames = gone.map((offset) => frameAt(directory, offset));
+    const isAbsent = (frame: number): boolean => now.has(directory.frameOffsets[frame] as number);
+    for (const { start, end } of holesOf(directory, frames, isAbsent)) disk.punchHole(fd, start, end - start);
+    return frames.reduce((sum, frame) => sum + (directory.frameSealed[frame] as number), 0);
   }
 
   /**
@@ -310,7 +299,7 @@ export class SparsePacks implements Disposable {
       try {
         const mended = this.#locked(name, { wait: true }, (pack) => {
           const { file, directory } = pack;
-          this.#evictLocked(pack, findAbsentFrames(file, directory, this.#hasher));
+          this.#evictLocked(pack, findAbsentFrames(file, directory, this.#hasher), { onlyCache: false });
           return true;
         });
         return mended === true;
@@ -390,10 +379,14 @@ export class SparsePacks implements Disposable {
 
   /** What a pack that is known says is in it. @throws OuroError "not-found", "corrupt". */
   directory(name: Hash): PackDirectory {
+    return this.#known(name).directory;
+  }
+
+  #known(name: Hash): OpenPack {
     const { disk, paths } = this.#context;
     const fd = openOrRefuse(disk, paths.pack(name), name, "read");
     try {
-      return this.#opened(name, fd).directory;
+      return this.#opened(name, fd);
     } catch (thrown) {
       throw ioError(`Cannot read pack ${toHex(name)}`, thrown, toHex(name));
     } finally {
@@ -472,13 +465,6 @@ export class SparsePacks implements Disposable {
       throw thrown;
     }
   }
-}
-
-/** A copy of a pack's last bytes with another end. */
-function withEnd(tail: Uint8Array, magic: Uint8Array): Uint8Array {
-  const copy = new Uint8Array(tail);
-  copy.set(magic, copy.length - magic.length);
-  return copy;
 }
 
 function openOrRefuse(disk: Disk, path: string, name: Hash, mode: "read" | "write"): number {

@@ -15,6 +15,7 @@ import { checkChunkSizes, getHasher, type Hash, type Hasher, type MetaKind } fro
 import { Adoption, type AdoptionOptions } from "./adoption.ts";
 import { type CheckOptions, checkStore, type Damage } from "./check.ts";
 import { ChunkTrail } from "./chunk-trail.ts";
+import { ContentCache } from "./content-cache.ts";
 import { LackingContent } from "./content-source.ts";
 import { FrameCache } from "./frame-cache.ts";
 import { collectGarbage, type GcOptions, type GcResult } from "./gc.ts";
@@ -52,8 +53,10 @@ export interface ChunkPlace {
   readonly pack: Hash;
   /** Where its frame begins. */
   readonly offset: number;
-  /** Whether the frame is on this machine. */
+  /** Whether it can be read here and now. */
   readonly isHere: boolean;
+  /** Whether the frame is on this machine's disk, and not only lent. */
+  readonly isOnDisk: boolean;
 }
 
 export class Store implements MetaSource, Disposable {
@@ -64,6 +67,8 @@ export class Store implements MetaSource, Disposable {
   readonly #frames: FrameCache;
   /** The packs of which not everything is here. */
   readonly sparse: SparsePacks;
+  /** What is here only because somebody has read it. */
+  readonly cache: ContentCache;
   /** Where chunks are used at once. */
   readonly #trail: ChunkTrail | undefined;
   #index: IndexDatabase;
@@ -81,6 +86,8 @@ export class Store implements MetaSource, Disposable {
     this.#frames = new FrameCache(options.disk, options.secrets, paths, options.usesChunksAtOnce === true);
     const asWriter = <T>(body: () => T): T => this.#asWriter(body);
     this.sparse = new SparsePacks({ ...options, paths, index: () => this.#index, asWriter });
+    const { readOnly = false } = options;
+    this.cache = new ContentCache({ index: () => this.#index, sparse: this.sparse, readOnly });
   }
 
   /**
@@ -110,6 +117,7 @@ export class Store implements MetaSource, Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.cache.saveUses();
     this.#frames[Symbol.dispose]();
     this.sparse[Symbol.dispose]();
     this.#index[Symbol.dispose]();
@@ -170,7 +178,7 @@ export class Store implements MetaSource, Disposable {
     return this.#index.hasMeta(hash);
   }
 
-  /** Whether it can be read here. */
+  /** Whether it can be read here and now: what is not here to stay may go. */
   hasChunk(hash: Hash): boolean {
     return this.findChunk(hash)?.isHere === true;
   }
@@ -186,7 +194,9 @@ export class Store implements MetaSource, Disposable {
     const pack = place === undefined ? undefined : this.#index.findPack(place.pack);
     if (place === undefined || pack === undefined) return undefined;
     const { offset } = place;
-    return { pack: pack.name, offset, isHere: pack.complete || !this.#index.isAbsent(pack.id, offset) };
+    const isOnDisk = pack.complete || !this.#index.isAbsent(pack.id, offset);
+    const isHere = isOnDisk || this.sparse.lent.find(pack.name, offset) !== undefined;
+    return { pack: pack.name, offset, isHere, isOnDisk };
   }
 
   /** The pack that an object of metadata is found in. */
@@ -269,7 +279,11 @@ export class Store implements MetaSource, Disposable {
       const pack = this.#index.findPack(place.pack);
       try {
         if (pack === undefined) throw new OuroError("not-found", "Cannot find a pack that was here a moment ago");
-        if (!pack.complete && this.#index.isAbsent(pack.id, place.offset)) return undefined;
+        if (!pack.complete) {
+          if (this.#index.isAbsent(pack.id, place.offset))
+            return this.sparse.lent.find(pack.name, place.offset)?.subarray(place.at, place.at + place.length);
+          this.cache.noteUse(pack, place.offset);
+        }
         if (known === undefined && pack.class === "content") this.#trail?.follow(pack, place);
         return this.#frames.frame(pack, place).subarray(place.at, place.at + place.length);
       } catch (error) {

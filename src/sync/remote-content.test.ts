@@ -11,7 +11,7 @@ import { contentItems, type Hash, kinds } from "../format/mod.ts";
 import { directoryOf, TreeReader, walkEntries } from "../history/mod.ts";
 import { verifySignature } from "../peer/mod.ts";
 import { type GetOptions, MemoryPlace, MemoryRemote, type Remote } from "../remote/mod.ts";
-import type { MissingChunk } from "../store/mod.ts";
+import type { CacheRoom, MissingChunk } from "../store/mod.ts";
 import type { NamedSource } from "./content-place.ts";
 import { RemoteContent } from "./remote-content.ts";
 
@@ -81,7 +81,11 @@ async function setUp(commits: readonly Files[]): Promise<Setup> {
 
 let nowMs = 1000;
 
-function open(to: TestBox, remotes: readonly Remote[], more: { readonly stallMs?: number } = {}): RemoteContent {
+function open(
+  to: TestBox,
+  remotes: readonly Remote[],
+  more: { readonly stallMs?: number; readonly room?: CacheRoom } = {},
+): RemoteContent {
   const sources = remotes.map(
     (remote, index): NamedSource => ({ name: remote.url.slice(7), url: remote.url, cost: index, open: () => remote }),
   );
@@ -292,4 +296,61 @@ test("a remote that has the content under a pack of other bytes cannot make that
   using third = new TestBox(to.secrets);
   assert.deepEqual((await third.fetch(fresh)).keptOut, []);
   assert.deepEqual(third.files(to.state.head()?.commit), { c: "new" });
+});
+
+/** Room for so many frames. */
+function roomFor(frames: number): CacheRoom {
+  let left = frames;
+  return {
+    keep: async (sizes, take) => {
+      const count = Math.min(left, sizes.length);
+      left -= count;
+      return take(count);
+    },
+  };
+}
+
+test("what is read can be read, whether or not there is room to keep it, and what is to stay comes all the same", async () => {
+  const prng = new Prng(7);
+  const files = some(prng, 12);
+  for (const frames of [0, 1, 1000]) {
+    using setup = await setUp([files]);
+    const { to, from, remote } = setup;
+    const all = [...chunksOf(to).values()].flat();
+    {
+      await using source = open(to, [remote], { room: roomFor(frames) });
+      await source.fetch(all);
+      for (const { hash, length } of all) assert.equal(to.store.getChunk(hash, length).length, length);
+    }
+    const { size } = to.store.cache;
+    assert(frames === 1000 ? size.frames > 1 : size.frames === frames, `${size.frames} frames are kept`);
+    await using source = open(to, [remote]);
+    await source.fetch(all);
+    to.store.cache.keepChunks(all.map(({ hash }) => hash));
+    assert(all.every(({ hash }) => to.store.cache.stays(hash)));
+    assert.deepEqual(to.store.cache.size, { frames: 0, bytes: 0 });
+    assert.deepEqual(to.files(), from.files());
+    assert.deepEqual(await Array.fromAsync(to.store.check({ readData: true })), []);
+  }
+});
+
+test("more than memory holds is fetched once and then asked for again, bit by bit", async () => {
+  const prng = new Prng(8);
+  // Content that is small on the wire and large when it is read.
+  const files = Object.fromEntries(
+    Array.from({ length: 40 }, (_, at) => [`f${at}`, Buffer.concat([prng.bytes(100), Buffer.alloc(1_000_000, at)])]),
+  );
+  using setup = await setUp([files]);
+  const { to, remote } = setup;
+  const all = [...chunksOf(to).values()].flat();
+  await using source = open(to, [remote], { room: roomFor(0) });
+  await source.fetch(all);
+  let rounds = 0;
+  for (let left = all; left.length > 0; rounds += 1) {
+    await source.fetch(left);
+    const before = left.length;
+    left = left.filter(({ hash }) => !to.store.hasChunk(hash));
+    assert(left.length < before);
+  }
+  assert(rounds < all.length);
 });

@@ -10,7 +10,16 @@ import { toHex } from "../base/bytes.ts";
 import { isKind, OuroError } from "../base/errors.ts";
 import { type Hash, hashKey, type PackDirectory, type PackInfo, sealHeaderBytes } from "../format/mod.ts";
 import type { ByteRange } from "../remote/mod.ts";
-import type { ArrivedFrame, ContentSource, MissingChunk, PackEnds, Store } from "../store/mod.ts";
+import {
+  type ArrivedFrame,
+  bytesOnDisk,
+  type CacheRoom,
+  type ChunkPlace,
+  type ContentSource,
+  type MissingChunk,
+  type PackEnds,
+  type Store,
+} from "../store/mod.ts";
 import { ContentPlace, type NamedSource, type PlaceFailure, type PlaceOptions } from "./content-place.ts";
 import { planRanges, type RangePlan } from "./frame-ranges.ts";
 import { forEachParallel, Turns } from "./parallel.ts";
@@ -18,7 +27,9 @@ import { SharedWork, unlessAborted } from "./shared-work.ts";
 
 export interface RemoteContentOptions extends PlaceOptions {
   readonly sources: readonly NamedSource[];
-  readonly store: Pick<Store, "hasChunk" | "findChunk" | "packs" | "sparse">;
+  readonly store: Pick<Store, "findChunk" | "packs" | "sparse">;
+  /** What comes is only read: it is cache, as far as there is room. Absent: it comes to stay. */
+  readonly room?: CacheRoom;
   /** How many reads are on their way at once; 8 by default. */
   readonly transfers?: number;
 }
@@ -68,13 +79,15 @@ export class RemoteContent implements ContentSource, AsyncDisposable {
     const failures: PlaceFailure[] = [];
     /** Packs that could not be had, in hex. */
     const tried = new Set<string>();
+    /** What has come to be read, and may be gone already. */
+    const come = new Set<string>();
     for (let round = 1; ; round += 1) {
-      let missing = this.#missing(chunks);
+      let missing = this.#missing(chunks, come);
       const lost = missing.filter((hash) => !this.#isPlaced(hash, tried));
       if (lost.length > 0) {
         failures.push(...(await this.#look(lost, tried, signal)));
         // Small packs have come whole.
-        missing = this.#missing(chunks);
+        missing = this.#missing(chunks, come);
       }
       if (missing.length === 0) return;
       signal?.throwIfAborted();
@@ -83,7 +96,10 @@ export class RemoteContent implements ContentSource, AsyncDisposable {
       const groups = [...wanted];
       const results = await Promise.allSettled(groups.map(([pack, offsets]) => this.#bring(pack, offsets, signal)));
       for (const [at, result] of results.entries()) {
-        if (result.status === "fulfilled") continue;
+        if (result.status === "fulfilled") {
+          this.#noteCome(missing, groups[at]?.[0] as string, come);
+          continue;
+        }
         if (!(result.reason instanceof NotHad)) throw result.reason;
         failures.push(...result.reason.failures);
         tried.add(groups[at]?.[0] as string);
@@ -92,9 +108,26 @@ export class RemoteContent implements ContentSource, AsyncDisposable {
   }
 
   /** Each once. */
-  #missing(chunks: readonly MissingChunk[]): Hash[] {
+  #missing(chunks: readonly MissingChunk[], come: ReadonlySet<string>): Hash[] {
     const all = new Map(chunks.map(({ hash }) => [hashKey(hash), hash]));
-    return [...all.values()].filter((hash) => !this.#options.store.hasChunk(hash));
+    return [...all].flatMap(([key, hash]) =>
+      come.has(key) || this.#isHere(this.#options.store.findChunk(hash)) ? [] : [hash],
+    );
+  }
+
+  /** What comes to be read is here for a while only: when there is no room for more of it, what came first may be gone by now. */
+  #noteCome(missing: readonly Hash[], pack: string, come: Set<string>): void {
+    const { room, store } = this.#options;
+    if (room === undefined) return;
+    for (const hash of missing) {
+      const place = store.findChunk(hash);
+      if (place !== undefined && toHex(place.pack) === pack) come.add(hashKey(hash));
+    }
+  }
+
+  /** What is to stay must be on the disk. */
+  #isHere(place: ChunkPlace | undefined): boolean {
+    return (this.#options.room === undefined ? place?.isOnDisk : place?.isHere) === true;
   }
 
   /** Whether it is known where it is, and the place may have it. */
@@ -102,7 +135,7 @@ export class RemoteContent implements ContentSource, AsyncDisposable {
     const place = this.#options.store.findChunk(hash);
     if (place === undefined) return false;
     const pack = toHex(place.pack);
-    return place.isHere || (!tried.has(pack) && this.#places.some(({ packs }) => packs.has(pack)));
+    return this.#isHere(place) || (!tried.has(pack) && this.#places.some(({ packs }) => packs.has(pack)));
   }
 
   /** By pack in hex. */
@@ -110,7 +143,7 @@ export class RemoteContent implements ContentSource, AsyncDisposable {
     const frames = new Map<string, Set<number>>();
     for (const hash of hashes) {
       const place = this.#options.store.findChunk(hash);
-      if (place === undefined || place.isHere || !this.#isPlaced(hash, tried)) continue;
+      if (place === undefined || this.#isHere(place) || !this.#isPlaced(hash, tried)) continue;
       const pack = toHex(place.pack);
       frames.set(pack, (frames.get(pack) ?? new Set()).add(place.offset));
     }
@@ -185,9 +218,18 @@ export class RemoteContent implements ContentSource, AsyncDisposable {
       const at = offset - range.start;
       return { offset, bytes: bytes.subarray(at, at + sealed) };
     });
-    const { refused } = this.#options.store.sparse.take(name, arrived);
+    const refused = await this.#take(name, arrived);
     if (refused !== undefined) place.noteLie(refused);
     return refused;
+  }
+
+  /** @returns Why some were refused. */
+  async #take(name: Hash, arrived: readonly ArrivedFrame[]): Promise<OuroError | undefined> {
+    const { store, room } = this.#options;
+    if (arrived.length === 0) return undefined;
+    if (room === undefined) return store.sparse.take(name, arrived).refused;
+    const sizes = arrived.map(({ offset, bytes }) => bytesOnDisk(offset, bytes.length));
+    return await room.keep(sizes, (keeps) => store.sparse.lend(name, arrived, { keeps }).refused);
   }
 
   /** Those that list a pack: the cheapest first, of equal ones that which should be quickest. */
@@ -303,7 +345,7 @@ export class RemoteContent implements ContentSource, AsyncDisposable {
     const { sparse } = this.#options.store;
     const refusals = sparse.add(found.map(({ ends }) => ends));
     for (const [at, { place, ends, whole }] of found.entries()) {
-      const refusal = refusals[at] ?? takeWhole(sparse, ends.name, whole);
+      const refusal = refusals[at] ?? (await this.#take(ends.name, framesOf(sparse, ends.name, whole)));
       if (refusal === undefined) continue;
       place.noteLie(refusal);
       failures.push({ name: place.name, error: refusal });
@@ -362,13 +404,12 @@ async function readEnds(
   return { ends: { name, size, header, tail } };
 }
 
-/** Takes in all frames of a pack whose bytes have come. @returns Why it was refused. */
-function takeWhole(sparse: Store["sparse"], name: Hash, bytes: Uint8Array | undefined): OuroError | undefined {
-  if (bytes === undefined) return undefined;
+/** All frames of a pack whose bytes have come. */
+function framesOf(sparse: Store["sparse"], name: Hash, bytes: Uint8Array | undefined): ArrivedFrame[] {
+  if (bytes === undefined) return [];
   const { frames, frameOffsets, frameSealed }: PackDirectory = sparse.directory(name);
-  const arrived = Array.from({ length: frames }, (_, frame): ArrivedFrame => {
+  return Array.from({ length: frames }, (_, frame) => {
     const offset = frameOffsets[frame] as number;
     return { offset, bytes: bytes.subarray(offset, offset + (frameSealed[frame] as number)) };
   });
-  return sparse.take(name, arrived).refused;
 }
