@@ -1,5 +1,5 @@
 /** The application: boxes and what can be done with them. */
-export type { Entry, EntryKind, Hash, NamedCommit } from "../format/mod.ts";
+export { commitFlags, type Entry, type EntryKind, type Hash, type NamedCommit } from "../format/mod.ts";
 export type { Operation, RetentionPolicy } from "../history/mod.ts";
 export type { Damage } from "../store/mod.ts";
 export type { PruneReport } from "../sync/mod.ts";
@@ -14,6 +14,7 @@ export type { BranchRow, SwitchReport } from "./branches.ts";
 export type { Change, Path } from "./changes.ts";
 export type { RemoteCheckReport, RemoteDamage } from "./check-remote-box.ts";
 export { type CloneReport, cloneBox } from "./clone-box.ts";
+export { mustBeCommitAfter, parseCommitAfter } from "./commit-after.ts";
 export type { Conflict, ConflictValue } from "./conflicts.ts";
 export { findContentSource } from "./content-here.ts";
 export { type AppContext, type PassphrasePurpose, type Progress, silentProgress } from "./context.ts";
@@ -22,6 +23,8 @@ export { type CopyRequest, copyRemotes } from "./copy-remotes.ts";
 export type { ForgetReport, ForgetRequest } from "./forget.ts";
 export { bringKey } from "./forget-key.ts";
 export type { KeyReport } from "./key-places.ts";
+export { findLive } from "./live-lock.ts";
+export { type LiveMount, type LiveRequest, openLive } from "./live-mount.ts";
 export { type MountedCommit, type MountRequest, openMount } from "./mount-commit.ts";
 export type { BranchHead } from "./remote-heads.ts";
 export { costOf, type RemoteRow } from "./remote-list.ts";

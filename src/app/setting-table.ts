@@ -1,5 +1,6 @@
 /** The settings there are: what each does, what it may be, and what it is when nobody says. */
 
+import { mustBeCommitAfter, parseCommitAfter } from "./commit-after.ts";
 import { mustBeAtOnce, mustBeRate, parseAtOnce, parseRate } from "./transfer-values.ts";
 
 export interface Setting {
@@ -69,6 +70,11 @@ export const settingTable: Readonly<Record<string, Setting>> = {
     help: "What names content in new boxes: blake3 (faster) or sha256",
     default: "blake3",
     check: oneOf("blake3", "sha256"),
+  },
+  "mount.commit-after": {
+    help: "How long nothing must have changed in a live mount before it commits by itself: 5s, 2m, off",
+    default: "5s",
+    check: (value) => (parseCommitAfter(value) === undefined ? mustBeCommitAfter : undefined),
   },
   "prune.condemned-days": {
     help: "How many days packs on a remote are condemned at least before gc --remote deletes them",

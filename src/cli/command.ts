@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Disk } from "../base/disk.ts";
 import type { Style } from "./color.ts";
 import type { Messages } from "./messages.ts";
+import type { MountedFolder } from "./mounted-folder.ts";
 import type { OptionSpecs, OptionValues } from "./options.ts";
 import type { Output, Sink } from "./output.ts";
 
@@ -44,8 +45,12 @@ export interface CommandContext {
   readonly messages: Messages;
   /** For what is printed to `out`. */
   readonly style: Style;
-  /** The folder the command works from: -C, else the process's. */
+  /** The folder in a box that the command works from: `givenCwd` or, in the live mount of a box, the box's own folder behind it. */
   readonly cwd: string;
+  /** -C, else the process's: where paths begin that are of this machine and not of the box. */
+  readonly givenCwd: string;
+  /** The commit's mount that it is in, which is no box. */
+  readonly mountedCommit?: MountedFolder;
   readonly json: boolean;
   readonly quiet: boolean;
   readonly verbose: boolean;

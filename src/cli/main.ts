@@ -12,6 +12,7 @@ import { styleFor } from "./color.ts";
 import type { Loader, Operand, World } from "./command.ts";
 import { globalOptions, resolveGlobals } from "./globals.ts";
 import { type MessageOptions, Messages } from "./messages.ts";
+import { findMountedFolder } from "./mounted-folder.ts";
 import {
   findFirstOperand,
   parseArguments,
@@ -75,8 +76,11 @@ async function run(args: readonly string[], world: World, { out, said, commands 
     out.write(commandHelp(command));
     return exitStatus.ok;
   }
-  const cwd = resolve(world.cwd, early.directory ?? "");
-  if (early.directory !== undefined && command.standalone !== true) requireFolder(world, cwd);
+  const givenCwd = resolve(world.cwd, early.directory ?? "");
+  if (early.directory !== undefined && command.standalone !== true) requireFolder(world, givenCwd);
+  const mounted = command.standalone === true ? undefined : await findMountedFolder(givenCwd);
+  const cwd = mounted !== undefined && mounted.commit === undefined ? mounted.folder : givenCwd;
+  const place = { cwd, givenCwd, ...(mounted?.commit === undefined ? {} : { mountedCommit: mounted }) };
   const settings = command.standalone === true ? undefined : await loadSettings(world, cwd);
   const layered: ValueSources = { ...sources, setting: (key) => settings?.find(key) };
   const globals = resolveGlobals(given, layered);
@@ -95,7 +99,7 @@ async function run(args: readonly string[], world: World, { out, said, commands 
     world,
   );
   const style = styleFor(globals.color, world.stdout.isTerminal, world.env);
-  return command.run({ ...globals, world, commands, out, messages: said.messages, style, cwd }, values, own);
+  return command.run({ ...globals, ...place, world, commands, out, messages: said.messages, style }, values, own);
 }
 
 function unknownCommand(name: string, commands: Run["commands"], before: string | undefined): OuroError {

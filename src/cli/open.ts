@@ -1,12 +1,13 @@
 /** From a command to the application: the box it works on, and the context it gives to whatever it calls. */
 import type { AppContext, Box } from "../app/mod.ts";
+import { OuroError } from "../base/errors.ts";
 import type { CommandContext } from "./command.ts";
 import { getPassphrase } from "./passphrase.ts";
 
 /** What the application sees of this run. */
-export function appContext({ world, messages, cwd }: CommandContext): AppContext {
+export function appContext({ world, messages, givenCwd }: CommandContext): AppContext {
   return {
-    cwd,
+    cwd: givenCwd,
     env: world.env,
     clock: world.clock,
     disk: world.disk,
@@ -22,6 +23,18 @@ export function appContext({ world, messages, cwd }: CommandContext): AppContext
 
 /** The box that the command's folder is in, to be closed by `await using`. @throws OuroError "no-box". */
 export async function openBox(context: CommandContext): Promise<Box> {
+  refuseMountedCommit(context);
   const { Box } = await import("../app/mod.ts");
   return Box.open(context.cwd, appContext(context));
+}
+
+/** A commit that is mounted is no box, and a box that it is mounted in is not meant. @throws OuroError "no-box". */
+export function refuseMountedCommit({ mountedCommit, givenCwd }: CommandContext): void {
+  if (mountedCommit === undefined) return;
+  const { directory, box, commit } = mountedCommit;
+  const what = `commit ${commit} of the box ${box}, to be read`;
+  throw new OuroError("no-box", `Cannot work in ${givenCwd}: ${directory} is a mount of ${what}`, {
+    hint: `Work in the box: \`ourobox -C ${box} …\`. To write to it elsewhere, mount the box itself: \`ourobox mount DIR\`.`,
+    subject: givenCwd,
+  });
 }

@@ -1,22 +1,31 @@
-/** The mounts of boxes on this machine, as the kernel tells: each has its box and commit in the name of its source, so that nobody needs to touch it. */
+/**
+ * The mounts of boxes on this machine, as the kernel tells: each has its box and commit, or "live", in the name of its source, so that nobody needs to
+ * touch it.
+ */
 import { listMounts, type MountedAt } from "../front/fuse/mod.ts";
 
 export const mountSubtype = "ourobox";
 const idDigits = 12;
+const live = "live";
 
 export interface ListedMount {
   /** One character a byte. */
   readonly directory: string;
   /** The folder that holds the box. */
   readonly box: string;
-  /** The beginning of its id. */
-  readonly commit: string;
+  /** The beginning of its id; undefined of a live mount. */
+  readonly commit: string | undefined;
+  /** Whose mount it is. */
+  readonly uid: number | undefined;
 }
 
-/** What `mount` and `df` show as the device: "ourobox:/home/me/box@3f9a1b2c3d4e". Odd characters are percent-encoded. */
-export function mountSource(box: string, commit: string): string {
+/**
+ * What `mount` and `df` show as the device: "ourobox:/home/me/box@3f9a1b2c3d4e", "ourobox:/home/me/box@live". Odd characters are percent-encoded.
+ * @param commit Undefined of a live mount.
+ */
+export function mountSource(box: string, commit: string | undefined): string {
   const path = box.replaceAll(/[^\w/.+-]/g, (odd) => encodeURIComponent(odd).replaceAll(/[!'()*~]/g, percent));
-  return `${mountSubtype}:${path}@${commit.slice(0, idDigits)}`;
+  return `${mountSubtype}:${path}@${commit === undefined ? live : commit.slice(0, idDigits)}`;
 }
 
 function percent(character: string): string {
@@ -28,10 +37,10 @@ export function listBoxMounts(): ListedMount[] {
 }
 
 /** Undefined when something else is mounted there. */
-export function boxMountOf({ directory, type, source }: MountedAt): ListedMount | undefined {
+export function boxMountOf({ directory, type, source, uid }: MountedAt): ListedMount | undefined {
   if (type !== `fuse.${mountSubtype}`) return undefined;
-  const [, path = "", commit = ""] = /^ourobox:(.*)@([0-9a-f]*)$/.exec(source) ?? [];
-  return { directory, box: decode(path), commit };
+  const [, path = "", commit = ""] = /^ourobox:(.*)@([0-9a-f]*|live)$/.exec(source) ?? [];
+  return { directory, box: decode(path), commit: commit === live ? undefined : commit, uid };
 }
 
 function decode(text: string): string {

@@ -2,5 +2,6 @@
 export { type ListedMount, listBoxMounts, mountSource } from "./box-mounts.ts";
 export { type MountUser, mountUsers } from "./mount-users.ts";
 export { type ServeRequest, serveCommit } from "./serve-commit.ts";
+export { type LiveServeRequest, serveLive } from "./serve-live.ts";
 export { startChild } from "./start-child.ts";
 export { unmountBox } from "./unmount-box.ts";

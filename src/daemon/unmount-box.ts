@@ -1,6 +1,9 @@
 /** Taking away the mount of a box, whoever serves it, and also when nobody does any more. */
 import { realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { findLive } from "../app/mod.ts";
+import type { Disk } from "../base/disk.ts";
 import { ioError, isKind, OuroError } from "../base/errors.ts";
 import { findMount, unmountDirectory } from "../front/fuse/mod.ts";
 import { boxMountOf } from "./box-mounts.ts";
@@ -10,13 +13,27 @@ export interface UnmountOptions {
   /** Whose mount it is, or 0. */
   readonly uid: number;
   readonly lazy: boolean;
+  readonly disk: Disk;
+  /** Ends the wait for the last commit. */
+  readonly signal: AbortSignal;
+  /** Called when that takes a while. */
+  readonly onWait: () => void;
 }
 
-/** @throws OuroError "not-found": no box is mounted there. "locked": it is in use, and by whom. "permission". */
-export async function unmountBox(path: string, { uid, lazy }: UnmountOptions): Promise<void> {
+const pauseMs = 50;
+/** After so many, somebody may wonder why nothing happens. */
+const pausesUntold = 20;
+
+/**
+ * Returns when the mount is gone; of a live one that is not taken away lazily, when its process is, which makes its last commit before.
+ * @throws OuroError "not-found": no box is mounted there. "locked": it is in use, and by whom. "permission".
+ */
+export async function unmountBox(path: string, options: UnmountOptions): Promise<void> {
+  const { uid, lazy } = options;
   const directory = placeOf(path);
   const mount = findMount(Buffer.from(directory).toString("latin1"));
-  if (mount === undefined || boxMountOf(mount) === undefined) {
+  const listed = mount === undefined ? undefined : boxMountOf(mount);
+  if (listed === undefined) {
     throw new OuroError("not-found", `Cannot unmount ${directory}: no box is mounted there`, {
       subject: directory,
       hint: "Run `ourobox mount --list` to see what is.",
@@ -27,6 +44,14 @@ export async function unmountBox(path: string, { uid, lazy }: UnmountOptions): P
   } catch (thrown) {
     if (isKind(thrown, "locked")) throw busyMount(directory, thrown);
     throw thrown;
+  }
+  if (listed.commit === undefined && !lazy) await waitForEnd(listed.box, directory, options);
+}
+
+async function waitForEnd(box: string, directory: string, { disk, signal, onWait }: UnmountOptions): Promise<void> {
+  for (let pauses = 0; findLive(disk, box) === directory; pauses += 1) {
+    if (pauses === pausesUntold) onWait();
+    await delay(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }
 

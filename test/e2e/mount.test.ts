@@ -113,7 +113,6 @@ test("mount: what goes wrong in the process that serves is told by the one that 
     [["mount", "HEAD", join(box, "f")], 1, /it is not a directory/],
     [["mount", "HEAD", place], 2, /the box itself is in it/],
     [["mount", "nothing", directory], 1, /Cannot find nothing/],
-    [["mount", directory], 2, /no commit is named/],
     [["mount", "-o", "wrong", "HEAD", directory], 2, /Cannot use -o wrong/],
     [["mount", "-o", "umask=9", "HEAD", directory], 2, /three octal digits/],
     [["umount", place], 1, /no box is mounted there/],

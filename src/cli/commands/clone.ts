@@ -42,7 +42,7 @@ With --accept-clock it begins with a commit that is dated more than a day ahead,
     const [urlOperand, folderOperand] = operands;
     const url = urlOperand === undefined ? "" : textOf(urlOperand, "a URL");
     const name = folderOperand === undefined ? lastPart(url) : textOf(folderOperand, "a folder");
-    const folder = resolve(folderOf(name, "DIR", context.cwd));
+    const folder = resolve(folderOf(name, "DIR", context.givenCwd));
     const { cloneBox } = await import("../../app/mod.ts");
     const { head, partial } = await cloneBox(
       url,

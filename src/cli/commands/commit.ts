@@ -10,7 +10,7 @@ import { openBox } from "../open.ts";
 import { checkCount, folderOf } from "../paths.ts";
 import { exitStatus } from "../status.ts";
 
-const usageText = "commit [-m TEXT] [-a] [--from DIR]";
+const usageText = "commit [-m TEXT] [-a] [--automatic] [--from DIR]";
 
 export const command: Command = defineCommand({
   name: "commit",
@@ -22,20 +22,30 @@ everything in any case. When nothing has changed there is no commit, and that is
 
 With --from the commit is of another folder, DIR: all of it, as the whole of the box. So a --bare box is used for backups.
 
+With --automatic it says of the commit that no person asked for it, as \`sync\` and live mounts do: \`forget --policy auto\` thins such commits out.
+
 Files that cannot be read are left as they were in the last commit, each has a warning, and the status is 3.`,
   options: {
     message: { kind: "text", short: "m", value: "TEXT", default: "", help: "What the commit is about" },
     all: { kind: "flag", short: "a", help: "Everything that has changed, whatever is picked" },
+    automatic: { kind: "flag", help: "Not asked for by a person: `forget --policy auto` may thin it out" },
     from: { kind: "text", value: "DIR", help: "Take the state of this folder instead" },
   },
   dryRun: "says",
 
   async run(context, values, operands) {
     checkCount(operands, 0, 0, usageText);
-    const from = values.from === undefined ? undefined : resolve(folderOf(values.from, "--from", context.cwd));
+    const from = values.from === undefined ? undefined : resolve(folderOf(values.from, "--from", context.givenCwd));
     await using box = await openBox(context);
-    const { message, all } = values;
-    const report = await box.commit({ message, all, dryRun: context.dryRun, ...(from === undefined ? {} : { from }) });
+    const { message, all, automatic } = values;
+    const { commitFlags } = await import("../../app/mod.ts");
+    const report = await box.commit({
+      message,
+      all,
+      dryRun: context.dryRun,
+      flags: automatic ? commitFlags.automatic : 0,
+      ...(from === undefined ? {} : { from }),
+    });
     tell(context, report);
     return report.partial ? exitStatus.partial : exitStatus.ok;
   },

@@ -1,6 +1,6 @@
 /** `ourobox fetch`: bring what others have pushed, without touching the folder. */
 import { type Command, defineCommand } from "../command.ts";
-import { appContext, openBox } from "../open.ts";
+import { appContext, openBox, refuseMountedCommit } from "../open.ts";
 import { exitStatus } from "../status.ts";
 import {
   allOption,
@@ -34,6 +34,7 @@ reached and brings the key back.`,
   async run(context, values, operands) {
     const names = remotesNamed(operands, values);
     const { bringKey } = await import("../../app/mod.ts");
+    refuseMountedCommit(context);
     if (await bringKey(context.cwd, names, appContext(context))) context.messages.notice("The key of the box is back");
     await using box = await openBox(withTransfers(context, values));
     const report = await box.fetchAll(names);

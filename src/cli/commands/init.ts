@@ -48,7 +48,9 @@ A --bare box has no folder of its own and keeps all content: for backups made by
 
   async run(context, values, operands) {
     checkCount(operands, 0, 1, usageText);
-    const folder = resolve(operands[0] === undefined ? context.cwd : folderOf(operands[0].text, "DIR", context.cwd));
+    const folder = resolve(
+      operands[0] === undefined ? context.givenCwd : folderOf(operands[0].text, "DIR", context.givenCwd),
+    );
     if (folder.split("/").includes(".ourobox"))
       throw usage(`Cannot make a box in ${folder}: that is inside of a box's own files`);
     await confirmFolder(context, folder, values.bare);

@@ -134,8 +134,8 @@ const unchanged =
   "The key of the box stays the same: a copy of the remote from before still opens with what was removed";
 
 async function exportKey(box: Box, context: KeyContext): Promise<boolean> {
-  const { words, label, outFile, world, cwd, out, json } = context;
-  const path = outFile === undefined ? undefined : resolve(cwd, outFile);
+  const { words, label, outFile, world, givenCwd, out, json } = context;
+  const path = outFile === undefined ? undefined : resolve(givenCwd, outFile);
   const report = await box.exportKey(words, {
     ...(label === undefined ? {} : { label }),
     ...(path === undefined ? {} : { keep: (key: string) => writeNewFile(path, `${key}\n`, world) }),

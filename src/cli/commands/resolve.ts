@@ -44,7 +44,7 @@ Editing the file and committing it settles a conflict, too.`,
       ...(pick === undefined ? [] : [{ keep: "pick", peer: pick } as const]),
       ...(both ? [{ keep: "both" } as const] : []),
       ...(merge ? [{ keep: "merge" } as const] : []),
-      ...(file === undefined ? [] : [{ keep: "file", path: resolvePath(context.cwd, file) } as const]),
+      ...(file === undefined ? [] : [{ keep: "file", path: resolvePath(context.givenCwd, file) } as const]),
     ];
     const [choice] = choices;
     if (choice === undefined || choices.length > 1)

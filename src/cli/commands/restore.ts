@@ -54,7 +54,8 @@ Owners are set by root only (config files.ownership). What the disk cannot hold 
     if (operands.length === 0 && values.target === undefined) {
       throw usage("Cannot restore: no path is given", "Run `ourobox restore .` for everything in this folder.");
     }
-    const target = values.target === undefined ? undefined : resolve(folderOf(values.target, "--target", context.cwd));
+    const target =
+      values.target === undefined ? undefined : resolve(folderOf(values.target, "--target", context.givenCwd));
     if (values.from !== undefined) {
       if (target === undefined)
         throw usage("Cannot restore from a remote: it is not said where to", "Add --target DIR.");

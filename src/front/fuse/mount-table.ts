@@ -8,6 +8,8 @@ export interface MountedAt {
   readonly type: string;
   readonly source: string;
   readonly isReadOnly: boolean;
+  /** Whose mount it is, of a FUSE one; else undefined. */
+  readonly uid: number | undefined;
   /** Of the device number; a FUSE connection is known by the minor one. */
   readonly deviceMajor: number;
   readonly deviceMinor: number;
@@ -24,6 +26,7 @@ export function listMounts(): MountedAt[] {
       const [type, source, more = ""] = after.split(" ");
       if (directory === undefined || type === undefined || source === undefined) return [];
       const [major = "", minor = ""] = device.split(":");
+      const uid = /(?:^|,)user_id=(\d{1,10})(?:,|$)/.exec(more)?.[1];
       const isReadOnly = [...flags.split(","), ...more.split(",")].includes("ro");
       return [
         {
@@ -31,6 +34,7 @@ export function listMounts(): MountedAt[] {
           type,
           source: decodeOctal(source),
           isReadOnly,
+          uid: uid === undefined ? undefined : Number(uid),
           deviceMajor: Number(major),
           deviceMinor: Number(minor),
         },

@@ -1,0 +1,69 @@
+/** The box's own folder as a filesystem, for doors: what is written there is in the folder at once, and in a commit later. `.ourobox` is not in it. */
+import { realpathSync } from "node:fs";
+import { OuroError } from "../base/errors.ts";
+import { type Filesystem, FolderFilesystem } from "../vfs/mod.ts";
+import { lockLive } from "./live-lock.ts";
+import { MountLog } from "./mount-log.ts";
+import type { OpenBox } from "./open-box.ts";
+
+export interface LiveRequest {
+  /** Where it is shown, absolute and without symlinks. */
+  readonly directory: string;
+  /** Nothing will be written. */
+  readonly readOnly: boolean;
+  /** Called for whatever changes something, as `FolderFilesystem` does. */
+  readonly onChange: () => void;
+  /** Told of each failure, beside the log. */
+  readonly onFailure?: (text: string) => void;
+}
+
+export interface LiveMount extends AsyncDisposable {
+  readonly filesystem: Filesystem;
+  readonly log: MountLog;
+  /** Calls `onChange` where something was written that it was not called for: what the kernel writes by itself. */
+  lookAtWriters(): void;
+}
+
+/**
+ * Opens it, for as long as nobody else has: of a box there is one live mount, but for those in which nothing can be written.
+ * @throws OuroError "usage": a bare box, or the two places are within each other; "read-only"; and as `lockLive`.
+ */
+export async function openLive(box: OpenBox, request: LiveRequest): Promise<LiveMount> {
+  const { directory, readOnly, onChange, onFailure } = request;
+  const root = requireFolder(box, directory);
+  if (box.isReadOnly && !readOnly)
+    throw new OuroError("read-only", `Cannot mount ${root}: this box can only be read here`, {
+      subject: root,
+      hint: "Mount it with -o ro, or a commit of it: `ourobox mount HEAD DIR`.",
+    });
+  const opened = new AsyncDisposableStack();
+  try {
+    if (!box.isReadOnly) opened.use(await lockLive(box, directory));
+    const filesystem = new FolderFilesystem({ path: root, onChange });
+    opened.defer(() => filesystem.close());
+    const log = new MountLog(box.context.clock, onFailure);
+    return {
+      filesystem,
+      log,
+      lookAtWriters: () => filesystem.lookAtWriters(),
+      [Symbol.asyncDispose]: () => opened.disposeAsync(),
+    };
+  } catch (thrown) {
+    await opened.disposeAsync();
+    throw thrown;
+  }
+}
+
+/** The folder, where it can be shown elsewhere. What is mounted within it would be taken for a part of it. */
+function requireFolder(box: OpenBox, directory: string): string {
+  if (box.root === undefined)
+    throw new OuroError("usage", "Cannot mount the box itself: it is bare, and has no folder", {
+      hint: "Mount its last commit: `ourobox mount HEAD DIR`.",
+    });
+  const root = realpathSync(box.root);
+  if (directory !== root && !directory.startsWith(root === "/" ? root : `${root}/`)) return root;
+  throw new OuroError("usage", `Cannot mount on ${directory}: it is in the folder of the box itself`, {
+    subject: directory,
+    hint: "Choose an empty folder elsewhere.",
+  });
+}

@@ -1,0 +1,109 @@
+/** What serves a mount: this process, until it is interrupted, or one that is started to go on by itself. */
+import { closeSync, writeSync } from "node:fs";
+import { type AppContext, type Box, parseCommitAfter } from "../app/mod.ts";
+import { toHex } from "../base/bytes.ts";
+import { steadyClock } from "../base/clock.ts";
+import type { CommandContext } from "./command.ts";
+import { shortId } from "./commits.ts";
+import { readMountOptions } from "./mount-options.ts";
+import { appContext } from "./open.ts";
+import { usage } from "./options.ts";
+import { exitStatus } from "./status.ts";
+
+export interface WantedMount {
+  /** Undefined: the box itself. */
+  readonly commit: Uint8Array | undefined;
+  readonly directory: string;
+  /** As of -o and --commit-after. */
+  readonly options: string;
+  readonly commitAfter: string;
+}
+
+/** Set for a process that is to go on by itself: the descriptor on which it says that it is ready. */
+const readyVariable = "OUROBOX_MOUNT_READY";
+
+interface Mutable {
+  /** Where warnings and notices go. */
+  tell: (text: string) => void;
+}
+
+/** The context of a process whose stderr may come to an end before it does. */
+export function servingContext(context: CommandContext): AppContext & Mutable {
+  const app: AppContext & Mutable = {
+    ...appContext(context),
+    tell: (text) => context.messages.warn(text),
+    warn: (text) => app.tell(text),
+    notice: (text) => app.tell(text),
+  };
+  return app;
+}
+
+/** Serves it in this process, to the end. @param app Of `servingContext`. */
+export async function serveMount(
+  context: CommandContext,
+  box: Box,
+  wanted: WantedMount,
+  app: AppContext & Mutable,
+): Promise<void> {
+  const { serveCommit, serveLive } = await import("../daemon/mod.ts");
+  const { world, messages } = context;
+  const { commit, directory } = wanted;
+  const { owners, allowOther, readOnly } = readMountOptions(wanted.options);
+  const { [readyVariable]: descriptor, ...env } = world.env;
+  const serving = {
+    directory,
+    allowOther,
+    uid: process.geteuid?.() ?? 0,
+    gid: process.getegid?.() ?? 0,
+    signal: world.signal,
+    onFailure: (text: string) => app.tell(text),
+    onBusy: (error: Error) => app.tell(`${error.message}: they lose it now`),
+    onMounted: () => {
+      if (descriptor === undefined)
+        return messages.notice(`Mounted ${whatOf(wanted)} on ${directory} until Ctrl-C, or \`ourobox umount\``);
+      app.tell = (): void => {};
+      tellReady(descriptor);
+    },
+  };
+  if (commit !== undefined) return serveCommit(box, { ...serving, commit, owners });
+  const quietMs = parseCommitAfter(wanted.commitAfter) ?? Number.POSITIVE_INFINITY;
+  return serveLive(box, { ...serving, readOnly, quietMs, program: programOf(context), env, clock: steadyClock });
+}
+
+/** Starts this program once more, which serves, and waits until it answers. @returns The exit status. */
+export async function startServing(context: CommandContext, wanted: WantedMount): Promise<number> {
+  const { world, messages, cwd, json } = context;
+  const { commit, directory, options, commitAfter } = wanted;
+  const program = programOf(context);
+  const { startChild } = await import("../daemon/mod.ts");
+  const flags = ["-f", "-C", cwd, "-o", options, "--commit-after", commitAfter, ...(json ? ["--json"] : [])];
+  const operands = [...(commit === undefined ? [] : [toHex(commit)]), directory];
+  const { status, told } = await startChild({
+    command: [...program, "mount", ...flags, "--", ...operands],
+    env: { ...world.env, [readyVariable]: "3" },
+    signal: world.signal,
+  });
+  if (status === undefined) {
+    messages.notice(`Mounted ${whatOf(wanted)} on ${directory}`);
+    return exitStatus.ok;
+  }
+  messages.end();
+  world.stderr.write(told);
+  return status === exitStatus.ok ? exitStatus.error : status;
+}
+
+function whatOf({ commit }: WantedMount): string {
+  return commit === undefined ? "the box" : shortId(commit);
+}
+
+function programOf({ world }: CommandContext): readonly string[] {
+  if (world.program !== undefined) return world.program;
+  throw usage("Cannot mount from here: this program cannot be started once more");
+}
+
+/** Says that it is ready, where somebody waits for it; from then on nobody reads what it says. */
+function tellReady(descriptor: string): void {
+  const fd = Number(descriptor);
+  writeSync(fd, "ready\n");
+  closeSync(fd);
+}
