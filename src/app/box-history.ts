@@ -23,7 +23,7 @@ import {
 import { statusOf } from "./box-commit.ts";
 import { findOthersBranch } from "./branches.ts";
 import type { Change, Path } from "./changes.ts";
-import { itemsHere } from "./content-here.ts";
+import { piecesHere } from "./content-here.ts";
 import { forgottenIn } from "./forgotten.ts";
 import type { OpenBox } from "./open-box.ts";
 import { headsOfRemotes } from "./remote-heads.ts";
@@ -211,11 +211,11 @@ export async function* readContent(box: OpenBox, entry: Entry): AsyncGenerator<U
     throw new OuroError("invalid", `Cannot read ${quoteBytes(entry.name)}: it is not a file`);
   else {
     const turns = new Turns(box.context.signal, turnChunks);
-    for await (const item of itemsHere(box, value.content)) {
+    for await (const piece of piecesHere(box, value.content)) {
       await turns.step();
-      if (item.form === "chunk") yield box.store.getChunk(item.hash, item.length);
+      if ("bytes" in piece) yield piece.bytes;
       else
-        for (let left = item.length; left > 0; left -= zeros.length)
+        for (let left = piece.hole; left > 0; left -= zeros.length)
           yield zeros.subarray(0, Math.min(left, zeros.length));
     }
   }

@@ -5,6 +5,7 @@ import type { BoxIdentity, ChunkSizes, Entry, Hash, HashName } from "../format/m
 import { findCommon, type Operation } from "../history/mod.ts";
 import type { Damage } from "../store/mod.ts";
 import type { PruneReport } from "../sync/mod.ts";
+import { type CacheReport, cacheOf, type ShrinkReport, shrinkCache } from "./box-cache.ts";
 import { type CommitReport, type CommitRequest, commitBox, type StatusReport, statusOf } from "./box-commit.ts";
 import {
   diffBox,
@@ -193,6 +194,16 @@ export class Box extends OpenBox {
 
   unrealize(paths: readonly Path[]): Promise<UnrealizeReport> {
     return unrealizePaths(this, paths);
+  }
+
+  /** What is here only because somebody has read it. */
+  async cache(): Promise<CacheReport> {
+    return cacheOf(this);
+  }
+
+  /** @param request.to What may be left, in bytes; absent: what the settings allow. */
+  shrinkCache(request: { readonly to?: number; readonly dryRun: boolean }): Promise<ShrinkReport> {
+    return shrinkCache(this, request);
   }
 
   /** @param mark Undefined: as what is around it. @throws OuroError "not-found". */

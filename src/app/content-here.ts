@@ -1,8 +1,11 @@
-/** Content that is not here is brought before it is read. See doc/decisions/0012-unreal-content.md. */
+/**
+ * Content that is not here is brought before it is read. What is to stay comes to stay; what is only read is cache, which may be given up at any time, so who reads
+ * looks again for what has gone meanwhile. See doc/decisions/0012-unreal-content.md and 0018-cache-quota.md.
+ */
 import { isKind } from "../base/errors.ts";
 import { type Content, type ContentItem, contentItems, type Hash, hashKey } from "../format/mod.ts";
 import { type ContentSource, lackingChunks, type MissingChunk } from "../store/mod.ts";
-import { openContentSource } from "./content-source.ts";
+import { type ContentPurpose, openContentSource } from "./content-source.ts";
 import type { OpenBox } from "./open-box.ts";
 import { remotesOf } from "./remote-list.ts";
 import { isUnreal } from "./unreal-setting.ts";
@@ -11,6 +14,8 @@ import { isUnreal } from "./unreal-setting.ts";
 const chunksMax = 4096;
 /** What is read in order is brought so far ahead. */
 const windowBytes = 8 * 1024 * 1024;
+/** How often is looked whether what came is here to stay. */
+const staysMax = 3;
 /** How often reading is begun again, as another piece of content was not here. */
 const roundsMax = 1000;
 
@@ -21,59 +26,111 @@ export function mayLackContent(box: OpenBox): boolean {
 
 /** For who reads as long as it likes; undefined where everything is here. To be closed by the caller. */
 export function findContentSource(box: OpenBox): (ContentSource & AsyncDisposable) | undefined {
-  return mayLackContent(box) ? openContentSource(box) : undefined;
+  return mayLackContent(box) ? openContentSource(box, "reading") : undefined;
 }
 
 /**
- * Brings what is not here of some contents.
+ * Brings what is not here of some contents, to stay, and makes what is here stay.
  * @throws OuroError as `ContentSource.fetch`.
  */
 export async function bringContent(box: OpenBox, contents: Iterable<Content>): Promise<void> {
   if (!mayLackContent(box)) return;
   const { store, context } = box;
   const getList = (hash: Hash): Uint8Array => store.getMeta(hash, "list");
-  let lacking = new Map<string, MissingChunk>();
-  await using source = new LazySource(box);
-  const fetch = async (): Promise<void> => {
-    await source.fetch([...lacking.values()]);
-    lacking = new Map();
+  let wanted = new Map<string, MissingChunk>();
+  await using source = new LazySource(box, "staying");
+  const bring = async (): Promise<void> => {
+    let left = [...wanted.values()];
+    wanted = new Map();
+    // What another process has read meanwhile is here, and is cache.
+    for (let tries = 0; left.length > 0 && tries < staysMax; tries += 1) {
+      store.cache.keepChunks(left.map(({ hash }) => hash));
+      left = left.filter(({ hash }) => !store.cache.stays(hash));
+      await source.fetch(left);
+    }
   };
   for (const content of contents) {
     for (const item of contentItems(content, getList)) {
-      if (item.form === "hole" || store.hasChunk(item.hash)) continue;
-      lacking.set(hashKey(item.hash), { hash: item.hash, length: item.length });
-      if (lacking.size >= chunksMax) await fetch();
+      if (item.form === "hole" || store.cache.stays(item.hash)) continue;
+      wanted.set(hashKey(item.hash), { hash: item.hash, length: item.length });
+      if (wanted.size >= chunksMax) await bring();
     }
     context.signal.throwIfAborted();
   }
-  await fetch();
+  await bring();
 }
 
-/** A content's items in order, their chunks here; brought some megabytes at a time. @throws OuroError as `ContentSource.fetch`. */
-export async function* itemsHere(box: OpenBox, content: Content): AsyncGenerator<ContentItem> {
+/** The bytes of a chunk, or how long a hole is. */
+export type ContentPiece = { readonly bytes: Uint8Array } | { readonly hole: number };
+
+/** What a file holds, in order; brought some megabytes at a time. Bytes are shared: not to be changed. @throws OuroError as `ContentSource.fetch`. */
+export async function* piecesHere(box: OpenBox, content: Content): AsyncGenerator<ContentPiece> {
   const { store } = box;
-  const items = contentItems(content, (hash) => store.getMeta(hash, "list"));
-  if (!mayLackContent(box)) {
-    yield* items;
-    return;
-  }
-  await using source = new LazySource(box);
+  await using source = new LazySource(box, "reading");
+  const lacks = mayLackContent(box);
   let window: ContentItem[] = [];
   let bytes = 0;
-  const bring = async (): Promise<readonly ContentItem[]> => {
-    const lacking = window.filter((item) => item.form === "chunk" && !store.hasChunk(item.hash));
-    await source.fetch(lacking.flatMap((item) => (item.form === "chunk" ? [item] : [])));
-    const here = window;
+  const end = async (): Promise<readonly ContentPiece[]> => {
+    const read = await new ChunkWindow(box, source).read(window);
+    const pieces = window.map((item): ContentPiece => {
+      return item.form === "hole" ? { hole: item.length } : { bytes: read.get(hashKey(item.hash)) as Uint8Array };
+    });
     window = [];
     bytes = 0;
-    return here;
+    return pieces;
   };
-  for (const item of items) {
+  for (const item of contentItems(content, (hash) => store.getMeta(hash, "list"))) {
+    if (!lacks) {
+      yield item.form === "hole" ? { hole: item.length } : { bytes: store.getChunk(item.hash, item.length) };
+      continue;
+    }
     window.push(item);
     bytes += item.form === "chunk" ? item.length : 0;
-    if (bytes >= windowBytes) yield* await bring();
+    if (bytes >= windowBytes) yield* await end();
   }
-  yield* await bring();
+  if (window.length > 0) yield* await end();
+}
+
+/** All that a file holds. @param content Of a size that the caller has looked at. @throws OuroError as `ContentSource.fetch`. */
+export async function wholeHere(box: OpenBox, content: Content): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  for await (const piece of piecesHere(box, content))
+    parts.push("bytes" in piece ? piece.bytes : new Uint8Array(piece.hole));
+  return Buffer.concat(parts);
+}
+
+/** Some megabytes of content that are read at once, whatever is given up meanwhile. */
+export class ChunkWindow {
+  readonly #box: OpenBox;
+  readonly #source: Pick<ContentSource, "fetch">;
+
+  constructor(box: OpenBox, source: Pick<ContentSource, "fetch">) {
+    this.#box = box;
+    this.#source = source;
+  }
+
+  /** The bytes of the chunks, by `hashKey`. @throws OuroError as `ContentSource.fetch`. */
+  async read(items: readonly ContentItem[]): Promise<ReadonlyMap<string, Uint8Array>> {
+    const bytes = new Map<string, Uint8Array>();
+    for (let before = -1; ; before = bytes.size) {
+      const missing: MissingChunk[] = [];
+      let lack: unknown;
+      for (const item of items) {
+        if (item.form === "hole" || bytes.has(hashKey(item.hash))) continue;
+        try {
+          bytes.set(hashKey(item.hash), this.#box.store.getChunk(item.hash, item.length));
+        } catch (thrown) {
+          if (lackingChunks(thrown).length === 0) throw thrown;
+          lack ??= thrown;
+          missing.push(item);
+        }
+      }
+      if (lack === undefined) return bytes;
+      // It was brought, and nothing of it could be read.
+      if (bytes.size === before) throw lack;
+      await this.#source.fetch(missing);
+    }
+  }
 }
 
 /**
@@ -81,7 +138,7 @@ export async function* itemsHere(box: OpenBox, content: Content): AsyncGenerator
  * @param body What it has done by the time it throws "not-found" must do no harm.
  */
 export async function withContent<T>(box: OpenBox, body: () => Promise<T>): Promise<T> {
-  await using source = new LazySource(box);
+  await using source = new LazySource(box, "reading");
   for (let round = 1; ; round += 1) {
     try {
       return await body();
@@ -103,12 +160,14 @@ async function bringLacking(source: LazySource, lacking: readonly MissingChunk[]
 }
 
 /** A content source that is opened with the first chunk that is asked for. */
-class LazySource implements AsyncDisposable {
+export class LazySource implements AsyncDisposable {
   readonly #box: OpenBox;
+  readonly #purpose: ContentPurpose;
   #source: (ContentSource & AsyncDisposable) | undefined;
 
-  constructor(box: OpenBox) {
+  constructor(box: OpenBox, purpose: ContentPurpose) {
     this.#box = box;
+    this.#purpose = purpose;
   }
 
   get hasPlaces(): boolean {
@@ -119,7 +178,7 @@ class LazySource implements AsyncDisposable {
     if (chunks.length === 0) return;
     const { progress, signal } = this.#box.context;
     progress.phase("Bringing content");
-    this.#source ??= openContentSource(this.#box);
+    this.#source ??= openContentSource(this.#box, this.#purpose);
     await this.#source.fetch(chunks, { signal });
   }
 

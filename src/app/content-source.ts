@@ -3,12 +3,16 @@ import { verifySignature } from "../peer/mod.ts";
 import type { ContentSource } from "../store/mod.ts";
 import { RemoteContent } from "../sync/mod.ts";
 import { openBoxRemote } from "./box-remotes.ts";
+import { quotaOf } from "./cache-quota.ts";
 import type { OpenBox } from "./open-box.ts";
 import { costOf, remotesOf } from "./remote-list.ts";
 import { readTransferSettings } from "./transfer-limits.ts";
 
+/** What comes stays, or is cache. */
+export type ContentPurpose = "staying" | "reading";
+
 /** Opens remotes when they are needed; to be closed when nothing is to be read any more. */
-export function openContentSource(box: OpenBox): ContentSource & AsyncDisposable {
+export function openContentSource(box: OpenBox, purpose: ContentPurpose): ContentSource & AsyncDisposable {
   const { context, secrets, state, store } = box;
   const { transfers } = readTransferSettings(context);
   return new RemoteContent({
@@ -23,6 +27,7 @@ export function openContentSource(box: OpenBox): ContentSource & AsyncDisposable
     state,
     store,
     nowMs: () => context.clock.nowMs(),
+    ...(purpose === "reading" ? { room: quotaOf(box) } : {}),
     ...(transfers === undefined ? {} : { transfers }),
   });
 }

@@ -27,6 +27,8 @@ export interface AppContext {
   readonly workers: number;
   /** How folders are written; `posixWriter` by default. */
   readonly folderWriter?: FolderWriter;
+  /** How much room the disk has that a path is on; the system is asked by default. */
+  readonly diskSpace?: (path: string) => { readonly total: number; readonly free: number };
   readonly signal: AbortSignal;
   readonly progress: Progress;
   /** Something went wrong for one file; the command goes on and ends with "partial". */

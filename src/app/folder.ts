@@ -3,9 +3,11 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { toHex, toText } from "../base/bytes.ts";
 import { errnoOf, ioError } from "../base/errors.ts";
-import { type Content, type Hash, kinds } from "../format/mod.ts";
+import { type Content, contentItems, type Hash, kinds } from "../format/mod.ts";
 import { type Change, diffTrees, equalValues } from "../history/mod.ts";
+import type { MissingChunk } from "../store/mod.ts";
 import {
+  bringingPool,
   type CheckoutPlace,
   type CheckoutPool,
   type CheckoutReport,
@@ -18,8 +20,10 @@ import {
   putBack,
   workerPool,
 } from "../workdir/mod.ts";
-import { bringContent, mayLackContent } from "./content-here.ts";
+import { roomOf } from "./cache-quota.ts";
+import { bringContent, ChunkWindow, LazySource, mayLackContent } from "./content-here.ts";
 import { movingFolder } from "./folder-lock.ts";
+import { MarkedTree } from "./marks.ts";
 import type { OpenBox } from "./open-box.ts";
 
 /** In state.sqlite: what a checkout is moving. */
@@ -83,8 +87,10 @@ export async function checkoutFolder(
   box: OpenBox,
   { folder, from, to, only, isLive, moving: movingPath, reader = box.reader }: CheckoutRequest,
 ): Promise<CheckoutReport> {
-  if (mayLackContent(box)) await bringContent(box, contentsOf(only ?? diffTrees(reader, from, to)));
   const { context } = box;
+  const lacks = mayLackContent(box);
+  await using reading = new LazySource(box, "reading");
+  if (lacks) await bringAhead(box, reading, { reader, to, changes: only ?? diffTrees(reader, from, to) });
   const writer = context.folderWriter ?? posixWriter;
   const holds = isLive && movingPath === undefined;
   const root = openFolder(writer, folder);
@@ -107,7 +113,8 @@ export async function checkoutFolder(
     const bytes = "summary" in summary ? summary.summary.bytes : 0;
     const files = "summary" in summary ? summary.summary.entries : 0;
     context.progress.phase("Writing files", from === undefined ? { files, bytes } : {});
-    await using pool = makePool(box, place, from === undefined ? bytes : inlineBytesMax);
+    const written = makePool(box, place, from === undefined ? bytes : inlineBytesMax);
+    await using pool = lacks ? withBringing(box, place, written, reading) : written;
     const report = await checkout({
       reader,
       place,
@@ -135,13 +142,61 @@ export async function checkoutFolder(
   }
 }
 
+/** Of the room that the cache has, what one checkout fills before it begins. */
+const aheadShare = 0.5;
+
+/**
+ * Brings what is to be real, to stay; and of the rest, which is only read, all or nothing: what the cache has no room for is brought as it is written.
+ * @throws OuroError as `ContentSource.fetch`: nothing in the folder is changed yet.
+ */
+async function bringAhead(
+  box: OpenBox,
+  reading: LazySource,
+  { reader, to, changes }: Pick<Required<CheckoutRequest>, "reader" | "to"> & { readonly changes: Iterable<Change> },
+): Promise<void> {
+  const { store } = box;
+  const marked = new MarkedTree(box, reader, reader.root(to));
+  const real: Content[] = [];
+  let lacking: MissingChunk[] | undefined = [];
+  let left = box.isReadOnly ? 0 : roomOf(box, store.cache.size.bytes).limit * aheadShare;
+  for (const { path, content } of contentsOf(changes)) {
+    if (marked.of(path) === "real") {
+      real.push(content);
+      continue;
+    }
+    if (lacking === undefined) continue;
+    for (const item of contentItems(content, (hash) => store.getMeta(hash, "list"))) {
+      if (item.form === "hole" || store.hasChunk(item.hash)) continue;
+      left -= item.length;
+      lacking?.push(item);
+      if (left >= 0) continue;
+      lacking = undefined;
+      break;
+    }
+  }
+  await bringContent(box, real);
+  await reading.fetch(lacking ?? []);
+}
+
+function withBringing(box: OpenBox, place: CheckoutPlace, pool: CheckoutPool, source: LazySource): CheckoutPool {
+  const { store } = box;
+  const window = new ChunkWindow(box, source);
+  return bringingPool(pool, {
+    place,
+    content: store,
+    stays: (hash) => store.cache.stays(hash),
+    bring: (items) => window.read(items),
+  });
+}
+
 /** What a checkout writes. */
-function* contentsOf(changes: Iterable<Change>): Generator<Content> {
-  for (const { before, after } of changes) {
+function* contentsOf(changes: Iterable<Change>): Generator<{ readonly path: Uint8Array; readonly content: Content }> {
+  for (const { path, before, after } of changes) {
     const [old, value] = [before?.data[0].value, after?.data[0].value];
     if (value?.kind !== kinds.file) continue;
     // A file that stays as it is may be written anew all the same, where it is linked.
-    if (old === undefined || after?.meta.link !== undefined || !equalValues(old, value)) yield value.content;
+    if (old === undefined || after?.meta.link !== undefined || !equalValues(old, value))
+      yield { path, content: value.content };
   }
 }
 

@@ -37,6 +37,11 @@ export class Marks {
     return this.#byId.size === 0;
   }
 
+  /** Whether anything is marked real. */
+  get hasReal(): boolean {
+    return this.#byId.values().some(({ mark }) => mark === "real");
+  }
+
   of(id: Dot): Mark | undefined {
     return this.#byId.get(dotKey(id))?.mark;
   }
@@ -81,6 +86,7 @@ export class MarkedTree {
   }
 
   of(path: Uint8Array): Mark {
+    if (this.#marks.isEmpty) return this.#default;
     let mark = this.ofRoot;
     let at: Entry | undefined = this.#root;
     for (const name of splitPath(path)) {

@@ -33,14 +33,13 @@ import type { MetaSink } from "../store/mod.ts";
 import { TreeAttributes } from "./attributes.ts";
 import type { Path } from "./changes.ts";
 import { type Conflict, type ConflictValue, conflictsOf, isValueOf } from "./conflicts.ts";
-import { bringContent } from "./content-here.ts";
+import { wholeHere } from "./content-here.ts";
 import { forgottenIn } from "./forgotten.ts";
 import { driverBytesMax, findDriver, withMerged } from "./merge-driver.ts";
 import { nameBeside } from "./name-beside.ts";
 import type { OpenBox } from "./open-box.ts";
 import { writeSmallFile } from "./small-files.ts";
 import { commitTree } from "./tree-commit.ts";
-import { readWhole } from "./whole-file.ts";
 
 export type Resolution =
   /** What is shown now: the latest. */
@@ -253,8 +252,7 @@ class Resolving {
     const { content } = value;
     if (content.size > bytesMax)
       throw new OuroError("too-large", `Cannot merge a file of ${content.size} bytes (at most ${bytesMax})`);
-    await bringContent(this.#box, [content]);
-    return readWhole(this.#box, content);
+    return await wholeHere(this.#box, content);
   }
 }
 

@@ -1,5 +1,6 @@
 /** The settings there are: what each does, what it may be, and what it is when nobody says. */
 
+import { mustBeCacheSize, mustBeShare, parseCacheSize, parseShare } from "./cache-values.ts";
 import { mustBeCommitAfter, parseCommitAfter } from "./commit-after.ts";
 import { mustBeAtOnce, mustBeRate, parseAtOnce, parseRate } from "./transfer-values.ts";
 
@@ -50,6 +51,16 @@ export const settingTable: Readonly<Record<string, Setting>> = {
     help: "Where the content of what others write is: real (brought here) or unreal (elsewhere, until it is read)",
     default: "real",
     check: oneOf("real", "unreal"),
+  },
+  "cache.free": {
+    help: "The share of the disk that the cache leaves free, as 5%",
+    default: "5%",
+    check: (value) => (parseShare(value) === undefined ? mustBeShare : undefined),
+  },
+  "cache.size": {
+    help: "How much the cache may take: bytes, as 500M or 20G, or a share of the disk, as 10%",
+    default: "10%",
+    check: (value) => (parseCacheSize(value) === undefined ? mustBeCacheSize : undefined),
   },
   copies: {
     help: "In how many remotes everything is to be: status says what is not, wait waits for it",

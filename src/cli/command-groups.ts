@@ -6,7 +6,7 @@ export const commandGroups: readonly { readonly title: string; readonly names: r
   { title: "Go back", names: ["undo", "op", "restore"] },
   { title: "Work together", names: ["conflicts", "resolve", "branch", "switch", "merge"] },
   { title: "Other places", names: ["sync", "remote", "fetch", "pull", "push", "whereis", "wait", "key"] },
-  { title: "What is here", names: ["realize", "unrealize", "mark"] },
+  { title: "What is here", names: ["realize", "unrealize", "mark", "cache"] },
   { title: "Look after a box", names: ["check", "forget", "gc", "config"] },
   { title: "About Ourobox", names: ["help", "version"] },
 ];

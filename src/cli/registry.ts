@@ -4,6 +4,7 @@ import type { Loader } from "./command.ts";
 export const commands: ReadonlyMap<string, Loader> = new Map<string, Loader>([
   ["add", () => import("./commands/add.ts")],
   ["branch", () => import("./commands/branch.ts")],
+  ["cache", () => import("./commands/cache.ts")],
   ["cat", () => import("./commands/cat.ts")],
   ["check", () => import("./commands/check.ts")],
   ["clone", () => import("./commands/clone.ts")],

@@ -61,7 +61,7 @@ export class ContentReader {
     if (offset >= end) return [];
     const items = [...this.lists.items(content, offset, end)];
     const missing: ChunkItem[] = [];
-    const parts = this.#parts(items, { offset, end }, missing);
+    const parts = this.#parts(items, { offset, end }, { missing });
     if (missing.length > 0) return this.#readLater(content, { request, items, end, missing });
     if (this.#source !== undefined) this.#goAhead(content, request.file, { offset, end });
     return parts;
@@ -77,11 +77,11 @@ export class ContentReader {
     return what === "hole" ? content.size : undefined;
   }
 
-  /** The bytes of a range, as far as they are here; what is not is added to `missing`. */
+  /** The bytes of a range, as far as they are here; what is not is added to `missing`. @param found Chunks that need not be read: all that is read is added. */
   #parts(
     items: readonly PlacedItem[],
     { offset, end }: { readonly offset: number; readonly end: number },
-    missing: ChunkItem[],
+    { missing, found }: { readonly missing: ChunkItem[]; readonly found?: Map<string, Uint8Array> },
   ): Uint8Array[] {
     const parts: Uint8Array[] = [];
     for (const { item, offset: at } of items) {
@@ -92,9 +92,13 @@ export class ContentReader {
           parts.push(left < zeros.length ? zeros.subarray(0, left) : zeros);
         continue;
       }
-      const bytes = this.#chunk(item);
-      if (bytes === undefined) missing.push(item);
-      else parts.push(bytes.subarray(from, to));
+      const bytes = found?.get(keyOf(item.hash)) ?? this.#chunk(item);
+      if (bytes === undefined) {
+        missing.push(item);
+        continue;
+      }
+      found?.set(keyOf(item.hash), bytes);
+      parts.push(bytes.subarray(from, to));
     }
     return parts;
   }
@@ -131,14 +135,22 @@ export class ContentReader {
       readonly missing: readonly ChunkItem[];
     },
   ): Promise<readonly Uint8Array[]> {
-    const { request, items, end, missing } = read;
-    await orInterrupted(this.#fetch(missing), request.signal());
-    const still: ChunkItem[] = [];
-    const parts = this.#parts(items, { offset: request.offset, end }, still);
-    const [lost] = still;
-    if (lost !== undefined) throw notHere(lost);
-    this.#goAhead(content, request.file, { offset: request.offset, end });
-    return parts;
+    const { request, items, end } = read;
+    const range = { offset: request.offset, end };
+    const found = new Map<string, Uint8Array>();
+    // What is cache may be given up, by whoever reads, before it is used here.
+    for (let { missing } = read, before = -1; ; before = found.size) {
+      await orInterrupted(this.#fetch(missing), request.signal());
+      const still: ChunkItem[] = [];
+      const parts = this.#parts(items, range, { missing: still, found });
+      const [lost] = still;
+      if (lost === undefined) {
+        this.#goAhead(content, request.file, range);
+        return parts;
+      }
+      if (found.size === before) throw notHere(lost);
+      missing = still;
+    }
   }
 
   /** Brings chunks; those that are on their way are waited for. */

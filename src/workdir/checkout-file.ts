@@ -8,7 +8,16 @@ import { threadId } from "node:worker_threads";
 import { ByteReader, ByteWriter, utf8 } from "../base/bytes.ts";
 import { type ErrorKind, errnoOf, ioError, isKind, OuroError } from "../base/errors.ts";
 import { statWord } from "../base/posix.ts";
-import { type Content, contentItems, type Hash, readContent, writeContent, type Xattr } from "../format/mod.ts";
+import {
+  type Content,
+  type ContentItem,
+  contentItems,
+  type Hash,
+  hashKey,
+  readContent,
+  writeContent,
+  type Xattr,
+} from "../format/mod.ts";
 import type { FolderWriter } from "./folder-writer.ts";
 import { isRootsXattr, markXattrs, setXattrsOf } from "./kept-xattrs.ts";
 import { ScanRowBuilder } from "./scan-row.ts";
@@ -62,17 +71,33 @@ export interface CheckoutPlace {
 export interface ContentReader {
   getChunk(hash: Hash, length: number): Uint8Array;
   getMeta(hash: Hash, kind: "list"): Uint8Array;
+  /** Content may have to be brought first: so much of it at once. */
+  readonly windowBytes?: number;
 }
 
+/** Writing that may have to wait for content: it yields what it wants, and is gone on with when that is here, with the bytes by `hashKey`. */
+export type Writing<T> = Generator<readonly ContentItem[], T, ReadonlyMap<string, Uint8Array>>;
+
 /** Writes the files of a group. @throws OuroError when the disk is full or the box is damaged as a whole; one file's failure is in the result. */
-export function writeGroup(place: CheckoutPlace, content: ContentReader, { directory, files }: JobGroup): GroupResult {
+export function writeGroup(place: CheckoutPlace, content: ContentReader, group: JobGroup): GroupResult {
+  const step = writingGroup(place, content, group).next();
+  if (step.done !== true) throw new Error("what is written at once waits for content");
+  return step.value;
+}
+
+/** As `writeGroup`; with a `windowBytes` it waits. */
+export function* writingGroup(
+  place: CheckoutPlace,
+  content: ContentReader,
+  { directory, files }: JobGroup,
+): Writing<GroupResult> {
   const group = openGroup(place, directory);
   const seen = { records: new ScanRowBuilder(), hasOtherOwners: false };
   const failed: { index: number; kind: ErrorKind; message: string }[] = [];
   let bytes = 0;
   try {
     for (const [index, file] of files.entries()) {
-      const error = group instanceof OuroError ? group : writeOne(place, content, group, { file, seen });
+      const error = group instanceof OuroError ? group : yield* writeOne(place, content, group, { file, seen });
       if (error === undefined) bytes += file.content.size;
       else failed.push({ index, kind: error.kind, message: error.message });
     }
@@ -114,14 +139,14 @@ interface WritingFile {
   readonly seen: { readonly records: ScanRowBuilder; hasOtherOwners: boolean };
 }
 
-function writeOne(
+function* writeOne(
   place: CheckoutPlace,
   content: ContentReader,
   group: OpenGroup,
   writing: WritingFile,
-): OuroError | undefined {
+): Writing<OuroError | undefined> {
   try {
-    writeFile(place, content, group, writing);
+    yield* writeFile(place, content, group, writing);
     return undefined;
   } catch (thrown) {
     const error = ioError("Cannot write it", thrown);
@@ -138,7 +163,12 @@ export function temporaryName({ label }: CheckoutPlace): Uint8Array {
   return utf8(`t-${label}-${threadId}-${temporaryCount}`);
 }
 
-function writeFile(place: CheckoutPlace, content: ContentReader, group: OpenGroup, { file, seen }: WritingFile): void {
+function* writeFile(
+  place: CheckoutPlace,
+  content: ContentReader,
+  group: OpenGroup,
+  { file, seen }: WritingFile,
+): Writing<void> {
   const { writer, moving } = place;
   const { directory, inheritsAcl } = group;
   const [where, name] = moving === undefined ? [directory, file.name] : [moving, temporaryName(place)];
@@ -147,7 +177,8 @@ function writeFile(place: CheckoutPlace, content: ContentReader, group: OpenGrou
   let isPlaced = false;
   try {
     if (inheritsAcl) writer.removeXattr(fd, accessAcl);
-    writeContentTo(writer, fd, file.content, content);
+    if (content.windowBytes === undefined) writeContentTo(writer, fd, file.content, content);
+    else yield* writeInWindows(writer, fd, file.content, content);
     if (isWhole) writer.setTime(fd, file.mtimeNs);
     else setAttributes(place, fd, file);
     let stat = writer.statWords(fd);
@@ -206,6 +237,36 @@ function writeContentTo(writer: FolderWriter, fd: number, content: Content, sour
     position += item.length;
   }
   if (endsInHole) writer.truncate(fd, content.size);
+}
+
+/** As `writeContentTo`, of content that may have to be brought first. */
+function* writeInWindows(writer: FolderWriter, fd: number, content: Content, source: ContentReader): Writing<void> {
+  let position = 0;
+  let endsInHole = false;
+  for (const window of windowsOf(content, source)) {
+    const bytes = yield window;
+    for (const item of window) {
+      endsInHole = item.form === "hole";
+      if (item.form === "chunk") writer.write(fd, bytes.get(hashKey(item.hash)) as Uint8Array, position);
+      position += item.length;
+    }
+  }
+  if (endsInHole) writer.truncate(fd, content.size);
+}
+
+/** A content's items in order, in parts of so many bytes of chunks. */
+export function* windowsOf(content: Content, { getMeta, windowBytes = 0 }: ContentReader): Generator<ContentItem[]> {
+  let window: ContentItem[] = [];
+  let bytes = 0;
+  for (const item of contentItems(content, (hash) => getMeta(hash, "list"))) {
+    window.push(item);
+    bytes += item.form === "chunk" ? item.length : 0;
+    if (bytes < windowBytes) continue;
+    yield window;
+    window = [];
+    bytes = 0;
+  }
+  if (window.length > 0) yield window;
 }
 
 /** What a new file inherits from its directory, and is to have only when the tree says so. */

@@ -1,4 +1,6 @@
 /** A plain folder: what changed in it, committing it, making it what a tree says. */
+
+export { bringingPool } from "./bringing-pool.ts";
 export {
   type CheckoutOptions,
   type CheckoutReport,

@@ -1,5 +1,6 @@
 /** A machine that has metadata only, as a person uses it: the real program, in processes of its own. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -50,4 +51,44 @@ test("an unreal clone shows all, brings what is read, and keeps what is made rea
   assert.deepEqual(readdirSync(clone), [".ourobox"]);
   assert.match(await ok(clone, "status"), /Nothing has changed/);
   await ok(clone, "check", "--read-data");
+});
+
+test("a machine with little room reads all of a box, and keeps no more than it is told", async () => {
+  const program = new Program(join(top, "little-home"));
+  const [box, clone, remote] = [join(top, "little-box"), join(top, "little-clone"), join(top, "little-remote")];
+  const ok = async (cwd: string, ...args: string[]): Promise<string> => {
+    const ran = await program.run(args, { cwd });
+    assert.equal(ran.status, 0, ran.err);
+    return ran.out;
+  };
+  mkdirSync(box);
+  const files = Array.from({ length: 12 }, () => randomBytes(300_000).toString("base64"));
+  for (const [at, text] of files.entries()) writeFileSync(join(box, `f${at}`), text);
+  await ok(box, "init");
+  await ok(box, "commit", "-m", "First");
+  await ok(box, "remote", "add", "origin", remote);
+  await ok(box, "push");
+  await ok(top, "clone", "--unreal", remote, clone);
+  await ok(clone, "cache", "set", "1M", "--free", "0%");
+  const kib = (): number =>
+    Number(/^\d+/.exec(execFileSync("du", ["-sk", join(clone, ".ourobox/packs")]).toString())?.[0]);
+  const before = kib();
+  for (let round = 0; round < 2; round += 1) {
+    for (const [at, text] of files.entries()) {
+      assert.equal(await ok(clone, "cat", `f${at}`), text);
+      // The ends of packs, which say what is in them, are no cache.
+      assert(kib() <= before + 1024 + 64, `${kib()} KiB of packs, ${before} at first`);
+    }
+  }
+  // Two at once: each may be over by what it has just read.
+  await Promise.all(
+    [0, 1].map(async (first) => {
+      for (let at = first; at < files.length; at += 2) assert.equal(await ok(clone, "cat", `f${at}`), files[at]);
+    }),
+  );
+  await ok(clone, "cache", "shrink");
+  assert(kib() <= before + 1024 + 64);
+  await ok(clone, "check", "--read-data");
+  await ok(clone, "cache", "clear");
+  assert.match(await ok(clone, "cache"), /^in the cache +0 B +0 pieces/);
 });

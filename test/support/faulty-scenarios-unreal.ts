@@ -36,6 +36,10 @@ async function requireNoDeletion(place: FaultyPlace, name: string): Promise<void
 const folders = ["d", "many", "moved", "d/b2.txt"];
 const chosen = (name: string): boolean => folders.some((folder) => name === folder || name.startsWith(`${folder}/`));
 
+/** Room for one of the frames that are read. */
+const smallCacheBytes = 28_672;
+const smallCache = { OUROBOX_CACHE_SIZE: String(smallCacheBytes), OUROBOX_CACHE_FREE: "0%" };
+
 export const unrealScenarios: readonly Scenario[] = [
   {
     name: "clone --unreal",
@@ -60,6 +64,30 @@ export const unrealScenarios: readonly Scenario[] = [
       await place.requireClean("b");
       assert.deepEqual(listFolder(place.path("b")), listFolder(place.path("a")));
     },
+  },
+  {
+    name: "cat with a small cache, and cache clear",
+    async prepare(place) {
+      await prepareRemote(place);
+      await cloneUnreal(place);
+    },
+    run: (place, context) =>
+      inBox(place, "b", { ...context, env: { ...context.env, ...smallCache } }, async (box) => {
+        const head = box.resolve("HEAD");
+        for (const name of ["big.bin", "d/b2.txt", "big.bin"]) {
+          const entry = box.find(head, utf8(name));
+          assert(entry !== undefined);
+          await Array.fromAsync(box.readFile(entry));
+          assert((await box.cache()).bytes <= smallCacheBytes);
+        }
+        return !(await box.shrinkCache({ to: 0, dryRun: false })).partial;
+      }),
+    always: (place) => requireNoDeletion(place, "b"),
+    finished: (place) =>
+      inBox(place, "b", place.context(), async (box) => {
+        assert.equal((await box.cache()).bytes, 0);
+        assert.deepEqual(await Array.fromAsync(box.check({ readData: true })), []);
+      }),
   },
   {
     name: "unrealize",
