@@ -49,8 +49,8 @@ export interface CommandContext {
   readonly cwd: string;
   /** -C, else the process's: where paths begin that are of this machine and not of the box. */
   readonly givenCwd: string;
-  /** The commit's mount that it is in, which is no box. */
-  readonly mountedCommit?: MountedFolder;
+  /** The mount that `givenCwd` is in: of a box, or of a commit, which is no box. */
+  readonly mounted?: MountedFolder;
   readonly json: boolean;
   readonly quiet: boolean;
   readonly verbose: boolean;

@@ -3,7 +3,7 @@ import type { Box, Entry } from "../app/mod.ts";
 import { toText } from "../base/bytes.ts";
 import { isKind, OuroError } from "../base/errors.ts";
 import type { CommandContext, Operand } from "./command.ts";
-import { currentPath, pathOf, revisionPath, splitRevision, textOf } from "./paths.ts";
+import { currentPath, type PathBase, pathBase, pathOf, revisionPath, splitRevision, textOf } from "./paths.ts";
 import { type Path, quotePath } from "./quote.ts";
 
 export interface Found {
@@ -18,10 +18,11 @@ const top: Path = new Uint8Array();
 const here: Operand = { text: ".", bytes: Uint8Array.of(0x2e), afterDashes: false };
 
 /** The entry of each argument "[COMMIT:]PATH"; without arguments the current folder's. @throws OuroError "not-found". */
-export function* lookUp(box: Box, { cwd }: CommandContext, operands: readonly Operand[]): Generator<Found> {
+export function* lookUp(box: Box, context: CommandContext, operands: readonly Operand[]): Generator<Found> {
+  const base = pathBase(box, context);
   for (const operand of operands.length === 0 ? [here] : operands) {
-    const { revision, path } = revisionPath(operand, { root: box.root, cwd });
-    const commit = commitBefore(box, operand, { revision, cwd });
+    const { revision, path } = revisionPath(operand, base);
+    const commit = commitBefore(box, operand, { revision, base });
     const entry = box.find(commit, path);
     if (entry === undefined) {
       const isCommit = splitRevision(operand).revision === undefined && namesCommit(box, operand.text);
@@ -31,7 +32,7 @@ export function* lookUp(box: Box, { cwd }: CommandContext, operands: readonly Op
         hint: isCommit ? `It is a commit: write ${operand.text}: or ${operand.text}:PATH to look into it.` : log,
       });
     }
-    yield { commit, path, entry, from: isFromTop(operand) ? top : currentPath({ root: box.root, cwd }) };
+    yield { commit, path, entry, from: isFromTop(operand) ? top : currentPath(base) };
   }
 }
 
@@ -45,14 +46,14 @@ function isFromTop(operand: Operand): boolean {
 function commitBefore(
   box: Box,
   operand: Operand,
-  { revision, cwd }: { readonly revision: string; readonly cwd: string },
+  { revision, base }: { readonly revision: string; readonly base: PathBase },
 ): Uint8Array {
   try {
     return box.resolve(revision);
   } catch (thrown) {
     const head = box.head()?.commit;
     if (!isKind(thrown, "not-found") || head === undefined) throw thrown;
-    if (box.find(head, pathOf(operand.bytes, { root: box.root, cwd })) === undefined) throw thrown;
+    if (box.find(head, pathOf(operand.bytes, base)) === undefined) throw thrown;
     throw withHint(thrown, `A path with a colon in it is written ./${operand.text}, or after --.`);
   }
 }
@@ -91,12 +92,12 @@ export function namesCommit(box: Box, text: string): boolean {
 }
 
 /** Whether it is a path in the last commit, or in the folder. */
-function namesFile(box: Box, { bytes, text }: Operand, { cwd, world }: CommandContext): boolean {
+function namesFile(box: Box, { bytes, text }: Operand, context: CommandContext): boolean {
   try {
-    const path = pathOf(bytes, { root: box.root, cwd });
+    const path = pathOf(bytes, pathBase(box, context));
     const head = box.head()?.commit;
     if (head !== undefined && box.find(head, path) !== undefined) return true;
-    return box.root !== undefined && world.disk.stat(`${cwd}/${text}`) !== undefined;
+    return box.root !== undefined && context.world.disk.stat(`${context.cwd}/${text}`) !== undefined;
   } catch {
     return false; // It is outside of the box, or nothing that a disk knows.
   }

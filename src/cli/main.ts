@@ -80,7 +80,7 @@ async function run(args: readonly string[], world: World, { out, said, commands 
   if (early.directory !== undefined && command.standalone !== true) requireFolder(world, givenCwd);
   const mounted = command.standalone === true ? undefined : await findMountedFolder(givenCwd);
   const cwd = mounted !== undefined && mounted.commit === undefined ? mounted.folder : givenCwd;
-  const place = { cwd, givenCwd, ...(mounted?.commit === undefined ? {} : { mountedCommit: mounted }) };
+  const place = { cwd, givenCwd, ...(mounted === undefined ? {} : { mounted }) };
   const settings = command.standalone === true ? undefined : await loadSettings(world, cwd);
   const layered: ValueSources = { ...sources, setting: (key) => settings?.find(key) };
   const globals = resolveGlobals(given, layered);

@@ -29,9 +29,9 @@ export async function openBox(context: CommandContext): Promise<Box> {
 }
 
 /** A commit that is mounted is no box, and a box that it is mounted in is not meant. @throws OuroError "no-box". */
-export function refuseMountedCommit({ mountedCommit, givenCwd }: CommandContext): void {
-  if (mountedCommit === undefined) return;
-  const { directory, box, commit } = mountedCommit;
+export function refuseMountedCommit({ mounted, givenCwd }: CommandContext): void {
+  if (mounted?.commit === undefined) return;
+  const { directory, box, commit } = mounted;
   const what = `commit ${commit} of the box ${box}, to be read`;
   throw new OuroError("no-box", `Cannot work in ${givenCwd}: ${directory} is a mount of ${what}`, {
     hint: `Work in the box: \`ourobox -C ${box} …\`. To write to it elsewhere, mount the box itself: \`ourobox mount DIR\`.`,

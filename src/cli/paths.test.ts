@@ -17,6 +17,18 @@ test("a path begins at the current folder, and may be absolute", () => {
   assert.deepEqual(texts(pathOf(utf8("/home/me/box/y"), base)), ["y"]);
 });
 
+test("where the box is mounted live, absolute paths there are those of the box", () => {
+  const mounted = { ...base, mount: "/mnt/box" };
+  assert.deepEqual(texts(pathOf(utf8("/mnt/box/a/../y"), mounted)), ["y"]);
+  assert.deepEqual(texts(pathOf(utf8("/mnt/box"), mounted)), []);
+  assert.deepEqual(texts(pathOf(utf8("/home/me/box/y"), mounted)), ["y"]);
+  for (const text of ["/mnt", "/mnt/boxer/y", "/mnt/box/../y"])
+    assert.throws(
+      () => pathOf(utf8(text), mounted),
+      (thrown) => isKind(thrown, "usage"),
+    );
+});
+
 test("a path outside of the box is a usage error", () => {
   for (const text of ["../..", "/etc", "/home/me/boxer", "/../../.."]) {
     assert.throws(

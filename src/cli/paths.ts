@@ -2,7 +2,7 @@
 import { isAbsolute } from "node:path";
 import { concatBytes, copyBytes, equalBytes, findText, toText, utf8 } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
-import type { Operand } from "./command.ts";
+import type { CommandContext, Operand } from "./command.ts";
 import { usage } from "./options.ts";
 import type { Path } from "./quote.ts";
 
@@ -17,22 +17,34 @@ export interface PathBase {
   /** The box's folder; undefined for a bare box, whose paths all begin at its root. */
   readonly root: string | undefined;
   readonly cwd: string;
+  /** Where that folder is mounted live, when the command is run there. */
+  readonly mount?: string;
+}
+
+/** Of a command that works on a box. */
+export function pathBase(
+  { root }: { readonly root: string | undefined },
+  { cwd, mounted }: Pick<CommandContext, "cwd" | "mounted">,
+): PathBase {
+  return { root, cwd, ...(mounted === undefined ? {} : { mount: mounted.directory }) };
 }
 
 /**
- * An argument as a path in the box: relative to the current folder, or absolute within the box's folder.
+ * An argument as a path in the box: relative to the current folder, or absolute within the box's folder or its live mount.
  * ".." is resolved by name, as the shell's `cd` does.
  * @throws OuroError "usage" when it is outside the box.
  */
-export function pathOf(bytes: Uint8Array, { root, cwd }: PathBase): Path {
+export function pathOf(bytes: Uint8Array, { root, cwd, mount }: PathBase): Path {
   if (bytes.length === 0) throw usage('Cannot use "" as a path: it is empty', "Write . for the current folder.");
   if (root === undefined) return joinNames(normalize(splitNames(bytes), bytes));
   const start = bytes[0] === slash ? [] : splitNames(utf8(cwd));
   const names = normalize([...start, ...splitNames(bytes)], bytes);
-  const rootNames = splitNames(utf8(root));
-  const isInside = rootNames.every((name, index) => equalBytes(name, names[index] ?? nothing));
-  if (!isInside) throw usage(`Cannot use ${toText(bytes)}: it is outside the box (${root})`);
-  return joinNames(names.slice(rootNames.length));
+  for (const place of mount === undefined ? [root] : [root, mount]) {
+    const placeNames = splitNames(utf8(place));
+    const isInside = placeNames.every((name, index) => equalBytes(name, names[index] ?? nothing));
+    if (isInside) return joinNames(names.slice(placeNames.length));
+  }
+  throw usage(`Cannot use ${toText(bytes)}: it is outside the box (${root})`);
 }
 
 /** The current folder as a path in the box, for `pathFrom`; the root when it is outside, as that of a bare box is. */

@@ -199,7 +199,7 @@ test("live mount: commands in it work on its box, and those in a commit's mount 
   assert.equal((await run(below, "commit", "-m", "by hand")).status, 0);
   assert.equal(await committed(box, "d/g"), "edited\n");
   assert.equal((await run(below, "cat", "HEAD~:./g")).out, "below\n");
-  assert.equal((await run(below, "restore", "--source", "HEAD~", "g")).status, 0);
+  assert.equal((await run(below, "restore", "--source", "HEAD~", join(below, "g"))).status, 0);
   assert.equal((await run(below, "restore", "--target", "../../taken out", "g")).status, 0);
   assert.equal(readFileSync(join(place, "taken out/d/g"), "utf8"), "edited\n");
   const listed = jsonLines(await ok(box, "mount", "--list", "--json"));
@@ -212,7 +212,7 @@ test("live mount: commands in it work on its box, and those in a commit's mount 
 
   await using commit = await BoxMount.start(program, { box, directory: join(place, "a commit") });
   assert.equal(commit.started.status, 0, commit.started.err);
-  for (const args of [["status"], ["fetch"], ["mount", "HEAD", place]]) {
+  for (const args of [["status"], ["fetch"], ["mount", "HEAD", place], ["config", "set", "copies", "2"]]) {
     const { status, err } = await run(join(commit.directory, "d"), ...args);
     assert.equal(status, 10, err);
     assert.match(err, /a commit is a mount of commit [0-9a-f]{12} of the box .*box \d+, to be read[\s\S]*-C .*box/);

@@ -2,7 +2,7 @@
 import { type Command, defineCommand } from "../command.ts";
 import { counted } from "../format.ts";
 import { openBox } from "../open.ts";
-import { checkCount, pathOf } from "../paths.ts";
+import { checkCount, pathBase, pathOf } from "../paths.ts";
 import { jsonPath } from "../quote.ts";
 import { exitStatus } from "../status.ts";
 
@@ -28,7 +28,7 @@ A path that is neither in the folder nor in the last commit is refused, and so i
   async run(context, { undo }, operands) {
     checkCount(operands, 1, Number.POSITIVE_INFINITY, usageText);
     await using box = await openBox(context);
-    const paths = operands.map(({ bytes }) => pathOf(bytes, { root: box.root, cwd: context.cwd }));
+    const paths = operands.map(({ bytes }) => pathOf(bytes, pathBase(box, context)));
     const { dryRun, json, out, messages } = context;
     if (undo) await box.unpick(paths, { dryRun });
     else await box.add(paths, { dryRun });

@@ -2,6 +2,7 @@
 import type { SettingRow, SettingScope, Settings } from "../../app/mod.ts";
 import { OuroError } from "../../base/errors.ts";
 import { type Command, type CommandContext, defineCommand } from "../command.ts";
+import { refuseMountedCommit } from "../open.ts";
 import { checkCount, textOf } from "../paths.ts";
 import { quoteText } from "../quote.ts";
 import { exitStatus } from "../status.ts";
@@ -61,6 +62,7 @@ edited by hand; a line that begins with # is a comment.
       show(context, get(settings, key, settingNames), { withKey: false, withOrigin: values["show-origin"] });
     else {
       const scope: SettingScope = values.user ? "user" : "box";
+      if (scope === "box") refuseMountedCommit(context);
       settings.set(key, action === "set" ? value : undefined, { scope, random: (length) => world.random(length) });
     }
     return exitStatus.ok;

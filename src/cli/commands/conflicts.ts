@@ -6,7 +6,7 @@ import { type Command, type CommandContext, defineCommand } from "../command.ts"
 import { shortId } from "../commits.ts";
 import { alignColumns, counted, formatJsonDate, formatMinute, formatSize } from "../format.ts";
 import { openBox } from "../open.ts";
-import { pathOf } from "../paths.ts";
+import { pathBase, pathOf } from "../paths.ts";
 import { jsonPath, quotePath } from "../quote.ts";
 import { exitStatus } from "../status.ts";
 
@@ -27,9 +27,7 @@ value who wrote it, when, and in which commit: \`ourobox cat COMMIT:PATH\` print
     await using box = await openBox(context);
     const [verb] = operands;
     const isVerb = verb !== undefined && !verb.afterDashes && (verb.text === "list" || verb.text === "show");
-    const paths = operands
-      .slice(isVerb ? 1 : 0)
-      .map(({ bytes }) => pathOf(bytes, { root: box.root, cwd: context.cwd }));
+    const paths = operands.slice(isVerb ? 1 : 0).map(({ bytes }) => pathOf(bytes, pathBase(box, context)));
     const found = box.conflicts(paths);
     const isShow = isVerb && verb.text === "show";
     if (isShow && paths.length > 0 && found.length === 0) {

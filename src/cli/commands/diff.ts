@@ -6,7 +6,7 @@ import { type Command, type CommandContext, defineCommand, type Operand } from "
 import { commitOf } from "../lookup.ts";
 import { openBox } from "../open.ts";
 import { usage } from "../options.ts";
-import { checkCount, pathOf } from "../paths.ts";
+import { checkCount, pathBase, pathOf } from "../paths.ts";
 import { showChanges } from "../show-diff.ts";
 import { exitStatus } from "../status.ts";
 
@@ -35,7 +35,7 @@ Files of the folder that cannot be read have a warning each, and the status is 3
     const revisions = operands.filter(({ afterDashes }) => !afterDashes);
     checkCount(revisions, 0, 2, usageText);
     await using box = await openBox(context);
-    const base = { root: box.root, cwd: context.cwd };
+    const base = pathBase(box, context);
     const paths = operands.filter(({ afterDashes }) => afterDashes).map(({ bytes }) => pathOf(bytes, base));
     const [a, b] = endsOf(box, revisions, context);
     const form = values.names ? "names" : values.stat ? "stat" : "patch";

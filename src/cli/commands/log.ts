@@ -7,7 +7,7 @@ import { commitHeader, commitJson, commitLine } from "../commits.ts";
 import { commitOf } from "../lookup.ts";
 import { namesByCommit } from "../names.ts";
 import { openBox } from "../open.ts";
-import { checkCount, pathOf } from "../paths.ts";
+import { checkCount, pathBase, pathOf } from "../paths.ts";
 import { type DiffForm, showChanges } from "../show-diff.ts";
 import { exitStatus } from "../status.ts";
 
@@ -39,7 +39,7 @@ A commit can be named HEAD, HEAD~2, HEAD^, @{yesterday}, @{3 days ago}, @{2026-1
     const revisions = operands.filter(({ afterDashes }) => !afterDashes);
     checkCount(revisions, 0, 1, usageText);
     await using box = await openBox(context);
-    const base = { root: box.root, cwd: context.cwd };
+    const base = pathBase(box, context);
     const paths = operands.filter(({ afterDashes }) => afterDashes).map(({ bytes }) => pathOf(bytes, base));
     const from = revisions[0] === undefined ? undefined : commitOf(box, revisions[0], { context, command: "log" });
     const form: DiffForm | undefined = values.patch

@@ -3,7 +3,7 @@ import { type Command, defineCommand } from "../command.ts";
 import { alignColumns } from "../format.ts";
 import { openBox } from "../open.ts";
 import { usage } from "../options.ts";
-import { currentPath, pathFrom, pathOf } from "../paths.ts";
+import { currentPath, pathBase, pathFrom, pathOf } from "../paths.ts";
 import { jsonPath, quotePath } from "../quote.ts";
 import { exitStatus } from "../status.ts";
 
@@ -23,7 +23,7 @@ What is here and what is not stays as it is: \`realize\` and \`unrealize\` chang
 
   async run(context, _values, operands) {
     await using box = await openBox(context);
-    const base = { root: box.root, cwd: context.cwd };
+    const base = pathBase(box, context);
     const [mark, ...rest] = operands;
     if (mark === undefined) {
       const rows = [...box.marks()];

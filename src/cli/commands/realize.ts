@@ -2,7 +2,7 @@
 import { type Command, defineCommand } from "../command.ts";
 import { counted } from "../format.ts";
 import { openBox } from "../open.ts";
-import { checkCount, pathOf } from "../paths.ts";
+import { checkCount, pathBase, pathOf } from "../paths.ts";
 import { exitStatus } from "../status.ts";
 
 const usageText = "realize PATH…";
@@ -20,9 +20,7 @@ as it is. In a box without a folder its content is brought.`,
   async run(context, _values, operands) {
     checkCount(operands, 1, Number.POSITIVE_INFINITY, usageText);
     await using box = await openBox(context);
-    const { files, partial } = await box.realize(
-      operands.map(({ bytes }) => pathOf(bytes, { root: box.root, cwd: context.cwd })),
-    );
+    const { files, partial } = await box.realize(operands.map(({ bytes }) => pathOf(bytes, pathBase(box, context))));
     if (context.json) context.out.json({ files, partial });
     else context.messages.notice(`Brought ${counted(files, "file")}`);
     return partial ? exitStatus.partial : exitStatus.ok;

@@ -8,7 +8,7 @@ import { shortId } from "../commits.ts";
 import { counted } from "../format.ts";
 import { openBox } from "../open.ts";
 import { usage } from "../options.ts";
-import { currentPath, pathOf } from "../paths.ts";
+import { currentPath, pathBase, pathOf } from "../paths.ts";
 import { jsonPath, quotePath } from "../quote.ts";
 import { exitStatus } from "../status.ts";
 
@@ -64,7 +64,7 @@ Editing the file and committing it settles a conflict, too.`,
 
 /** A path, or those in conflict that a pattern matches. */
 function chosenBy(box: Box, context: CommandContext, operand: Operand): Path[] {
-  const base = { root: box.root, cwd: context.cwd };
+  const base = pathBase(box, context);
   if (operand.afterDashes || !/[*?[]/.test(operand.text)) return [pathOf(operand.bytes, base)];
   const rules = ignore().add(operand.text);
   const here = Buffer.from(currentPath(base)).toString();

@@ -8,7 +8,7 @@ import { counted } from "../format.ts";
 import { namesCommit } from "../lookup.ts";
 import { appContext, openBox } from "../open.ts";
 import { usage } from "../options.ts";
-import { checkCount, folderOf, pathOf } from "../paths.ts";
+import { checkCount, folderOf, pathBase, pathOf } from "../paths.ts";
 import { exitStatus } from "../status.ts";
 import { transferOptions, withTransfers } from "../transfers.ts";
 
@@ -70,7 +70,7 @@ Owners are set by root only (config files.ownership). What the disk cannot hold 
     if (box.root === undefined && target === undefined) {
       throw usage("Cannot restore: this box has no folder", "Say where to with --target DIR.");
     }
-    const paths = operands.map(({ bytes }) => pathOf(bytes, { root: box.root, cwd: context.cwd }));
+    const paths = operands.map(({ bytes }) => pathOf(bytes, pathBase(box, context)));
     const source = box.resolve(values.source);
     const commit = operands.find(({ text }, index) => {
       const path = paths[index];

@@ -7,7 +7,7 @@ import { commitText } from "../commits.ts";
 import { copiesJson, describeCopies } from "../copies.ts";
 import { alignColumns, counted, formatMinute } from "../format.ts";
 import { openBox } from "../open.ts";
-import { checkCount, currentPath, pathFrom } from "../paths.ts";
+import { checkCount, currentPath, pathBase, pathFrom } from "../paths.ts";
 import { jsonPath, type Path, quotePath } from "../quote.ts";
 import { exitStatus } from "../status.ts";
 
@@ -43,7 +43,7 @@ same for people, in colour.`,
     await using box = await openBox(context);
     const found = await box.status();
     const copies = box.copies();
-    const from = currentPath({ root: box.root, cwd: context.cwd });
+    const from = currentPath(pathBase(box, context));
     const report = { ...found, changes: found.changes.filter(isShown) };
     if (context.json) showJson(context, report, copies);
     else if (values.null) for (const change of report.changes) context.out.write(nullLine(change));

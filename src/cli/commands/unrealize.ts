@@ -2,7 +2,7 @@
 import { type Command, defineCommand } from "../command.ts";
 import { counted, formatSize } from "../format.ts";
 import { openBox } from "../open.ts";
-import { checkCount, pathOf } from "../paths.ts";
+import { checkCount, pathBase, pathOf } from "../paths.ts";
 import { exitStatus } from "../status.ts";
 
 const usageText = "unrealize PATH…";
@@ -22,7 +22,7 @@ Content that something else needs which is real, and older versions in a box tha
   async run(context, _values, operands) {
     checkCount(operands, 1, Number.POSITIVE_INFINITY, usageText);
     await using box = await openBox(context);
-    const paths = operands.map(({ bytes }) => pathOf(bytes, { root: box.root, cwd: context.cwd }));
+    const paths = operands.map(({ bytes }) => pathOf(bytes, pathBase(box, context)));
     const { files, bytes, partial } = await box.unrealize(paths);
     if (context.json) context.out.json({ files, bytes, partial });
     else context.messages.notice(`Took out ${counted(files, "file")}, and gave up ${formatSize(bytes)} of content`);

@@ -6,7 +6,7 @@ import { shortId } from "../commits.ts";
 import { alignColumns, formatJsonDate, formatMinute, formatSize } from "../format.ts";
 import { lookUp, namesCommit } from "../lookup.ts";
 import { openBox } from "../open.ts";
-import { pathFrom, pathOf, splitRevision } from "../paths.ts";
+import { pathBase, pathFrom, pathOf, splitRevision } from "../paths.ts";
 import { jsonPath, type Path, quotePath } from "../quote.ts";
 import { exitStatus } from "../status.ts";
 
@@ -57,11 +57,11 @@ function* wantedOf(box: Box, context: CommandContext, operands: readonly Operand
 }
 
 /** It names a commit, and nothing that is in the last one. */
-function isCommit(box: Box, { cwd }: CommandContext, operand: Operand): boolean {
+function isCommit(box: Box, context: CommandContext, operand: Operand): boolean {
   if (operand.afterDashes || splitRevision(operand).revision !== undefined || !namesCommit(box, operand.text))
     return false;
   const head = box.head()?.commit;
-  return head === undefined || box.find(head, pathOf(operand.bytes, { root: box.root, cwd })) === undefined;
+  return head === undefined || box.find(head, pathOf(operand.bytes, pathBase(box, context))) === undefined;
 }
 
 function show({ out }: CommandContext, { bytes, here, remotes }: WhereReport, title: string): void {
