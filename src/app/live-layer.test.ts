@@ -108,10 +108,15 @@ test("live filesystem: all names and bytes of an unreal box are there, and nothi
   assert.deepEqual(await changesIn(both.pair.b), []);
 });
 
-type Act = (client: FsClient, kept: number[]) => Promise<unknown>;
+interface Kept {
+  readonly fd: number;
+  readonly isWriter: boolean;
+}
+
+type Act = (client: FsClient, kept: Kept[]) => Promise<unknown>;
 
 /** What one did: its answer or an errno. Which of two paths is looked at first is the kernel's to say: of those only that it failed. */
-async function outcome(client: FsClient, { act, paths }: ReturnType<typeof anyAct>, kept: number[]): Promise<string> {
+async function outcome(client: FsClient, { act, paths }: ReturnType<typeof anyAct>, kept: Kept[]): Promise<string> {
   try {
     const done = await act(client, kept);
     return done === undefined ? "" : String(done);
@@ -155,19 +160,19 @@ function anyAct(prng: Prng): { readonly act: Act; readonly text: string; readonl
     empty: (client) => client.truncate(path, 0),
     read: async (client) => (await readAll(client, path)).toString(),
     "open to keep": async (client, kept) => {
-      if ((await client.stat(path)).kind === "file")
-        kept.push(await client.open(path, { read: true, write: isWriter }));
+      if ((await client.stat(path)).kind !== "file") return;
+      kept.push({ fd: await client.open(path, { read: true, write: isWriter }), isWriter });
     },
-    "write what is kept": async (client, [fd]) => {
-      if (fd !== undefined) await client.write(fd, 1, Buffer.from(text));
+    "write what is kept": async (client, [kept]) => {
+      if (kept?.isWriter === true) await client.write(kept.fd, 1, Buffer.from(text));
     },
-    "read what is kept": async (client, [fd]) => (fd === undefined ? "" : await client.read(fd, 0, 100)),
-    "cut what is kept": async (client, [fd]) => {
-      if (fd !== undefined) await client.truncateFile(fd, 2);
+    "cut what is kept": async (client, [kept]) => {
+      if (kept?.isWriter === true) await client.truncateFile(kept.fd, 2);
     },
+    "read what is kept": async (client, [kept]) => (kept === undefined ? "" : await client.read(kept.fd, 0, 100)),
     "close what is kept": async (client, kept) => {
-      const fd = kept.shift();
-      if (fd !== undefined) await client.close(fd);
+      const closed = kept.shift();
+      if (closed !== undefined) await client.close(closed.fd);
     },
   };
   const which = Object.keys(acts);
@@ -180,7 +185,7 @@ function anyAct(prng: Prng): { readonly act: Act; readonly text: string; readonl
 testSeeds("live filesystem: random calls have the outcomes that they have in a plain folder", 24, async (prng) => {
   await using both = await LivePair.make(some);
   const done: string[] = [];
-  const [keptHere, keptThere]: [number[], number[]] = [[], []];
+  const [keptHere, keptThere]: [Kept[], Kept[]] = [[], []];
   const compare = async (): Promise<void> =>
     assert.deepEqual(await seen(both.client), await seen(both.plain), done.join("\n"));
   for (let step = 0; step < 60; step += 1) {
@@ -196,8 +201,8 @@ testSeeds("live filesystem: random calls have the outcomes that they have in a p
     assert.equal(ours, plain, done.join("\n"));
     await compare();
   }
-  for (const fd of keptHere) await both.client.close(fd);
-  for (const fd of keptThere) await both.plain.close(fd);
+  for (const { fd } of keptHere) await both.client.close(fd);
+  for (const { fd } of keptThere) await both.plain.close(fd);
   await both.commit();
   const there = Object.entries(await seen(both.plain)).flatMap(([path, what]) =>
     what.startsWith("file") ? [path] : [],

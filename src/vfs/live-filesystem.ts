@@ -127,10 +127,10 @@ export class LiveFilesystem extends LiveData implements fs.Filesystem {
     this.#refuseHidden(from.parent, from.name, "ENOENT");
     this.#refuseHidden(to.parent, to.name, "EPERM");
     const { names } = this;
-    const [source, target] = [names.directoryAt(from.parent), names.directoryAt(to.parent)];
-    const isPlain = source.tree === undefined && target.tree === undefined;
-    if (isPlain && source.real !== undefined && target.real !== undefined) {
-      names.folder.rename({ parent: source.real, name: from.name }, { parent: target.real, name: to.name }, mode);
+    if (!names.layer.isPart()) {
+      const [source, target] = [names.directoryAt(from.parent).real, names.directoryAt(to.parent).real];
+      if (source === undefined || target === undefined) throw new FilesystemFailure("ESTALE", "cannot rename there");
+      names.folder.rename({ parent: source, name: from.name }, { parent: target, name: to.name }, mode);
       return;
     }
     return this.attempt("rename", () => this.#renameInTree(from, to, mode));
@@ -245,6 +245,8 @@ export class LiveFilesystem extends LiveData implements fs.Filesystem {
       else if (unreal !== undefined) this.#checkReplaced(moved, unreal);
       else if (isThere && mode === "replace") this.#checkReal(moved, targetParent, to.name);
       try {
+        // What they are in the tree they are by the names that they have now.
+        for (const each of [moved, other]) if (each !== undefined) names.treeOf(each);
         names.folder.rename({ parent: sourceParent, name: from.name }, { parent: targetParent, name: to.name }, mode);
         for (const each of [moved, other])
           if (each !== undefined && names.folder.getattr(each).kind === "directory") names.renamed(each);

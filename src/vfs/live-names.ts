@@ -7,7 +7,7 @@
  */
 import { asBuffer, equalBytes } from "../base/bytes.ts";
 import { type Dot, dotKey, equalDots } from "../format/mod.ts";
-import { joinPath } from "../history/mod.ts";
+import { joinPath, splitPath } from "../history/mod.ts";
 import type { CommitFilesystem } from "./commit-filesystem.ts";
 import { FilesystemFailure } from "./failure.ts";
 import type * as fs from "./filesystem.ts";
@@ -326,19 +326,57 @@ export class LiveNames {
     const parent = await this.realDirectory(node.parent);
     // What other names lead to as well is brought with them.
     if (isKept || node.kind !== "file" || node.entry.meta.link !== undefined) {
-      if (!this.#isInPlace(parent, node)) {
+      let paths = await this.#pathsOf(node);
+      if (paths.some((path) => this.#isMoved(path))) {
         await this.layer.settle();
-        node = this.nodeAt(inode);
+        node = this.#settled(parent, node);
+        paths = await this.#pathsOf(node);
       }
-      const before = this.folder.getattr(parent);
-      await this.layer.realize(await this.#pathsOf(node));
-      const { mtimeNs } = before;
-      if (this.folder.getattr(parent).mtimeNs !== mtimeNs) this.folder.setattr(parent, { mtimeNs });
+      await this.#bring(paths);
     } else this.#makeEmpty(parent, node);
     const found = this.folder.lookup(await this.realDirectory(node.parent), node.name);
     if (found === undefined) throw stale("it is gone");
     this.#onReal(node.parent as TreeNode, node.name);
     return this.#adopt(inode, found.attributes.inode);
+  }
+
+  /** What it is in the tree after a commit, which has it in the directory that it is in now. */
+  #settled(parent: number, node: TreeNode): TreeNode {
+    const { shown } = this;
+    const found = this.treeOf(parent)?.find(node.name);
+    if (shown === undefined || !(found instanceof TreeNode) || !equalDots(found.entry.id, node.entry.id))
+      throw stale("a commit has moved it");
+    // Who knows it knows it there.
+    shown.show(found);
+    shown.forget(shown.numberOf(found), 1);
+    return found;
+  }
+
+  /** Brings files into the folder, whose directories stay as old as they are there. */
+  async #bring(paths: readonly Uint8Array[]): Promise<void> {
+    const directories = paths.flatMap((path) => this.#findReal(splitPath(path).slice(0, -1)) ?? []);
+    try {
+      const times = directories.map((real) => this.folder.getattr(real).mtimeNs);
+      await this.layer.realize(paths);
+      for (const [at, real] of directories.entries()) {
+        const mtimeNs = times[at] as bigint;
+        if (this.folder.getattr(real).mtimeNs !== mtimeNs) this.folder.setattr(real, { mtimeNs });
+      }
+    } finally {
+      for (const real of directories) this.folder.forget(real, 1);
+    }
+  }
+
+  /** What stands in the folder under these names, one lookup more. */
+  #findReal(names: readonly Uint8Array[]): number | undefined {
+    let real = this.folder.lookup(rootInode, latin("."))?.attributes.inode;
+    for (const name of names) {
+      if (real === undefined) return undefined;
+      const next = this.folder.lookup(real, name);
+      this.folder.forget(real, 1);
+      real = next?.attributes.inode;
+    }
+    return real;
   }
 
   /** Of all that is one file with it, and not in the folder. */
@@ -414,8 +452,17 @@ export class LiveNames {
     return joinPath(this.pathOf(place.parent), latin(place.name));
   }
 
-  #isInPlace(parent: number, node: TreeNode): boolean {
-    return equalBytes(joinPath(this.pathOf(parent), node.name), pathOf(node));
+  /** Whether a directory above a path of the tree stands elsewhere in the folder. */
+  #isMoved(path: Uint8Array): boolean {
+    let directory: ShownNode | undefined = this.#shown?.root;
+    let above: Uint8Array = new Uint8Array();
+    for (const name of splitPath(path).slice(0, -1)) {
+      above = joinPath(above, name);
+      directory = directory?.find(name);
+      const real = directory === undefined ? undefined : this.#realById.get(keyOf(directory as TreeNode));
+      if (real !== undefined && !equalBytes(this.pathOf(real), above)) return true;
+    }
+    return false;
   }
 
   #setTree(real: number, tree: TreeNode | undefined): void {
