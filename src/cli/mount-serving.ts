@@ -27,11 +27,17 @@ interface Mutable {
   tell: (text: string) => void;
 }
 
-/** The context of a process whose stderr may come to an end before it does. */
+/** The context of a process whose stderr may come to an end before it does: it goes on without. */
 export function servingContext(context: CommandContext): AppContext & Mutable {
   const app: AppContext & Mutable = {
     ...appContext(context),
-    tell: (text) => context.messages.warn(text),
+    tell: (text) => {
+      try {
+        context.messages.warn(text);
+      } catch {
+        app.tell = (): void => {};
+      }
+    },
     warn: (text) => app.tell(text),
     notice: (text) => app.tell(text),
   };

@@ -1,7 +1,7 @@
 /** What serving a mount is, whatever it shows: where it may be, and that it ends when somebody unmounts it, or by a signal whoever is in it. */
 import { realpathSync } from "node:fs";
 import type { Box } from "../app/mod.ts";
-import { ioError, isKind, OuroError } from "../base/errors.ts";
+import { errnoOf, ioError, isKind, OuroError } from "../base/errors.ts";
 import type { FuseMount } from "../front/fuse/mod.ts";
 import { busyMount } from "./busy-mount.ts";
 
@@ -30,6 +30,12 @@ export function placeOfMount(box: Box, path: string): string {
   try {
     directory = realpathSync(path);
   } catch (thrown) {
+    if (errnoOf(thrown) === "ENOTCONN")
+      throw new OuroError("io", `Cannot mount on ${path}: the process of the mount that is there has died`, {
+        subject: path,
+        hint: `Run \`ourobox umount ${path}\` first.`,
+        cause: thrown,
+      });
     throw ioError(`Cannot mount on ${path}`, thrown, path);
   }
   const inside = realpathSync(box.layout.box);

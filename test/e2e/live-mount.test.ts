@@ -106,6 +106,20 @@ test("live mount: an umount waits for the last commit, and the process ends", { 
   assert.equal(await mount.hasEnded(), true);
 });
 
+test("live mount: however it is unmounted it is committed, and a mount that follows at once waits for that", {
+  skip,
+}, async () => {
+  const box = await makeBox();
+  await using mount = await mountLive(box, "--commit-after", "1h");
+  await mount.run("head -c 20000000 /dev/urandom > large; echo last > f");
+  const [unmount, ...args] = isRoot ? ["umount"] : ["fusermount3", "-u"];
+  const [status] = await once(spawn(unmount as string, [...args, mount.directory], { stdio: "ignore" }), "exit");
+  assert.equal(status, 0);
+  await using again = await BoxMount.start(program, { box, directory: `${box} again`, args: [] });
+  assert.equal(again.started.status, 0, again.started.err);
+  assert.equal(await committed(box, "f"), "last\n");
+});
+
 test("live mount: with --commit-after off, commits are made by hand only", { skip }, async () => {
   const box = await makeBox();
   await using mount = await mountLive(box, "--commit-after", "off");
@@ -139,6 +153,9 @@ test("live mount: when its process is killed the files are in the folder, and th
   mount.kill();
   await until("its process has ended", () => mount.server === undefined);
   assert.equal(readFileSync(join(box, "g"), "utf8"), "new\n");
+  const { status, err } = await program.run(["mount", mount.directory], { cwd: box });
+  assert.equal(status, 1, err);
+  assert.match(err, /has died[\s\S]*ourobox umount/);
   assert.equal((await program.run(["umount", mount.directory], { cwd: place })).status, 0);
   assert.equal(await committed(box, "g"), "");
   await using again = await mountLive(box, "--commit-after", "1s");
