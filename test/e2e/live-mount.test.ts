@@ -245,23 +245,31 @@ test("live mount: what cannot be is refused, and it is said why", { skip }, asyn
   mkdirSync(free);
   writeFileSync(file, "");
   await using mount = await mountLive(box);
-  const cases: readonly (readonly [cwd: string, args: string[], status: number, says: RegExp])[] = [
+  type Case = readonly [cwd: string, args: string[], status: number, says: RegExp];
+  const cases: readonly Case[] = [
     [box, ["mount", free], 11, /it is mounted already, on .* live[\s\S]*ourobox umount/],
     [bare, ["mount", free], 2, /it is bare[\s\S]*ourobox mount HEAD DIR/],
     [box, ["mount", within], 2, /in the folder of the box itself/],
     [box, ["mount", box], 2, /the box itself is in it|in the folder of the box itself/],
     [box, ["mount", place], 2, /the box itself is in it/],
-    [box, ["mount", "HEAD"], 2, /no such folder[\s\S]*ourobox mount HEAD DIR/],
     [unmounted, ["mount", file], 1, /it is not a directory/],
+  ];
+  // Found before anything is started.
+  const mistakes: readonly Case[] = [
+    [box, ["mount", "HEAD"], 2, /no such folder[\s\S]*ourobox mount HEAD DIR/],
     [box, ["mount", "-o", "uid=1", free], 2, /-o uid with the box itself/],
     [box, ["mount", "--commit-after", "soon", free], 2, /--commit-after soon: it is a time/],
     [place, ["mount", free], 10, /Cannot find a box/],
   ];
-  for (const [cwd, args, status, says] of cases) {
-    const ran = await program.run(args, { cwd });
-    assert.equal(ran.status, status, ran.err);
-    assert.match(ran.err, says);
-  }
+  for (const [list, run] of [
+    [cases, (args: string[], cwd: string) => program.run(args, { cwd })],
+    [mistakes, (args: string[], cwd: string) => program.runHere(args, { cwd })],
+  ] as const)
+    for (const [cwd, args, status, says] of list) {
+      const ran = await run(args, cwd);
+      assert.equal(ran.status, status, ran.err);
+      assert.match(ran.err, says);
+    }
   assert.equal((await mount.run("cat f")).out, "first\n");
   assert.equal(findMount(free), undefined);
 });
