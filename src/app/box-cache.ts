@@ -41,6 +41,7 @@ export async function shrinkCache(
   box.requireWritable();
   const { bytes } = box.store.cache.size;
   const goal = to ?? roomOf(box, bytes).limit;
+  if (!dryRun) box.store.cache.tidy();
   if (bytes <= goal) return { frames: 0, bytes: 0, uncopied: 0, silent: [], left: bytes, partial: false };
   const report = await new CacheEvictor(box).evict(bytes - goal, { dryRun });
   const left = dryRun ? bytes - report.bytes : box.store.cache.size.bytes;

@@ -120,10 +120,13 @@ export class CachedFrames {
     this.#index.statement("DELETE FROM cached WHERE pack = ?").run(pack);
   }
 
-  /** Notes that frames were used now, in a transaction of the caller; those that are no cache are passed over. */
+  /** Notes that frames were used now, in this order, in a transaction of the caller; those that are no cache are passed over. */
   noteUses(frames: Iterable<FrameKey>): void {
-    const used = this.#now();
+    let used = this.#now();
     const update = this.#index.statement("UPDATE cached SET used = ? WHERE pack = ? AND offset = ?");
-    for (const { pack, offset } of frames) update.run(used, pack, offset);
+    for (const { pack, offset } of frames) {
+      update.run(used, pack, offset);
+      used += 1;
+    }
   }
 }

@@ -190,3 +190,32 @@ test("what was read last goes last, whoever reads, and nothing that was made her
   const frames = [...pack.frames.keys()];
   assert.deepEqual(order, [...frames.slice(1), 0]);
 });
+
+test("what a process has left that was killed while it wrote is given back", async () => {
+  const pack = await makePack(new Prng(8));
+  using box = new TestBox();
+  let isDead = false;
+  const disk = new Proxy(nodeDisk, {
+    get(target, name) {
+      if (name === "syncFile" && isDead)
+        return () => {
+          throw new Error("it was killed");
+        };
+      if (name === "punchHole" && isDead) return () => {};
+      return Reflect.get(target, name) as unknown;
+    },
+  });
+  const store = box.open({ disk });
+  store.sparse.add([pack.ends]);
+  const blocks = (): number => statSync(store.packPath(pack.name)).blocks;
+  store.sparse.lend(pack.name, pack.frames.slice(0, 1), { keeps: 1 });
+  const before = blocks();
+  isDead = true;
+  assert.throws(() => store.sparse.lend(pack.name, pack.frames, { keeps: pack.frames.length }), /it was killed/);
+  assert(blocks() > before + 100);
+  const other = box.open();
+  other.cache.tidy();
+  assert(blocks() <= before + 16, `${blocks()} blocks, ${before} before`);
+  assert(isReadable(other, pack, 0) && !isReadable(other, pack, 1));
+  assert.deepEqual(await Array.fromAsync(other.check({ readData: true })), []);
+});

@@ -34,8 +34,9 @@ export interface CacheContext {
 
 export class ContentCache {
   readonly #context: CacheContext;
-  /** Packs' numbers and offsets, as one number each. */
+  /** Packs' numbers and offsets, as one number each; the last use last. */
   readonly #uses = new Set<number>();
+  #last = -1;
 
   constructor(context: CacheContext) {
     this.#context = context;
@@ -96,10 +97,26 @@ export class ContentCache {
     return this.#context.sparse.evict(pack, offsets, { onlyCache: true });
   }
 
+  /** Gives back what processes that were killed have left of frames that are not here. Where that cannot be done nothing is. */
+  tidy(): void {
+    for (const { name, class: packClass, complete } of this.#index.packs()) {
+      if (packClass !== "content" || complete) continue;
+      try {
+        this.#context.sparse.tidy(name);
+      } catch (thrown) {
+        if (!isKind(thrown, "unsupported") && !isKind(thrown, "not-found")) throw thrown;
+      }
+    }
+  }
+
   /** Notes that a frame was read. */
   noteUse(pack: PackRow, offset: number): void {
     if (this.#context.readOnly) return;
-    this.#uses.add(pack.id * offsetMax + offset);
+    const key = pack.id * offsetMax + offset;
+    if (key === this.#last) return;
+    this.#last = key;
+    this.#uses.delete(key);
+    this.#uses.add(key);
     if (this.#uses.size >= usesMax) this.saveUses();
   }
 
@@ -110,6 +127,7 @@ export class ContentCache {
       (key): FrameKey => ({ pack: Math.floor(key / offsetMax), offset: key % offsetMax }),
     );
     this.#uses.clear();
+    this.#last = -1;
     try {
       this.#index.transaction(() => this.#index.cached.noteUses(frames));
     } catch (thrown) {

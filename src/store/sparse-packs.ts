@@ -10,13 +10,14 @@ import { toHex } from "../base/bytes.ts";
 import type { Disk } from "../base/disk.ts";
 import { errnoOf, ioError, isKind, OuroError } from "../base/errors.ts";
 import { flock } from "../base/posix-space.ts";
-import { directoryHash, getHasher, type Hash, type Hasher, hashKey, type PackDirectory } from "../format/mod.ts";
+import { getHasher, type Hash, type Hasher, hashKey, type PackDirectory } from "../format/mod.ts";
 import { bytesOnDisk } from "./cached-frames.ts";
 import type { IndexDatabase } from "./index-database.ts";
-import { framesOfObjects, type PackRow } from "./index-rows.ts";
+import type { PackRow } from "./index-rows.ts";
 import { LentFrames } from "./lent-frames.ts";
 import { endsSparse, PackFile, sparseMagic, wholeMagic } from "./pack-file.ts";
 import { findAbsentFrames, frameAt, holesOf, isFrameRight, placeOfFrame } from "./pack-frames.ts";
+import { relocateChunks } from "./relocate-chunks.ts";
 import { addSparsePacks, type PackEnds, type SparseContext } from "./sparse-adding.ts";
 
 /** So many packs stay open, with their directories. */
@@ -310,6 +311,23 @@ export class SparsePacks implements Disposable {
     });
   }
 
+  /** Gives back what a process that was killed has left of frames that are not here; nothing while another process changes the pack. */
+  tidy(name: Hash): void {
+    this.#attempt("Cannot give up space", () =>
+      this.#locked(name, { wait: false }, ({ fd, row, file, directory }) => {
+        if (row.complete) return;
+        const absent = this.#index.absentFrames(row.id);
+        const isAbsent = (frame: number): boolean => absent.has(directory.frameOffsets[frame] as number);
+        const left = Array.from({ length: directory.frames }, (_, frame) => frame).filter((frame) => {
+          const { offset, sealed } = placeOfFrame(directory, frame);
+          return isAbsent(frame) && file.hasData(offset, sealed);
+        });
+        for (const { start, end } of holesOf(directory, left, isAbsent))
+          this.#context.disk.punchHole(fd, start, end - start);
+      }),
+    );
+  }
+
   /**
    * Makes good for an index that is older than what was given up: as after a backup was brought back, or where the power went and SQLite's promise was not kept.
    * @returns Whether there was anything.
@@ -399,29 +417,9 @@ export class SparsePacks implements Disposable {
    * @returns How many are found in one of them now.
    */
   relocate(hashes: readonly Hash[], packs: readonly Hash[]): number {
-    return this.#attempt("Cannot look for content", () => {
-      const wanted = new Map(hashes.map((hash) => [hashKey(hash), hash]));
-      let found = 0;
-      for (const name of packs) {
-        const row = this.#index.findPackNamed(name);
-        if (row === undefined || wanted.size === 0) continue;
-        const directory = this.directory(name);
-        const frameOf = framesOfObjects(directory);
-        this.#index.transaction(() => {
-          for (let object = 0; object < directory.objects && wanted.size > 0; object += 1) {
-            const hash = wanted.get(hashKey(directoryHash(directory, object)));
-            if (hash === undefined) continue;
-            const place = placeOfFrame(directory, frameOf[object] as number);
-            const at = directory.objectOffsets[object] as number;
-            const length = directory.objectLengths[object] as number;
-            this.#index.moveChunk(hash, { ...place, pack: row.id, at, length });
-            wanted.delete(hashKey(hash));
-            found += 1;
-          }
-        });
-      }
-      return found;
-    });
+    return this.#attempt("Cannot look for content", () =>
+      relocateChunks(this.#index, hashes, { packs, directoryOf: (name) => this.directory(name) }),
+    );
   }
 
   /** @returns Undefined when it does not wait and another holds the pack. @throws OuroError "not-found". */

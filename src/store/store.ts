@@ -422,7 +422,9 @@ export class Store implements MetaSource, Disposable {
   async gc(options: GcOptions): Promise<GcResult> {
     const context = { ...this.#context, random: this.#options.random, index: this.#index };
     try {
-      return await collectGarbage(context, options);
+      const result = await collectGarbage(context, options);
+      if (options.dryRun !== true) this.cache.tidy();
+      return result;
     } catch (error) {
       throw ioError("Cannot clean up the box", error, this.#options.directory);
     } finally {
