@@ -54,7 +54,7 @@ class CacheQuota implements CacheRoom {
   async keep<T>(sizes: readonly number[], take: (count: number) => T): Promise<T> {
     if (this.#box.isReadOnly || this.#givesNothingBack) return take(0);
     for (let tries = 0; ; tries += 1) {
-      const room = roomOf(this.#box, this.#box.store.cache.size.bytes);
+      const room = roomOf(this.#box, this.#box.store.cache.bytes);
       const most = countFitting(sizes, room.limit);
       const count = countFitting(sizes, room.limit - room.used);
       const isMade = count >= most && room.used <= room.limit;

@@ -158,7 +158,7 @@ async function bringAhead(
   const marked = new MarkedTree(box, reader, reader.root(to));
   const real: Content[] = [];
   let lacking: MissingChunk[] | undefined = [];
-  let left = box.isReadOnly ? 0 : roomOf(box, store.cache.size.bytes).limit * aheadShare;
+  let left = box.isReadOnly ? 0 : roomOf(box, store.cache.bytes).limit * aheadShare;
   for (const { path, content } of contentsOf(changes)) {
     if (marked.of(path) === "real") {
       real.push(content);

@@ -63,8 +63,13 @@ export class CachedFrames {
   }
 
   get size(): CacheSize {
-    const [frames = 0, bytes = 0] = this.#find("SELECT count(*), coalesce(sum(bytes), 0) FROM cached") ?? [];
-    return { frames, bytes };
+    const [frames = 0] = this.#find("SELECT count(*) FROM cached") ?? [];
+    return { frames, bytes: this.bytes };
+  }
+
+  /** As in `size`: asked often. */
+  get bytes(): number {
+    return this.#find("SELECT coalesce(sum(cached), 0) FROM packs")?.[0] ?? 0;
   }
 
   has(pack: number, offset: number): boolean {
@@ -106,18 +111,31 @@ export class CachedFrames {
   ): void {
     if (frames.length === 0) return;
     const used = isOld ? 0 : this.#now();
-    const insert = this.#index.statement("INSERT OR REPLACE INTO cached(pack, offset, bytes, used) VALUES(?, ?, ?, ?)");
-    for (const { offset, bytes } of frames) insert.run(pack, offset, bytes, used);
+    const insert = this.#index.statement("INSERT INTO cached(pack, offset, bytes, used) VALUES(?, ?, ?, ?)");
+    let sum = 0;
+    for (const { offset, bytes } of frames) {
+      this.remove(pack, offset);
+      insert.run(pack, offset, bytes, used);
+      sum += bytes;
+    }
+    this.#count(pack, sum);
+  }
+
+  #count(pack: number, bytes: number): void {
+    this.#index.statement("UPDATE packs SET cached = cached + ? WHERE id = ?").run(bytes, pack);
   }
 
   /** Notes that a frame is no cache: it is here to stay, or gone. In a transaction of the caller. */
   remove(pack: number, offset: number): void {
-    this.#index.statement("DELETE FROM cached WHERE pack = ? AND offset = ?").run(pack, offset);
+    const sql = "DELETE FROM cached WHERE pack = ? AND offset = ? RETURNING bytes";
+    const removed = this.#index.statement(sql).get(pack, offset) as unknown as [number] | undefined;
+    if (removed !== undefined) this.#count(pack, -removed[0]);
   }
 
   /** As `remove`, of all frames of a pack. */
   removeAll(pack: number): void {
     this.#index.statement("DELETE FROM cached WHERE pack = ?").run(pack);
+    this.#index.statement("UPDATE packs SET cached = 0 WHERE id = ?").run(pack);
   }
 
   /** Notes that frames were used now, in this order, in a transaction of the caller; those that are no cache are passed over. */

@@ -50,6 +50,11 @@ export class ContentCache {
     return this.#index.cached.size;
   }
 
+  /** As in `size`, quicker. */
+  get bytes(): number {
+    return this.#index.cached.bytes;
+  }
+
   /** Those not used longest first. Some may be given up, or made to stay, meanwhile. */
   *oldestFirst(): Generator<CachedPart> {
     this.saveUses();

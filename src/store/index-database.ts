@@ -101,11 +101,16 @@ export class IndexDatabase implements Disposable {
 
   /** SQLite believes any definition that it can read: of a damaged one it uses other columns, or none. */
   #hasOwnTables(): boolean {
-    const tables = this.#database.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'table'").all();
-    const own = tables.filter(
-      ({ name, sql }) => indexSchema.includes(`CREATE TABLE ${name}(`) && indexSchema.includes(`${sql};`),
-    );
-    return own.length === indexSchema.split("CREATE TABLE").length - 1;
+    const all = this.#database.prepare("SELECT type, name, sql FROM sqlite_schema").all();
+    const beginOf = {
+      table: (name: unknown) => `CREATE TABLE ${name}(`,
+      index: (name: unknown) => `CREATE INDEX ${name} `,
+    };
+    const own = all.filter(({ type, name, sql }) => {
+      const begin = type === "table" || type === "index" ? beginOf[type](name) : undefined;
+      return begin !== undefined && indexSchema.includes(begin) && indexSchema.includes(`${sql};`);
+    });
+    return own.length === indexSchema.split("CREATE ").length - 1;
   }
 
   [Symbol.dispose](): void {
