@@ -6,7 +6,9 @@
  */
 import { toHex } from "../base/bytes.ts";
 import { isKind } from "../base/errors.ts";
-import { type HashSet, markLiveInTurns } from "../history/mod.ts";
+import { Turns } from "../base/turns.ts";
+import { directoryHash, type Hash } from "../format/mod.ts";
+import { HashSet, markLiveInTurns } from "../history/mod.ts";
 import type { CachedPart } from "../store/mod.ts";
 import { namedCommits } from "./box-upkeep.ts";
 import { forgottenIn } from "./forgotten.ts";
@@ -51,7 +53,15 @@ export class CacheEvictor {
     const copies = await this.#askCopies();
     const report = { frames: 0, bytes: 0, uncopied: 0, silent: copies.silent };
     const wanted = copiesWanted(this.#box);
-    const mayGo = ({ pack }: CachedPart): boolean => copies.count(toHex(pack)) >= wanted;
+    const hasCopies = ({ pack }: { readonly pack: Hash }): boolean => copies.count(toHex(pack)) >= wanted;
+    let elsewhere: HashSet | undefined;
+    const mayGo = (part: CachedPart): boolean => {
+      if (hasCopies(part)) return true;
+      // Its pack may have been packed anew on the remotes since.
+      elsewhere ??= chunksOfPacks(this.#box, hasCopies);
+      const chunks = elsewhere;
+      return chunks.size > 0 && store.cache.chunksOf(part).every((hash) => chunks.has(hash));
+    };
     const tried = new Set<string>();
     for (let round = 1; round <= roundsMax && report.bytes < bytes; round += 1) {
       const chosen = await this.#choose(bytes - report.bytes, { mayGo, tried, dryRun });
@@ -86,7 +96,9 @@ export class CacheEvictor {
     const { mayGo, tried, dryRun } = options;
     const candidates: CachedPart[] = [];
     let uncopied = 0;
+    const turns = new Turns(this.#box.context.signal);
     for (const part of store.cache.oldestFirst()) {
+      await turns.step();
       if (tried.has(keyOf(part))) continue;
       if (mayGo(part)) candidates.push(part);
       else uncopied += 1;
@@ -145,8 +157,11 @@ export class CacheEvictor {
       const { signal } = box.context;
       const options = { isTrimmed: true, isForgotten: forgottenIn(box), signal };
       const { chunks } = await markLiveInTurns(box.commits, namedCommits(box), options);
-      for (const part of parts)
+      const turns = new Turns(signal);
+      for (const part of parts) {
+        await turns.step();
         if (!box.store.cache.chunksOf(part).some((hash) => chunks.has(hash))) unnamed.add(keyOf(part));
+      }
     } catch (thrown) {
       // Of a damaged history it is not known: only the order depends on it.
       if (!isKind(thrown, "corrupt") && !isKind(thrown, "not-found")) throw thrown;
@@ -158,6 +173,17 @@ export class CacheEvictor {
   #names(): string {
     return namedCommits(this.#box).map(toHex).sort().join();
   }
+}
+
+/** What packs that are known here say is in them, of those that are wanted. */
+function chunksOfPacks({ store }: OpenBox, isWanted: (place: { readonly pack: Hash }) => boolean): HashSet {
+  const chunks = new HashSet();
+  for (const { name, class: packClass } of store.packs()) {
+    if (packClass !== "content" || !isWanted({ pack: name })) continue;
+    const directory = store.sparse.directory(name);
+    for (let object = 0; object < directory.objects; object += 1) chunks.add(directoryHash(directory, object));
+  }
+  return chunks;
 }
 
 interface Chosen {

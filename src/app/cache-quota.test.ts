@@ -1,6 +1,16 @@
 /** The cache's quota: never more is kept, what is real or nowhere else never goes, and all can be read as long as a remote is there. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -259,4 +269,37 @@ test("in a real box what was let go of and is read again is cache, and nothing e
   for (const name of Object.keys(filesIn(pathA))) assert.equal(await contentOf(a, name), files[name]);
   assert(readdirSync(pathA).length > 1);
   writeFileSync(join(pathA, "last"), "last");
+});
+
+test("what was packed anew on the remote since it was read may go, and is found where it is now", async () => {
+  const files = { keep: text(new Prng(11), 150_000), drop: text(new Prng(12), 500_000) };
+  await using pair = await UnrealPair.make(world, files);
+  const { pathA, remote } = pair;
+  await using box = await openWith(pair, "10M");
+  assert.equal(await contentOf(box, "keep"), files.keep);
+  const [read] = [...box.store.cache.oldestFirst()].map(({ pack }) => Buffer.from(pack).toString("hex"));
+  rmSync(join(pathA, "drop"));
+  for (let round = 1; existsSync(join(remote, "packs", read as string)); round += 1) {
+    assert(round < 8, "what was read is in another pack there by now");
+    await using a = await Box.open(pathA, world.context());
+    writeAll(pathA, { "new.txt": `new ${round}` });
+    await a.commit({ message: "new", all: true });
+    await a.forget({ policy: { last: 1 }, tags: "all", dryRun: false });
+    await a.push();
+    await a.pruneRemote("origin", { dryRun: false });
+    for (const name of readdirSync(join(remote, "condemned"))) {
+      const then = new Date(Date.now() - 2 * 86_400_000);
+      utimesSync(join(remote, "condemned", name), then, then);
+    }
+  }
+  await box.pull(undefined, { force: true });
+  const before = await box.shrinkCache({ to: 0, dryRun: false });
+  assert(before.uncopied > 0, "it is not known yet where else it is");
+  // Somebody looks into the packs that are there now.
+  assert.match(await contentOf(box, "new.txt"), /^new/);
+  await using again = await openWith(pair, "10M");
+  const { left, uncopied } = await again.shrinkCache({ to: 0, dryRun: false });
+  // A frame in which there is something of what was dropped, too, is the last copy of that.
+  assert(uncopied <= 1 && left < before.left / 2, `${left} of ${before.left} bytes are left`);
+  assert.equal(await contentOf(again, "keep"), files.keep);
 });
