@@ -15,11 +15,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { TestWorld } from "../../test/support/app-world.ts";
+import { readAll } from "../../test/support/fs-client.ts";
+import { DirectClient } from "../../test/support/fs-client-direct.ts";
 import { testSeeds } from "../../test/support/seeds.ts";
 import { contentOf, filesIn, UnrealPair, writeAll } from "../../test/support/unreal-pair.ts";
 import { Prng } from "../base/prng.ts";
 import { contentItems, hashKey } from "../format/mod.ts";
-import { type AppContext, Box } from "./mod.ts";
+import { type AppContext, Box, findContentSource, openMount } from "./mod.ts";
 
 const world = new TestWorld(mkdtempSync(join(tmpdir(), "ouro-quota-")));
 after(() => rmSync(world.folder, { recursive: true }));
@@ -303,3 +305,31 @@ test("what was packed anew on the remote since it was read may go, and is found 
   assert(uncopied <= 1 && left < before.left / 2, `${left} of ${before.left} bytes are left`);
   assert.equal(await contentOf(again, "keep"), files.keep);
 });
+
+for (const copies of ["1", "2"]) {
+  const what = copies === "1" ? "makes room as it reads" : "says in its log that nothing can go";
+  test(`a mount that is read from all sides at once keeps to the quota, and ${what}`, async () => {
+    const files = someFiles(new Prng(13), 12);
+    await using pair = await UnrealPair.make(world, files);
+    const env = {
+      ...world.context().env,
+      OUROBOX_CACHE_SIZE: "500K",
+      OUROBOX_CACHE_FREE: "0%",
+      OUROBOX_COPIES: copies,
+    };
+    await using box = await openWith(pair, "500K", { env });
+    await using source = findContentSource(box);
+    assert(source !== undefined);
+    const commit = box.head()?.commit as Uint8Array;
+    using mount = openMount(box, { commit, directory: "/nowhere", owners: {}, source });
+    const client = new DirectClient(mount.filesystem);
+    for (let round = 0; round < 2; round += 1)
+      await Promise.all(
+        Object.entries(files).map(async ([name, bytes]) => {
+          assert.equal((await readAll(client, name)).toString(), bytes);
+          assert(bytesOnDisk(box) <= 500 * 1024, `${bytesOnDisk(box)} bytes on the disk`);
+        }),
+      );
+    assert.equal(mount.log.size, copies === "1" ? 0 : 1);
+  });
+}

@@ -32,6 +32,15 @@ export function roomOf(box: OpenBox, used: number): Room {
 const quotas = new WeakMap<OpenBox, CacheQuota>();
 
 export function quotaOf(box: OpenBox): CacheRoom {
+  return findQuota(box);
+}
+
+/** Where it is said, once, that what is read is not kept; as a notice by default. */
+export function tellOfCache(box: OpenBox, tell: (text: string) => void): void {
+  findQuota(box).tell = tell;
+}
+
+function findQuota(box: OpenBox): CacheQuota {
   const quota = quotas.get(box) ?? new CacheQuota(box);
   quotas.set(box, quota);
   return quota;
@@ -40,6 +49,7 @@ export function quotaOf(box: OpenBox): CacheRoom {
 class CacheQuota implements CacheRoom {
   readonly #box: OpenBox;
   readonly #evictor: CacheEvictor;
+  tell: (text: string) => void;
   #making: Promise<void> | undefined;
   #pausedUntilMs = Number.NEGATIVE_INFINITY;
   #hasTold = false;
@@ -49,6 +59,7 @@ class CacheQuota implements CacheRoom {
   constructor(box: OpenBox) {
     this.#box = box;
     this.#evictor = new CacheEvictor(box);
+    this.tell = (text) => box.context.notice(text);
   }
 
   async keep<T>(sizes: readonly number[], take: (count: number) => T): Promise<T> {
@@ -58,12 +69,17 @@ class CacheQuota implements CacheRoom {
       const most = countFitting(sizes, room.limit);
       const count = countFitting(sizes, room.limit - room.used);
       const isMade = count >= most && room.used <= room.limit;
-      if (isMade || tries >= triesMax || this.#box.context.clock.nowMs() < this.#pausedUntilMs) {
-        if (count < sizes.length) this.#tell(room);
+      if (isMade || tries >= triesMax || this.#isStuck) {
+        if (count < sizes.length && (room.limit < room.quota || this.#isStuck)) this.#tell(room);
         return take(count);
       }
       await this.#make(room, sumOf(sizes.slice(0, most)));
     }
+  }
+
+  /** Nothing could be given up a moment ago. */
+  get #isStuck(): boolean {
+    return this.#box.context.clock.nowMs() < this.#pausedUntilMs;
   }
 
   /** Gives up enough for so many bytes more; one after the other. */
@@ -96,9 +112,7 @@ class CacheQuota implements CacheRoom {
     this.#hasTold = true;
     const why =
       limit < quota ? "as the disk is nearly full (config cache.free)" : "as it is at its quota (config cache.size)";
-    this.#box.context.notice(
-      `Not all that is read is kept: the cache has no room for it, ${why}. \`ourobox cache stat\` says more.`,
-    );
+    this.tell(`Not all that is read is kept: the cache has no room for it, ${why}. \`ourobox cache stat\` says more.`);
   }
 }
 

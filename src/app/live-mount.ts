@@ -2,6 +2,7 @@
 import { realpathSync } from "node:fs";
 import { OuroError } from "../base/errors.ts";
 import { type Filesystem, FolderFilesystem } from "../vfs/mod.ts";
+import { tellOfCache } from "./cache-quota.ts";
 import { lockLive } from "./live-lock.ts";
 import { MountLog } from "./mount-log.ts";
 import type { OpenBox } from "./open-box.ts";
@@ -42,6 +43,7 @@ export async function openLive(box: OpenBox, request: LiveRequest): Promise<Live
     const filesystem = new FolderFilesystem({ path: root, onChange });
     opened.defer(() => filesystem.close());
     const log = new MountLog(box.context.clock, onFailure);
+    tellOfCache(box, (text) => log.add(text));
     return {
       filesystem,
       log,

@@ -3,6 +3,7 @@ import { toHex } from "../base/bytes.ts";
 import type { Hash } from "../format/mod.ts";
 import type { ContentSource } from "../store/mod.ts";
 import { CommitFilesystem, type Filesystem, type ShownOwners } from "../vfs/mod.ts";
+import { tellOfCache } from "./cache-quota.ts";
 import { HiddenFolder } from "./mount-hidden.ts";
 import { holdCommits } from "./mount-holds.ts";
 import { MountLog } from "./mount-log.ts";
@@ -34,6 +35,7 @@ export function openMount(box: OpenBox, request: MountRequest): MountedCommit {
   try {
     const mounted = box.commits.read(id);
     const log = new MountLog(clock, onFailure);
+    tellOfCache(box, (text) => log.add(text));
     const sinceMs = clock.nowMs();
     const filesystem: CommitFilesystem = new CommitFilesystem({
       store: box.store,

@@ -1,7 +1,7 @@
 /** The tables of `index.sqlite`: see index-database.ts. */
 
 /** Raised with every change of the tables: an index of another version is made anew. */
-export const indexVersion = 3;
+export const indexVersion = 4;
 
 const placeColumns = `pack INTEGER NOT NULL, offset INTEGER NOT NULL, sealed INTEGER NOT NULL,
   method INTEGER NOT NULL, decoded INTEGER NOT NULL, at INTEGER NOT NULL, length INTEGER NOT NULL`;
