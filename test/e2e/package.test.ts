@@ -30,6 +30,9 @@ env.PATH = (process.env.PATH ?? "")
   .join(delimiter);
 env.XDG_CACHE_HOME = join(work, "cache");
 
+const installTriesMax = 3;
+const installMsMax = 90_000;
+
 interface RunOptions {
   readonly cwd?: string;
   readonly path?: string;
@@ -46,6 +49,16 @@ function ok(program: string, args: readonly string[], options?: RunOptions): str
   const { status, out, err } = run(program, args, options);
   assert.equal(status, 0, `${program} ${args.join(" ")}: status ${status}\n${out}${err}`);
   return out;
+}
+
+/** npm waits for an answer that was lost on the way for as long as one lets it: it is asked again. */
+function install(args: readonly string[], cwd: string): void {
+  const how = { cwd, env, encoding: "utf8", timeout: installMsMax, killSignal: "SIGKILL" } as const;
+  for (let tries = 1; ; tries += 1) {
+    const { status, stderr } = spawnSync("npm", ["install", ...args], how);
+    if (status === 0) return;
+    assert.ok(tries < installTriesMax, `npm install ${args.join(" ")}: status ${status}\n${stderr}`);
+  }
 }
 
 /** The first node on PATH that could not run the program, with its version; undefined if there is none. */
@@ -74,11 +87,11 @@ before(() => {
   ok("npm", ["pack", "--pack-destination", work], { cwd: checkout });
   const tarball = join(work, `ourobox-${manifest.version}.tgz`);
   tarballFiles = ok("tar", ["-tzf", tarball]).trim().split("\n");
-  const flags = ["--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"];
-  ok("npm", ["install", "-g", "--prefix", join(work, "global"), ...flags, tarball]);
+  const flags = ["--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error", "--fetch-timeout=30000"];
+  install(["-g", "--prefix", join(work, "global"), ...flags, tarball], work);
   fs.mkdirSync(localDir);
   fs.writeFileSync(join(localDir, "package.json"), "{}");
-  ok("npm", ["install", ...flags, tarball], { cwd: localDir });
+  install([...flags, tarball], localDir);
   fs.mkdirSync(join(work, "bare"));
   ok("tar", ["-xzf", tarball, "-C", join(work, "bare")]);
   fs.mkdirSync(join(bareDir, "node_modules"));
