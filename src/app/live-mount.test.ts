@@ -15,6 +15,7 @@ const top = mkdtempSync(join(tmpdir(), "ouro-live-"));
 after(() => rmSync(top, { recursive: true }));
 const readOnly = false;
 const onChange = (): void => {};
+const settle = async (): Promise<void> => {};
 
 test("the folder of a box is opened live by one at a time, and others are told where", async () => {
   const world = new TestWorld(join(top, "one"));
@@ -24,18 +25,18 @@ test("the folder of a box is opened live by one at a time, and others are told w
   await using box = await Box.init(path, world.initOptions, world.context());
   assert.equal(findLive(nodeDisk, path), undefined);
   {
-    await using live = await openLive(box, { directory: "/somewhere/far", readOnly, onChange });
+    await using live = await openLive(box, { directory: "/somewhere/far", readOnly, onChange, settle });
     const client = new DirectClient(live.filesystem);
     assert.deepEqual(await client.readdir(""), ["f"]);
     assert.equal((await readAll(client, "f")).toString(), "content");
     assert.equal(findLive(nodeDisk, path), "/somewhere/far");
-    await assert.rejects(openLive(box, { directory: "/a", readOnly, onChange }), {
+    await assert.rejects(openLive(box, { directory: "/a", readOnly, onChange, settle }), {
       kind: "locked",
       message: /on \/somewhere\/far$/,
     });
   }
   assert.equal(findLive(nodeDisk, path), undefined);
-  await using again = await openLive(box, { directory: "/a", readOnly, onChange });
+  await using again = await openLive(box, { directory: "/a", readOnly, onChange, settle });
   assert.equal(findLive(nodeDisk, path), "/a");
   assert.equal(readFileSync(join(path, ".ourobox/live"), "utf8"), "/a");
   assert.equal(again.log.size, 0);
@@ -49,10 +50,10 @@ test("a folder is not shown inside of itself, whatever it is called, and a bare 
   symlinkSync(path, join(world.folder, "link"));
   await using box = await Box.open(join(world.folder, "link"), world.context());
   for (const directory of [path, join(path, "d")])
-    await assert.rejects(openLive(box, { directory, readOnly, onChange }), { kind: "usage" });
+    await assert.rejects(openLive(box, { directory, readOnly, onChange, settle }), { kind: "usage" });
   const bare = { ...world.initOptions, bare: true };
   await using folderless = await Box.init(join(world.folder, "bare"), bare, world.context());
-  await assert.rejects(openLive(folderless, { directory: "/a", readOnly, onChange }), { kind: "usage" });
+  await assert.rejects(openLive(folderless, { directory: "/a", readOnly, onChange, settle }), { kind: "usage" });
   assert.equal(findLive(nodeDisk, path), undefined);
 });
 

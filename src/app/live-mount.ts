@@ -1,10 +1,11 @@
-/** The box's own folder as a filesystem, for doors: what is written there is in the folder at once, and in a commit later. `.ourobox` is not in it. */
+/** The box itself as a filesystem, for doors: what is written there is in its folder at once, and in a commit later. See live-filesystem.ts for what is shown. */
 import { realpathSync } from "node:fs";
 import { OuroError } from "../base/errors.ts";
-import { type Filesystem, FolderFilesystem } from "../vfs/mod.ts";
+import type { Filesystem } from "../vfs/mod.ts";
 import { tellOfCache } from "./cache-quota.ts";
+import { openLiveFilesystem } from "./live-filesystem.ts";
 import { lockLive } from "./live-lock.ts";
-import { MountLog } from "./mount-log.ts";
+import type { MountLog } from "./mount-log.ts";
 import type { OpenBox } from "./open-box.ts";
 
 export interface LiveRequest {
@@ -14,6 +15,8 @@ export interface LiveRequest {
   readonly readOnly: boolean;
   /** Called for whatever changes something, as `FolderFilesystem` does. */
   readonly onChange: () => void;
+  /** Commits what is in the folder. */
+  readonly settle: () => Promise<void>;
   /** Told of each failure, beside the log. */
   readonly onFailure?: (text: string) => void;
 }
@@ -21,6 +24,8 @@ export interface LiveRequest {
 export interface LiveMount extends AsyncDisposable {
   readonly filesystem: Filesystem;
   readonly log: MountLog;
+  /** Has to be called before a commit. */
+  flush(): void;
   /** Calls `onChange` where something was written that it was not called for: what the kernel writes by itself. */
   lookAtWriters(): void;
 }
@@ -30,7 +35,7 @@ export interface LiveMount extends AsyncDisposable {
  * @throws OuroError "usage": a bare box, or the two places are within each other; "read-only"; and as `lockLive`.
  */
 export async function openLive(box: OpenBox, request: LiveRequest): Promise<LiveMount> {
-  const { directory, readOnly, onChange, onFailure } = request;
+  const { directory, readOnly } = request;
   const root = requireFolder(box, directory);
   if (box.isReadOnly && !readOnly)
     throw new OuroError("read-only", `Cannot mount ${root}: this box can only be read here`, {
@@ -40,14 +45,13 @@ export async function openLive(box: OpenBox, request: LiveRequest): Promise<Live
   const opened = new AsyncDisposableStack();
   try {
     if (!box.isReadOnly) opened.use(await lockLive(box, directory));
-    const filesystem = new FolderFilesystem({ path: root, onChange });
-    opened.defer(() => filesystem.close());
-    const log = new MountLog(box.context.clock, onFailure);
+    const { filesystem, folder, log, flush } = opened.use(openLiveFilesystem(box, request));
     tellOfCache(box, (text) => log.add(text));
     return {
       filesystem,
       log,
-      lookAtWriters: () => filesystem.lookAtWriters(),
+      flush,
+      lookAtWriters: () => folder.lookAtWriters(),
       [Symbol.asyncDispose]: () => opened.disposeAsync(),
     };
   } catch (thrown) {

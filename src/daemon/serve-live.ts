@@ -3,7 +3,7 @@
  * for a while and at the end, by another process (run-commit.ts).
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { type Box, findLive, openLive } from "../app/mod.ts";
+import { type Box, findLive, type LiveMount, openLive } from "../app/mod.ts";
 import type { Clock } from "../base/clock.ts";
 import { isKind } from "../base/errors.ts";
 import { type FuseBehaviour, mountFilesystem } from "../front/fuse/mod.ts";
@@ -43,11 +43,22 @@ function behaviour({ uid }: MountOwner): Partial<FuseBehaviour> {
  * @throws OuroError as `mountFilesystem`, `openLive` and `placeOfMount`.
  */
 export async function serveLive(box: Box, request: LiveServeRequest): Promise<void> {
-  const { readOnly, quietMs, allowOther, uid, gid, onFailure, clock } = request;
+  const { readOnly, quietMs, allowOther, uid, gid, onFailure, clock, program, env } = request;
   const directory = placeOfMount(box, request.directory);
   await waitForLast(box, request.signal);
   let commits: AutoCommits | undefined;
-  await using opened = await openLive(box, { directory, readOnly, onFailure, onChange: () => commits?.changed() });
+  const folder = box.layout.top;
+  const commit = oneByOne(() => {
+    opened.flush();
+    return runCommit({ program, folder, env, onWarning: (text) => opened.log.add(text) });
+  });
+  await using opened: LiveMount = await openLive(box, {
+    directory,
+    readOnly,
+    onFailure,
+    onChange: () => commits?.changed(),
+    settle: commit,
+  });
   const { filesystem, log } = opened;
   const mount = await mountFilesystem(filesystem, {
     ...behaviour(request),
@@ -61,12 +72,10 @@ export async function serveLive(box: Box, request: LiveServeRequest): Promise<vo
     onFailure: (thrown) => log.add(describe(thrown)),
   });
   if (!readOnly && Number.isFinite(quietMs)) {
-    const { program, env } = request;
-    const folder = box.layout.top;
     commits = new AutoCommits({
       quietMs,
       clock,
-      commit: () => runCommit({ program, folder, env, onWarning: (text) => log.add(text) }),
+      commit,
       look: () => opened.lookAtWriters(),
       onFailure: (thrown) => log.add(`Not committed yet. ${describe(thrown)}`),
     });
@@ -78,6 +87,15 @@ export async function serveLive(box: Box, request: LiveServeRequest): Promise<vo
   } finally {
     await commits?.end();
   }
+}
+
+/** Does something as often as it is asked for, never twice at once. */
+function oneByOne(act: () => Promise<void>): () => Promise<void> {
+  let last: Promise<void> = Promise.resolve();
+  return () => {
+    last = last.catch(() => {}).then(act);
+    return last;
+  };
 }
 
 /** Waits while the one before, out of sight already, makes its last commit. One that is there is for `openLive` to refuse. */

@@ -11,7 +11,7 @@ import { type ErrnoName, FilesystemFailure } from "./failure.ts";
 import { FileLocks } from "./file-locks.ts";
 import type * as fs from "./filesystem.ts";
 import type { LiveNames } from "./live-names.ts";
-import { textOf } from "./live-names.ts";
+import { textOf } from "./live-trees.ts";
 import { TreeNode } from "./tree-node.ts";
 import { contentKey } from "./tree-view.ts";
 import type { LayerMark } from "./unreal-layer.ts";

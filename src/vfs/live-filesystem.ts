@@ -13,7 +13,8 @@ import { filesystemLimits, rootInode } from "./filesystem.ts";
 import type { FolderFilesystem } from "./folder-filesystem.ts";
 import { LiveData } from "./live-data.ts";
 import { LiveListings } from "./live-listings.ts";
-import { type LiveDirectory, LiveNames, latin, textOf } from "./live-names.ts";
+import { LiveNames } from "./live-names.ts";
+import { type LiveDirectory, latin, textOf } from "./live-trees.ts";
 import type { UnrealLayer } from "./unreal-layer.ts";
 
 export interface LiveFilesystemOptions {

@@ -4,7 +4,8 @@
  */
 import { FilesystemFailure } from "./failure.ts";
 import type * as fs from "./filesystem.ts";
-import { type LiveDirectory, type LiveNames, latin, textOf } from "./live-names.ts";
+import type { LiveNames } from "./live-names.ts";
+import { type LiveDirectory, latin, textOf } from "./live-trees.ts";
 import type { TreeNode } from "./tree-node.ts";
 
 /** Cookies of what only the tree has, above all of a folder's: this and the position after it. */

@@ -4,7 +4,7 @@ export { FilesystemFailure } from "./failure.ts";
 export * from "./filesystem.ts";
 export { FolderFilesystem, type FolderFilesystemOptions } from "./folder-filesystem.ts";
 export { LiveFilesystem, type LiveFilesystemOptions } from "./live-filesystem.ts";
-export { shownNumbersFrom } from "./live-names.ts";
+export { shownNumbersFrom } from "./live-trees.ts";
 export { type MadeContents, MadeDirectory, MadeFile, MadeLink, type MadeOptions } from "./made-node.ts";
 export { MemoryFilesystem, type MemoryFilesystemOptions } from "./memory-filesystem.ts";
 export type { ShownNode } from "./shown-node.ts";

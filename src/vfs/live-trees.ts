@@ -1,0 +1,332 @@
+/**
+ * What the things of a live filesystem are: a real one has an inode of the folder, an unreal one a node of the tree, a directory mostly both.
+ *
+ * A real directory is found in the tree by the name it has there, and stays what it was found to be when it is renamed here, until the tree is another one. What was
+ * unreal when it was found keeps its number when it becomes real, as long as somebody knows it.
+ */
+import { asBuffer, equalBytes } from "../base/bytes.ts";
+import { type Dot, dotKey, equalDots } from "../format/mod.ts";
+import { joinPath } from "../history/mod.ts";
+import type { CommitFilesystem } from "./commit-filesystem.ts";
+import { FilesystemFailure } from "./failure.ts";
+import type * as fs from "./filesystem.ts";
+import { rootInode } from "./filesystem.ts";
+import type { FolderFilesystem } from "./folder-filesystem.ts";
+import { folderNumbersBelow } from "./node-number.ts";
+import { readOnly } from "./read-only-filesystem.ts";
+import type { ShownNode } from "./shown-node.ts";
+import { TreeNode } from "./tree-node.ts";
+import type { UnrealLayer } from "./unreal-layer.ts";
+
+/** Of all inodes that are not the folder's. */
+export const shownNumbersFrom: number = folderNumbersBelow;
+
+export interface LiveDirectory {
+  /** Its inode in the folder. */
+  readonly real: number | undefined;
+  /** What it is in the tree. */
+  readonly tree: TreeNode | undefined;
+}
+
+/** What was unreal when it was found, and is real now. */
+interface Realized {
+  readonly real: number;
+  readonly generation: number;
+}
+
+export interface LiveTreesOptions {
+  readonly folder: FolderFilesystem;
+  readonly layer: UnrealLayer;
+  /** Opens the tree of the first commit. */
+  readonly show: (tree: Uint8Array) => CommitFilesystem;
+  /** Told what has become real: its directory in the tree, and its name. */
+  readonly onReal: (directory: TreeNode, name: Uint8Array) => void;
+}
+
+export class LiveTrees {
+  readonly folder: FolderFilesystem;
+  readonly layer: UnrealLayer;
+  readonly #show: LiveTreesOptions["show"];
+  protected readonly onReal: LiveTreesOptions["onReal"];
+  protected lastShown: CommitFilesystem | undefined;
+  #tree: Uint8Array | undefined;
+  /** By shown inode, and back. */
+  protected readonly realized: Map<number, Realized> = new Map();
+  protected readonly shownOf: Map<number, number> = new Map();
+  /** Of real directories by inode: what they are in the tree. */
+  readonly #trees = new Map<number, TreeNode | undefined>();
+  /** And back, by node id. */
+  protected readonly realById: Map<string, number> = new Map();
+  /** Directories that have another name than the tree has for them: what they are is kept for as long as the tree is this one, whoever forgets them. */
+  readonly #renamed = new Map<number, { readonly generation: number; readonly tree: TreeNode }>();
+  /** Directories in the folder that were made or looked up here: a lookup each, as long as the tree is this one. */
+  protected readonly kept: Set<number> = new Set();
+
+  constructor({ folder, layer, show, onReal }: LiveTreesOptions) {
+    this.folder = folder;
+    this.layer = layer;
+    this.#show = show;
+    this.onReal = onReal;
+  }
+
+  /** What is shown of trees; undefined before the first commit. Of the tree as it is now. @throws OuroError when it cannot be read. */
+  get shown(): CommitFilesystem | undefined {
+    const tree = this.layer.tree();
+    if (tree === undefined) return this.lastShown;
+    if (this.#tree !== undefined && equalBytes(tree, this.#tree)) return this.lastShown;
+    if (this.lastShown === undefined) this.lastShown = this.#show(tree);
+    else this.lastShown.setTree(tree);
+    this.#tree = new Uint8Array(tree);
+    this.#trees.clear();
+    this.#renamed.clear();
+    this.realById.clear();
+    for (const real of this.kept) this.folder.forget(real, 1);
+    this.kept.clear();
+    return this.lastShown;
+  }
+
+  /** The inode in the folder of what is real. */
+  realOf(inode: number): number | undefined {
+    return inode < shownNumbersFrom ? inode : this.realized.get(inode)?.real;
+  }
+
+  /** Whether its number is the folder's, and not that of what it was while it was unreal. */
+  isOfFolder(inode: number): boolean {
+    return inode < shownNumbersFrom;
+  }
+
+  /** Whether it is shown and none of the tree's own: `.ourobox` and what is in it. */
+  isForeign(inode: number): boolean {
+    const node = this.lastShown?.nodeAt(inode);
+    return inode >= shownNumbersFrom && !(node instanceof TreeNode && node.view.name === "");
+  }
+
+  /** What a real thing is in the tree, by the name it has. */
+  nodeOfReal(real: number): TreeNode | undefined {
+    const { shown } = this;
+    if (real === rootInode) return shown?.root;
+    const place = this.folder.placeOf(real);
+    const above = place === undefined ? undefined : (this.treeOf(place.parent) ?? this.nodeOfReal(place.parent));
+    const node = above?.kind === "directory" ? above.find(latin(place?.name ?? "")) : undefined;
+    return node instanceof TreeNode ? node : undefined;
+  }
+
+  /** Whether a real thing has the size, time and mode that the tree has of it: as far as can be told at once. */
+  isAsCommitted(real: number, node: TreeNode): boolean {
+    const [here, there] = [this.folder.getattr(real), node.attributes()];
+    if (here.kind !== there.kind || here.mode !== there.mode) return false;
+    return here.kind === "directory" || (here.mtimeNs === there.mtimeNs && here.size === there.size);
+  }
+
+  /** Makes a real directory that is about to get another name known to the scan, which then finds it again with all that is unreal in it. */
+  noteReal(directory: TreeNode | undefined, real: number, name: Uint8Array): void {
+    const tree = this.treeOf(real);
+    if (directory === undefined || tree === undefined) return;
+    if (!this.layer.isRecorded(directory.entry.id, textOf(name)))
+      this.layer.note(directory.entry.id, tree.entry, this.pathOf(real));
+  }
+
+  /** Attributes of the folder's, by the number that is known. */
+  asLive(attributes: fs.Attributes): fs.Attributes {
+    const inode = this.shownOf.get(attributes.inode);
+    if (inode === undefined) return attributes;
+    return { ...attributes, inode, generation: this.realized.get(inode)?.generation ?? attributes.generation };
+  }
+
+  /** What was found in the folder, one lookup more of the number that is known. */
+  found(found: fs.Found): fs.Found {
+    const real = found.attributes.inode;
+    const inode = this.shownOf.get(real);
+    if (inode === undefined) return { attributes: this.#linked(found.attributes) };
+    this.folder.forget(real, 1);
+    this.lastShown?.again(inode);
+    return { attributes: this.#linked(this.asLive(found.attributes)) };
+  }
+
+  /** A directory's links are its subdirectories, of which the folder has only a part. */
+  #linked(attributes: fs.Attributes): fs.Attributes {
+    return attributes.kind === "directory" && this.layer.isPart() ? { ...attributes, nlink: 1 } : attributes;
+  }
+
+  /** As `found`, of what was given as `asLive` says. */
+  keepFound({ attributes }: fs.Found): void {
+    const inode = this.shownOf.get(attributes.inode);
+    if (inode === undefined) return;
+    this.folder.forget(attributes.inode, 1);
+    this.lastShown?.again(inode);
+  }
+
+  /** The number of the directory that one of the tree is in. */
+  numberAbove({ parent }: TreeNode): number {
+    if (parent === undefined || parent.parent === undefined) return rootInode;
+    const real = this.realById.get(keyOf(parent as TreeNode));
+    return real === undefined ? (this.lastShown?.numberOf(parent) ?? rootInode) : this.numberOf(real);
+  }
+
+  /** Gives an entry of what is unreal. @returns Whether there was room; a promise where something must be found out before: to be asked again after it. */
+  giveUnreal(node: TreeNode, cookie: number, { plus, give }: fs.ListOptions): boolean | Promise<void> {
+    const { shown } = this;
+    if (shown === undefined) return true;
+    const { name, kind } = node;
+    if (!plus) return give({ name, inode: shown.numberOf(node), kind, cookie });
+    const preparing = node.preparing();
+    if (preparing !== undefined) return preparing;
+    const found = shown.show(node) as fs.Found;
+    const { inode } = found.attributes;
+    if (give({ name, inode, kind, cookie, found })) return true;
+    shown.forget(inode, 1);
+    return false;
+  }
+
+  numberOf(real: number): number {
+    return this.shownOf.get(real) ?? real;
+  }
+
+  forget(inode: number, lookups: number): void {
+    if (inode < shownNumbersFrom) {
+      this.folder.forget(inode, lookups);
+      if (!this.folder.isKnown(inode)) this.#forgetTree(inode);
+      return;
+    }
+    const shown = this.lastShown;
+    shown?.forget(inode, lookups);
+    const realized = this.realized.get(inode);
+    if (realized === undefined || shown?.nodeAt(inode) !== undefined) return;
+    this.realized.delete(inode);
+    this.shownOf.delete(realized.real);
+    this.folder.forget(realized.real, 1);
+  }
+
+  /** @throws FilesystemFailure ENOTDIR, ESTALE. */
+  directoryAt(inode: number): LiveDirectory {
+    const { shown } = this;
+    const real = this.realOf(inode);
+    if (real !== undefined) return { real, tree: this.treeOf(real) };
+    const node = this.nodeAt(inode);
+    if (node.kind !== "directory") throw new FilesystemFailure("ENOTDIR", "cannot use a directory: it is none");
+    return { real: undefined, tree: node.view.name === "" && shown !== undefined ? node : undefined };
+  }
+
+  /** An unreal thing as the tree has it now. @throws FilesystemFailure ESTALE: not any more, or it is none of the tree's. */
+  nodeAt(inode: number): TreeNode {
+    const node = this.shown?.nodeAt(inode);
+    if (node === undefined) throw stale("nobody knows it");
+    if (!(node instanceof TreeNode) || node.view.name !== "") throw readOnly();
+    return this.#current(node);
+  }
+
+  /** What a real directory is in the tree. */
+  treeOf(real: number): TreeNode | undefined {
+    const { shown } = this;
+    if (shown === undefined || !this.layer.isPart()) return undefined;
+    if (real === rootInode) return shown.root;
+    if (this.#trees.has(real)) return this.#trees.get(real);
+    const renamed = this.#renamed.get(real);
+    if (renamed !== undefined && renamed.generation === this.folder.getattr(real).generation) return renamed.tree;
+    const place = this.folder.placeOf(real);
+    const above = place === undefined ? undefined : this.treeOf(place.parent);
+    const found = place === undefined ? undefined : above?.find(latin(place.name));
+    const isFree = found instanceof TreeNode && found.kind === "directory" && !this.realById.has(keyOf(found));
+    this.setTree(real, isFree ? found : undefined);
+    return this.#trees.get(real);
+  }
+
+  /** What the tree has and the folder has not. @param directory In the tree. */
+  unrealIn(directory: TreeNode | undefined, name: Uint8Array): TreeNode | undefined {
+    const node = directory?.find(name);
+    return directory !== undefined && node instanceof TreeNode && this.isUnreal(directory.entry.id, node)
+      ? node
+      : undefined;
+  }
+
+  /** Of a name that does not stand in the folder. A directory that is gone from there stays with what never was in it. */
+  isUnreal(directory: Dot, node: TreeNode): boolean {
+    const { entry } = node;
+    if (!this.layer.isRecorded(directory, textOf(entry.name))) return true;
+    return node.kind === "directory" && !this.realById.has(keyOf(node)) && this.hasUnreal(node);
+  }
+
+  /** Whether a directory has something that is unreal. */
+  hasUnreal(directory: TreeNode | undefined): boolean {
+    if (directory === undefined) return false;
+    const { id } = directory.entry;
+    for (const { node } of directory.children(0)) if (this.isUnreal(id, node as TreeNode)) return true;
+    return false;
+  }
+
+  /** A name is gone from the folder for good: what the tree has under it is not unreal. */
+  hide(directory: TreeNode | undefined, name: Uint8Array): void {
+    const node = directory?.find(name);
+    if (directory === undefined || node === undefined) return;
+    if (!this.layer.isRecorded(directory.entry.id, textOf(name))) this.remove(directory, node as TreeNode);
+  }
+
+  /** Deletes what is not in the folder. */
+  remove(directory: TreeNode, { entry }: TreeNode): void {
+    this.layer.remove({ id: directory.entry.id, path: pathOf(directory) }, entry);
+  }
+
+  /** A directory has got another name, and is what it was. */
+  renamed(real: number): void {
+    const tree = this.treeOf(real);
+    if (tree !== undefined) this.#renamed.set(real, { generation: this.folder.getattr(real).generation, tree });
+  }
+
+  /** A directory is gone: its name may lead to another one. */
+  dropTree(real: number): void {
+    this.#renamed.delete(real);
+    this.#forgetTree(real);
+  }
+
+  #forgetTree(real: number): void {
+    const tree = this.#trees.get(real);
+    this.#trees.delete(real);
+    if (tree !== undefined && !this.#renamed.has(real)) this.realById.delete(keyOf(tree));
+  }
+
+  /** Of the folder, from its root. */
+  pathOf(real: number): Uint8Array {
+    const place = real === rootInode ? undefined : this.folder.placeOf(real);
+    if (place === undefined) return new Uint8Array();
+    return joinPath(this.pathOf(place.parent), latin(place.name));
+  }
+
+  protected setTree(real: number, tree: TreeNode | undefined): void {
+    this.#trees.set(real, tree);
+    if (tree !== undefined) this.realById.set(keyOf(tree), real);
+  }
+
+  /** The same thing in the tree as it is now. */
+  #current(node: TreeNode): TreeNode {
+    const root = this.lastShown?.root;
+    if (node.view === root?.view) return node;
+    if (node.parent === undefined) return root as TreeNode;
+    const above = node.parent as TreeNode;
+    const real = this.realById.get(keyOf(above));
+    const parent = (real === undefined ? undefined : this.treeOf(real)) ?? this.#current(above);
+    const found = parent.find(node.name);
+    if (found instanceof TreeNode && equalDots(found.entry.id, node.entry.id)) return found;
+    throw stale("the tree has something else there");
+  }
+}
+
+export function keyOf(node: TreeNode): string {
+  return dotKey(node.entry.id);
+}
+
+/** In the tree. */
+export function pathOf(node: ShownNode): Uint8Array {
+  return node.parent === undefined ? new Uint8Array() : joinPath(pathOf(node.parent), node.name);
+}
+
+export function latin(name: string): Uint8Array {
+  return Buffer.from(name, "latin1");
+}
+
+export function textOf(name: Uint8Array): string {
+  return asBuffer(name).toString("latin1");
+}
+
+export function stale(what: string): FilesystemFailure {
+  return new FilesystemFailure("ESTALE", `cannot use an inode: ${what}`);
+}
