@@ -8,7 +8,7 @@ import { equalDots } from "../format/mod.ts";
 import { joinPath, splitPath } from "../history/mod.ts";
 import type * as fs from "./filesystem.ts";
 import { rootInode } from "./filesystem.ts";
-import { keyOf, LiveTrees, latin, pathOf, stale, textOf } from "./live-trees.ts";
+import { LiveTrees, latin, pathOf, stale, textOf } from "./live-trees.ts";
 import type { ShownNode } from "./shown-node.ts";
 import { TreeNode } from "./tree-node.ts";
 
@@ -37,7 +37,7 @@ export class LiveNames extends LiveTrees {
   /** The directory in the folder that is one of the tree, made there when it is not. */
   async realDirectory(node: ShownNode | undefined): Promise<number> {
     if (node === undefined || node.parent === undefined) return rootInode;
-    const known = this.realById.get(keyOf(node as TreeNode));
+    const known = this.realWith(node as TreeNode);
     if (known !== undefined) return known;
     const parent = await this.realDirectory(node.parent);
     const there = this.folder.lookup(parent, node.name);
@@ -185,7 +185,7 @@ export class LiveNames extends LiveTrees {
     for (const name of splitPath(path).slice(0, -1)) {
       above = joinPath(above, name);
       directory = directory?.find(name);
-      const real = directory === undefined ? undefined : this.realById.get(keyOf(directory as TreeNode));
+      const real = directory === undefined ? undefined : this.realWith(directory as TreeNode);
       if (real !== undefined && !equalBytes(this.pathOf(real), above)) return true;
     }
     return false;

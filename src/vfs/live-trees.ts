@@ -56,7 +56,7 @@ export class LiveTrees {
   /** Of real directories by inode: what they are in the tree. */
   readonly #trees = new Map<number, TreeNode | undefined>();
   /** And back, by node id. */
-  protected readonly realById: Map<string, number> = new Map();
+  readonly #realById = new Map<string, number>();
   /** Directories that have another name than the tree has for them: what they are is kept for as long as the tree is this one, whoever forgets them. */
   readonly #renamed = new Map<number, { readonly generation: number; readonly tree: TreeNode }>();
   /** Directories in the folder that were made or looked up here: a lookup each, as long as the tree is this one. */
@@ -79,7 +79,7 @@ export class LiveTrees {
     this.#tree = new Uint8Array(tree);
     this.#trees.clear();
     this.#renamed.clear();
-    this.realById.clear();
+    this.#realById.clear();
     for (const real of this.kept) this.folder.forget(real, 1);
     this.kept.clear();
     return this.lastShown;
@@ -159,7 +159,7 @@ export class LiveTrees {
   /** The number of the directory that one of the tree is in. */
   numberAbove({ parent }: TreeNode): number {
     if (parent === undefined || parent.parent === undefined) return rootInode;
-    const real = this.realById.get(keyOf(parent as TreeNode));
+    const real = this.realWith(parent as TreeNode);
     return real === undefined ? (this.lastShown?.numberOf(parent) ?? rootInode) : this.numberOf(real);
   }
 
@@ -226,7 +226,7 @@ export class LiveTrees {
     const place = this.folder.placeOf(real);
     const above = place === undefined ? undefined : this.treeOf(place.parent);
     const found = place === undefined ? undefined : above?.find(latin(place.name));
-    const isFree = found instanceof TreeNode && found.kind === "directory" && !this.realById.has(keyOf(found));
+    const isFree = found instanceof TreeNode && found.kind === "directory" && this.realWith(found) === undefined;
     this.setTree(real, isFree ? found : undefined);
     return this.#trees.get(real);
   }
@@ -243,7 +243,7 @@ export class LiveTrees {
   isUnreal(directory: Dot, node: TreeNode): boolean {
     const { entry } = node;
     if (!this.layer.isRecorded(directory, textOf(entry.name))) return true;
-    return node.kind === "directory" && !this.realById.has(keyOf(node)) && this.hasUnreal(node);
+    return node.kind === "directory" && this.realWith(node) === undefined && this.hasUnreal(node);
   }
 
   /** Whether a directory has something that is unreal. */
@@ -266,10 +266,19 @@ export class LiveTrees {
     this.layer.remove({ id: directory.entry.id, path: pathOf(directory) }, entry);
   }
 
-  /** A directory has got another name, and is what it was. */
+  /** A directory has got another name, and is what it was: it stays known until the tree has it there. */
   renamed(real: number): void {
     const tree = this.treeOf(real);
-    if (tree !== undefined) this.#renamed.set(real, { generation: this.folder.getattr(real).generation, tree });
+    if (tree === undefined) return;
+    this.#renamed.set(real, { generation: this.folder.getattr(real).generation, tree });
+    if (!this.kept.has(real)) this.folder.lookup(real, latin("."));
+    this.kept.add(real);
+  }
+
+  /** The directory in the folder that one of the tree is known to be. */
+  protected realWith(node: TreeNode): number | undefined {
+    const real = this.#realById.get(keyOf(node));
+    return real !== undefined && this.folder.isKnown(real) ? real : undefined;
   }
 
   /** A directory is gone: its name may lead to another one. */
@@ -281,7 +290,7 @@ export class LiveTrees {
   #forgetTree(real: number): void {
     const tree = this.#trees.get(real);
     this.#trees.delete(real);
-    if (tree !== undefined && !this.#renamed.has(real)) this.realById.delete(keyOf(tree));
+    if (tree !== undefined && !this.#renamed.has(real)) this.#realById.delete(keyOf(tree));
   }
 
   /** Of the folder, from its root. */
@@ -293,7 +302,7 @@ export class LiveTrees {
 
   protected setTree(real: number, tree: TreeNode | undefined): void {
     this.#trees.set(real, tree);
-    if (tree !== undefined) this.realById.set(keyOf(tree), real);
+    if (tree !== undefined) this.#realById.set(keyOf(tree), real);
   }
 
   /** The same thing in the tree as it is now. */
@@ -302,7 +311,7 @@ export class LiveTrees {
     if (node.view === root?.view) return node;
     if (node.parent === undefined) return root as TreeNode;
     const above = node.parent as TreeNode;
-    const real = this.realById.get(keyOf(above));
+    const real = this.realWith(above);
     const parent = (real === undefined ? undefined : this.treeOf(real)) ?? this.#current(above);
     const found = parent.find(node.name);
     if (found instanceof TreeNode && equalDots(found.entry.id, node.entry.id)) return found;
@@ -310,7 +319,7 @@ export class LiveTrees {
   }
 }
 
-export function keyOf(node: TreeNode): string {
+function keyOf(node: TreeNode): string {
   return dotKey(node.entry.id);
 }
 
