@@ -28,6 +28,7 @@ import {
 import { countChanges } from "./change-counts.ts";
 import type { Change, Path } from "./changes.ts";
 import { withContent } from "./content-here.ts";
+import { findStat } from "./disk-folders.ts";
 import { keepsOwners } from "./folder.ts";
 import { type GraftedTree, OverlayMeta } from "./graft-tree.ts";
 import { type MarkedTree, marksOf, markUnits } from "./mark-units.ts";
@@ -146,9 +147,23 @@ export async function commitBox(box: OpenBox, request: CommitRequest): Promise<C
 
 function folderOf(box: OpenBox, { from }: CommitRequest): string {
   if (from === undefined) return box.requireRoot("commit");
-  if (box.root === undefined) return from;
+  if (box.root === undefined) return requireFolder(box, from);
   throw new OuroError("usage", `Cannot commit from ${from}: this box is that of the folder ${box.root}`, {
     hint: "Use --from with a box made by `ourobox init --bare`.",
+  });
+}
+
+/** @throws OuroError "not-found", "not-dir", "permission", …. */
+function requireFolder({ context: { disk } }: OpenBox, folder: string): string {
+  // With a dot at the end a symlink is followed, and a file is not there.
+  if (findStat(disk, `${folder}/.`) !== undefined) return folder;
+  const [kind, what] =
+    findStat(disk, folder) === undefined
+      ? (["not-found", "there is no such folder"] as const)
+      : (["not-dir", "it is not a folder"] as const);
+  throw new OuroError(kind, `Cannot commit from ${folder}: ${what}`, {
+    subject: folder,
+    hint: "Say with --from where the files are.",
   });
 }
 

@@ -54,9 +54,13 @@ test("an unknown flag is a usage error, and the nearest one is named", async () 
 });
 
 test("a value that does not fit is a usage error that says what fits", async () => {
-  const { err, status } = await runCli(["try", "-n", "few"], { commands: seenValues });
-  assert.equal(err, "ourobox: Cannot use --limit few: it takes a whole number\nTry --limit 20.\n");
+  const { err, status } = await runCli(["try", "--limit", "few"], { commands: seenValues });
+  assert.equal(err, "ourobox: Cannot use --limit few: it takes a whole number of 0 or more\nTry --limit 20.\n");
   assert.equal(status, 2);
+  const negative = await runCli(["try", "-n", "-1"], { commands: seenValues });
+  assert.equal(negative.err, "ourobox: Cannot use -n -1: it takes a whole number of 0 or more\nTry -n 20.\n");
+  const nothing = await runCli(["try", "-n", "--", "x"], { commands: seenValues });
+  assert.equal(nothing.err, "ourobox: Cannot use -n: it takes a value\nWrite -n N.\n");
   const choice = await runCli(["try", "--hash=md5"], { commands: seenValues });
   assert.equal(choice.err, "ourobox: Cannot use --hash md5: it is one of blake3, sha256\n");
   const missing = await runCli(["try", "--hash"], { commands: seenValues });
@@ -83,7 +87,7 @@ test("a flag wins over its variable, and the variable over the default", async (
   const fromFlags = await runCli(["try", "--no-all", "--limit=1"], { commands: seenValues, env });
   assert.deepEqual(JSON.parse(fromFlags.out), { limit: 1, all: false, operands: [] });
   const wrong = await runCli(["try"], { commands: seenValues, env: { OUROBOX_TRY_LIMIT: "x" } });
-  assert.match(wrong.err, /Cannot use OUROBOX_TRY_LIMIT x: it takes a whole number/);
+  assert.match(wrong.err, /Cannot use OUROBOX_TRY_LIMIT x: it takes a whole number of 0 or more/);
 });
 
 test("-C changes the folder, also by its variable", async () => {

@@ -86,6 +86,7 @@ export function parseArguments(args: readonly string[], specs: OptionSpecs, comm
       const spec = Object.hasOwn(specs, token.name) ? specs[token.name] : undefined;
       if (spec === undefined) throw unknownFlag(token.rawName, specs, command);
       const value = givenValue(token, spec);
+      if (spec.kind === "count") checkCountText(value, token.rawName);
       const before = spec.kind === "text" && spec.isFolder === true ? given.get(token.name) : undefined;
       given.set(token.name, before === undefined || value.startsWith("/") ? value : `${before}/${value}`);
     }
@@ -123,7 +124,8 @@ function givenValue(token: OptionToken, spec: OptionSpec): string {
     if (token.value !== undefined) throw usage(`Cannot use ${token.rawName}=${token.value}: it takes no value`);
     return String(!token.rawName.startsWith("--no-"));
   }
-  if (token.value === undefined) {
+  // parseArgs takes whatever comes next for the value, and a number is never "--".
+  if (token.value === undefined || (spec.kind === "count" && token.value === "--")) {
     throw usage(`Cannot use ${token.rawName}: it takes a value`, `Write ${token.rawName} ${placeholder(spec)}.`);
   }
   return token.value;
@@ -190,13 +192,19 @@ function parseValue(text: string, spec: OptionSpec, source: string): string | nu
     throw usage(`Cannot use ${source} ${text}: it is true or false`);
   }
   if (spec.kind === "count") {
-    if (/^\d{1,15}$/.test(text)) return Number(text);
-    throw usage(`Cannot use ${source} ${text}: it takes a whole number`, `Try ${source} 20.`);
+    checkCountText(text, source);
+    return Number(text);
   }
   if (spec.kind === "choice" && !spec.choices.includes(text)) {
     throw usage(`Cannot use ${source} ${text}: it is one of ${spec.choices.join(", ")}`);
   }
   return text;
+}
+
+/** @param source What it was given by, as it was written. @throws OuroError "usage". */
+function checkCountText(text: string, source: string): void {
+  if (/^\d{1,15}$/.test(text)) return;
+  throw usage(`Cannot use ${source} ${text}: it takes a whole number of 0 or more`, `Try ${source} 20.`);
 }
 
 /** What stands for the value in help. */

@@ -290,7 +290,7 @@ class Examination {
     if (isMoved && this.#units.around(scan.oldPath) !== frame.unit) return this.#newDirectory(place, replaced);
     const record = isAsSeen ? undefined : scan.record.row.record(scan.record.at);
     const oldPath = scan.oldPath;
-    const isEntered = this.#observer.enter(walk, path, name);
+    const isEntered = this.#observer.enter(walk, place);
     if (!isEntered && !isMoved) return undefined;
     this.#enterKnown(place, { known: { before, record, oldPath, isMoved }, scan, replaced });
     if (!isEntered) {
@@ -347,7 +347,7 @@ class Examination {
     const { readsNew, vanished, scan, filter, context } = this.#options;
     const isOpened = readsNew || this.#options.opensNew?.(latin(path)) === true;
     const isClosed = !isOpened && vanished.isEmpty && scan.movedInside.size === 0;
-    if (!this.#observer.enter(walk, path, name)) return undefined;
+    if (!this.#observer.enter(walk, { path, name }, { isNew: replaced === undefined })) return undefined;
     const listed = isClosed ? { names: [], rules: undefined } : this.#observer.listNew(walk, frame.rules);
     if (listed === undefined) {
       walk.leave();
@@ -450,8 +450,8 @@ class Examination {
 
   /** What could not be read is left as it was, if it was there; but where it stands now, for its old name is gone. */
   #notTaken(path: string, seen: Pick<Observed, "name" | "stat" | "xattrs">, identity: Identity, why: string): void {
-    this.#observer.notRead(path, why);
-    const { known } = identity;
+    const { known, replaced } = identity;
+    this.#observer.notRead(path, why, { isNew: known === undefined && replaced === undefined });
     if (known?.isMoved !== true) return;
     this.#put(path, { ...seen, value: known.before.data[0].value }, { ...identity, isUnsure: true });
   }

@@ -12,6 +12,7 @@ import { type Dot, type Entry, rootId } from "../format/mod.ts";
 import { directoryOf, type PathFilter, splitPath, type TreeReader } from "../history/mod.ts";
 import { below, FolderWalk, latin } from "./folder-walk.ts";
 import { type IgnoreRules, ignoreFileName, type OnRuleProblem, rulesAbove, rulesIn } from "./ignore-rules.ts";
+import { reasonOf } from "./observer.ts";
 import { RowIndex } from "./row-index.ts";
 import { rowOfTree } from "./row-of-tree.ts";
 import { field, isAbsent, isDirectoryMode, recordFlags, ScanRow } from "./scan-row.ts";
@@ -215,7 +216,7 @@ export class Scanner {
     const errno = errnoOf(thrown);
     if (errno === undefined || errno === "EMFILE" || errno === "ENFILE" || errno === "ENOMEM") throw thrown;
     if (errno === "ENOENT") return;
-    this.warn(path, `kept as in the last commit: it cannot be opened (${errno})`);
+    this.warn(path, `left as in the last commit: it cannot be read (${reasonOf(errno)})`);
   }
 
   async #turn(): Promise<void> {

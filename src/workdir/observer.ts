@@ -23,6 +23,11 @@ export interface NewDirectory {
   readonly rules: IgnoreRules;
 }
 
+interface IsNew {
+  /** The last commit has nothing there. */
+  readonly isNew?: boolean;
+}
+
 const xattrCountMax = 4096;
 const nsPerSecond = 1_000_000_000n;
 
@@ -46,14 +51,14 @@ export class Observer {
   }
 
   /** @throws What is no failed system call. */
-  unreadable(path: string, thrown: unknown): void {
+  unreadable(path: string, thrown: unknown, { isNew = false }: IsNew = {}): void {
     const errno = errnoOf(thrown);
     if (errno === undefined || errno === "EMFILE" || errno === "ENFILE") throw thrown;
-    if (errno !== "ENOENT") this.notRead(path, errno);
+    if (errno !== "ENOENT") this.notRead(path, reasonOf(errno), { isNew });
   }
 
-  notRead(path: string, why: string): void {
-    this.warn(path, `left as in the last commit: it cannot be read (${why})`);
+  notRead(path: string, why: string, { isNew = false }: IsNew = {}): void {
+    this.warn(path, `${isNew ? "not committed" : "left as in the last commit"}: it cannot be read (${why})`);
   }
 
   /** What stands there; undefined when it has gone meanwhile. */
@@ -66,12 +71,16 @@ export class Observer {
     }
   }
 
-  enter(walk: FolderWalk, path: string, name: string): boolean {
+  enter(
+    walk: FolderWalk,
+    { path, name }: { readonly path: string; readonly name: string },
+    { isNew = false }: IsNew = {},
+  ): boolean {
     try {
       walk.enter(name);
       return true;
     } catch (thrown) {
-      this.unreadable(path, thrown);
+      this.unreadable(path, thrown, { isNew });
       return false;
     }
   }
@@ -157,6 +166,11 @@ export class Observer {
     if (lister.type !== listedType.unknown) return lister.type === listedType.directory;
     return lister.statName() && isDirectoryMode((lister.stat[statWord.mode] as number) & 0xffff);
   }
+}
+
+/** Why a directory or file cannot be read, in words where people meet it. @param errno As "EACCES". */
+export function reasonOf(errno: string): string {
+  return errno === "EACCES" || errno === "EPERM" ? "permission denied" : errno;
 }
 
 function fits(list: readonly Xattr[]): boolean {

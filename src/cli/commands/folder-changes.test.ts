@@ -102,6 +102,32 @@ test("unread: diff names what is new without reading it, and shows the rest arou
   assert.equal(status, 3);
 });
 
+test("unread: what cannot be read is left as it was in the last commit, and left out where it was not", async (t) => {
+  if (process.geteuid?.() === 0) {
+    const run = runAsNobody(import.meta.filename, "^unread");
+    if (run === undefined) return t.skip("nobody may not read this checkout");
+    assert.equal(run.status, 0, run.output);
+    return;
+  }
+  for (const name of ["old", "new"]) {
+    box.write(`${name}-file`, "1\n");
+    box.write(`${name}-folder/x`, "x\n");
+    if (name === "old") await box.ok("commit");
+    box.write(`${name}-file`, "22\n");
+    chmodSync(join(box.folder, `${name}-file`), 0);
+    chmodSync(join(box.folder, `${name}-folder`), 0);
+  }
+  const { err, status } = await box.run("commit");
+  assert.deepEqual(err.split("\n").slice(0, 4).sort(), [
+    "warning: new-file: not committed: it cannot be read (permission denied)",
+    "warning: new-folder: not committed: it cannot be read (permission denied)",
+    "warning: old-file: left as in the last commit: it cannot be read (permission denied)",
+    "warning: old-folder: left as in the last commit: it cannot be read (permission denied)",
+  ]);
+  assert.equal(status, 3);
+  for (const name of ["old", "new"]) chmodSync(join(box.folder, `${name}-folder`), 0o755);
+});
+
 testSeeds("diff names the same whether new files are read (--json) or not", 6, async (prng) => {
   const folder = join(box.folder, "in");
   mkdirSync(folder);

@@ -47,6 +47,22 @@ test("an empty path is a variable that was not set, never the current folder", a
   assert.equal(await box.ok("status", "--porcelain"), " M a.txt\n");
 });
 
+test("a folder to commit from that is not there, or is none, is said to be so", async () => {
+  await box.ok("init", "--bare", "../bare");
+  for (const [name, what] of [
+    ["nope", "there is no such folder"],
+    ["a.txt", "it is not a folder"],
+    ["a.txt/below", "there is no such folder"],
+  ] as const) {
+    for (const flags of [[], ["--dry-run"]]) {
+      const path = join(box.folder, name);
+      const { err, status } = await box.run("-C", "../bare", "commit", "--from", path, ...flags);
+      assert.equal(err, `ourobox: Cannot commit from ${path}: ${what}\nSay with --from where the files are.\n`);
+      assert.equal(status, 1);
+    }
+  }
+});
+
 test("no box is made of a file, nor inside of a box's own files", async () => {
   assert.match(
     (await box.run("init", "a.txt")).err,
