@@ -12,7 +12,7 @@ import { HashSet, markLiveInTurns } from "../history/mod.ts";
 import type { CachedPart } from "../store/mod.ts";
 import { namedCommits } from "./box-upkeep.ts";
 import { forgottenIn } from "./forgotten.ts";
-import { addUnpushedChunks, realChunks } from "./kept-content.ts";
+import { addRuleChunks, addUnpushedChunks, realChunks } from "./kept-content.ts";
 import type { OpenBox } from "./open-box.ts";
 import { askCopies, copiesWanted, type PackCopies } from "./pack-copies.ts";
 import { isUnreal, marksKey } from "./unreal-setting.ts";
@@ -140,6 +140,7 @@ export class CacheEvictor {
     const key = [isUnreal(this.#box), marks === undefined ? "" : toHex(marks), this.#names(), ...seen.sort()].join();
     if (this.#kept?.key !== key) {
       const chunks = await realChunks(this.#box);
+      await addRuleChunks(this.#box, chunks);
       await addUnpushedChunks(this.#box, chunks);
       this.#kept = { key, chunks };
     }

@@ -333,3 +333,26 @@ for (const copies of ["1", "2"]) {
     assert.equal(mount.log.size, copies === "1" ? 0 : 1);
   });
 }
+
+test("what says how the folder is to be read is never cache: a commit needs no remote", async () => {
+  const files = {
+    ".ouroboxattributes": "*.app atomic\n",
+    "d/.ouroboxattributes": "*.txt merge=text\n",
+    "d/one": "one",
+  };
+  for (const isLost of [false, true]) {
+    await using pair = await UnrealPair.make(world, { ...files, big: text(new Prng(14), 200_000) });
+    await using box = await openWith(pair, "10M");
+    await box.restore({ source: box.head()?.commit as Uint8Array, paths: [path("d/one")], dryRun: false });
+    await contentOf(box, "big");
+    if (isLost) box.store.rebuildIndex();
+    await box.shrinkCache({ to: 0, dryRun: false });
+    renameSync(pair.remote, `${pair.remote}-away`);
+    writeAll(pair.pathB, { "x.app/new": "new", "d/two.txt": "two" });
+    // In another process: what was lent is gone.
+    await using offline = await openWith(pair, "10M");
+    await offline.commit({ message: "offline", all: true });
+    assert.equal(offline.find(offline.head()?.commit as Uint8Array, path("x.app"))?.meta.atomic, true);
+    assert.deepEqual([...(await offline.status()).changes], []);
+  }
+});

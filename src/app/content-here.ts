@@ -134,11 +134,11 @@ export class ChunkWindow {
 }
 
 /**
- * Does something that reads content, and brings what it lacks: then it is done again from the start.
+ * Does something that needs content, and brings what it lacks, to stay: then it is done again from the start.
  * @param body What it has done by the time it throws "not-found" must do no harm.
  */
 export async function withContent<T>(box: OpenBox, body: () => Promise<T>): Promise<T> {
-  await using source = new LazySource(box, "reading");
+  await using source = new LazySource(box, "staying");
   for (let round = 1; ; round += 1) {
     try {
       return await body();

@@ -6,7 +6,7 @@ import { toHex } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
 import { type Content, contentItems, directoryHash, type Hash } from "../format/mod.ts";
 import { HashSet } from "../history/mod.ts";
-import { realChunks } from "./kept-content.ts";
+import { addRuleChunks, realChunks } from "./kept-content.ts";
 import type { OpenBox } from "./open-box.ts";
 import { askCopies, copiesWanted } from "./pack-copies.ts";
 
@@ -39,6 +39,7 @@ export async function evictContent(
   await requireCopies(box, packs);
   settle();
   const kept = await realChunks(box);
+  await addRuleChunks(box, kept);
   const dispensable = [...packs.values()].map((pack): Dispensable => {
     const directory = store.sparse.directory(pack);
     const { frames, frameOffsets, frameObjects } = directory;

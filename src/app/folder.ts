@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { toHex, toText } from "../base/bytes.ts";
 import { errnoOf, ioError } from "../base/errors.ts";
 import { type Content, contentItems, type Hash, kinds } from "../format/mod.ts";
-import { type Change, diffTrees, equalValues } from "../history/mod.ts";
+import { type Change, diffTrees, equalValues, splitLast } from "../history/mod.ts";
 import type { MissingChunk } from "../store/mod.ts";
 import {
   bringingPool,
@@ -25,6 +25,7 @@ import { bringContent, ChunkWindow, LazySource, mayLackContent } from "./content
 import { movingFolder } from "./folder-lock.ts";
 import { MarkedTree } from "./marks.ts";
 import type { OpenBox } from "./open-box.ts";
+import { isRuleFile } from "./part-changes.ts";
 
 /** In state.sqlite: what a checkout is moving. */
 const heldKey = "held";
@@ -160,7 +161,7 @@ async function bringAhead(
   let lacking: MissingChunk[] | undefined = [];
   let left = box.isReadOnly ? 0 : roomOf(box, store.cache.bytes).limit * aheadShare;
   for (const { path, content } of contentsOf(changes)) {
-    if (marked.of(path) === "real") {
+    if (marked.of(path) === "real" || isRuleFile(splitLast(path)[1])) {
       real.push(content);
       continue;
     }

@@ -1,16 +1,21 @@
-/** Which content is to be here whatever becomes of the rest: what marks say is real, and what was written here and is not in enough other places yet. */
+/**
+ * Which content is to be here whatever becomes of the rest: what marks say is real, what says how the folder is to be read, and what was written here and is not in
+ * enough other places yet.
+ */
 import { toHex } from "../base/bytes.ts";
 import { isKind } from "../base/errors.ts";
 import { Turns } from "../base/turns.ts";
 import { type Content, contentItems, type Entry, type Hash, kinds, type NamedCommit } from "../format/mod.ts";
-import { diffTrees, HashSet } from "../history/mod.ts";
+import { diffTrees, directoryOf, HashSet, joinPath } from "../history/mod.ts";
+import { FolderRows } from "../workdir/mod.ts";
 import { namedCommits } from "./box-upkeep.ts";
 import { CommitPlaces, holdersOf } from "./commit-places.ts";
 import { type Mark, MarkedTree, Marks } from "./marks.ts";
 import type { OpenBox } from "./open-box.ts";
 import { copiesWanted } from "./pack-copies.ts";
+import { isRuleFile } from "./part-changes.ts";
 import { isWebServer, remotesOf } from "./remote-list.ts";
-import { isUnreal } from "./unreal-setting.ts";
+import { existsIn, isPartFolder, isUnreal } from "./unreal-setting.ts";
 
 /** The commits of the own branches. */
 function ownCommits({ state }: OpenBox): Hash[] {
@@ -40,6 +45,28 @@ export async function realChunks(box: OpenBox): Promise<HashSet> {
     }
   }
   return chunks;
+}
+
+/** Adds the chunks of the files of rules in the directories that are in the folder: a commit must not need a remote. */
+export async function addRuleChunks(box: OpenBox, chunks: HashSet): Promise<void> {
+  const tree = box.headCommit()?.commit.tree;
+  if (tree === undefined || !isPartFolder(box)) return;
+  const { reader } = box;
+  const rows = new FolderRows(reader, box.state, reader.root(tree), existsIn(box));
+  const open: { readonly path: Uint8Array; readonly entry: Entry }[] = [
+    { path: new Uint8Array(), entry: reader.root(tree) },
+  ];
+  const turns = new Turns(box.context.signal);
+  for (let each = open.pop(); each !== undefined; each = open.pop()) {
+    const directory = directoryOf(each.entry);
+    if (directory === undefined || !rows.has(each.path)) continue;
+    for (const entry of reader.entries(directory)) {
+      await turns.step();
+      const { value } = entry.data[0];
+      if (value.kind === kinds.directory) open.push({ path: joinPath(each.path, entry.name), entry });
+      else if (value.kind === kinds.file && isRuleFile(entry.name)) addChunks(box, chunks, value.content);
+    }
+  }
 }
 
 /** Adds the chunks that commits of this box have brought, as far as fewer places than there should be are known to have those commits. */

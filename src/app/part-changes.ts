@@ -38,6 +38,10 @@ export const ruleFileNames: ReadonlySet<string> = new Set([ignoreFileName, attri
 const ruleFiles: readonly Uint8Array[] = [...ruleFileNames].map((name) => Buffer.from(name));
 const nothing: Change["what"] = new Set();
 
+export function isRuleFile(name: Uint8Array): boolean {
+  return ruleFiles.some((each) => asBuffer(each).equals(name));
+}
+
 /** In the order of paths. */
 export function changesOfPart(request: PartRequest): Change[] {
   return new PartChanges(request).run();
@@ -94,7 +98,7 @@ class PartChanges {
       return;
     }
     const [parent, name] = splitLast(path);
-    if (!ruleFiles.some((each) => asBuffer(each).equals(name))) return;
+    if (!isRuleFile(name)) return;
     const above = this.#reader.findPath(this.#toRoot, splitPath(parent));
     if (above !== undefined && this.#isThere(parent, above))
       this.#made.set(pathKey(path), { type: "add", path, after, what: nothing });
