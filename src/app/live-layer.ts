@@ -19,6 +19,8 @@ import { realizeInFolder } from "./realize-folder.ts";
 import { isPartFolder } from "./unreal-setting.ts";
 
 const flushMs = 1000;
+/** So long what was seen of the state is believed: asking costs as much as answering a request. */
+const believedMs = 2;
 /** Rows that are kept decoded. */
 const rowsMax = 256;
 
@@ -52,6 +54,7 @@ export class LiveLayer implements UnrealLayer, Disposable {
   #isRealizing = false;
   #timer: NodeJS.Timeout | undefined;
   #version: number | undefined;
+  #lookedMs = 0;
   #isPart = false;
   #head: { readonly commit: Hash; readonly tree: Hash } | undefined;
 
@@ -153,7 +156,10 @@ export class LiveLayer implements UnrealLayer, Disposable {
   /** Looks whether another process has moved the head or written rows. */
   #look(): void {
     const box = this.#box;
+    const nowMs = performance.now();
+    if (this.#version !== undefined && nowMs - this.#lookedMs < believedMs) return;
     const { version } = box.state;
+    this.#lookedMs = nowMs;
     if (version === this.#version) return;
     this.#version = version;
     this.#rows.clear();
