@@ -11,6 +11,7 @@ import {
   directoryOf,
   makeEventCommit,
   nextEvent,
+  OverlayMeta,
   type OwnHead,
   PathFilter,
   putCommit,
@@ -30,7 +31,7 @@ import type { Change, Path } from "./changes.ts";
 import { withContent } from "./content-here.ts";
 import { findStat } from "./disk-folders.ts";
 import { keepsOwners } from "./folder.ts";
-import { type GraftedTree, OverlayMeta } from "./graft-tree.ts";
+import type { GraftedTree } from "./graft-tree.ts";
 import { type MarkedTree, marksOf, markUnits } from "./mark-units.ts";
 import type { OpenBox } from "./open-box.ts";
 import { keepOwnHead, saveOwnHead } from "./own-head.ts";

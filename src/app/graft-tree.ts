@@ -1,5 +1,4 @@
 /** Trees put together in memory for a restore: chosen paths of one tree, alone or grafted onto another. Nothing is stored. */
-import { asBuffer } from "../base/bytes.ts";
 import { type DirectoryValue, type Entry, emptySummary, type Hash, type Hasher, kinds } from "../format/mod.ts";
 import {
   type DirectoryEdit,
@@ -7,40 +6,14 @@ import {
   editDirectory,
   editTree,
   joinPath,
+  OverlayMeta,
   pathKey,
   putRoot,
   splitPath,
   TreeReader,
   withDirectory,
 } from "../history/mod.ts";
-import type { MetaKind, MetaSink, MetaSource } from "../store/mod.ts";
-
-/** Objects in memory over those of a store. */
-export class OverlayMeta implements MetaSource, MetaSink {
-  readonly #below: MetaSource;
-  readonly #hasher: Hasher;
-  readonly #objects = new Map<string, { readonly kind: MetaKind; readonly bytes: Uint8Array }>();
-
-  constructor(below: MetaSource, hasher: Hasher) {
-    this.#below = below;
-    this.#hasher = hasher;
-  }
-
-  getMeta(hash: Hash, kind: MetaKind): Uint8Array {
-    return this.#objects.get(asBuffer(hash).toString("latin1"))?.bytes ?? this.#below.getMeta(hash, kind);
-  }
-
-  put(kind: MetaKind, bytes: Uint8Array, id?: Hash): Hash {
-    const hash = id ?? this.#hasher.hash(bytes);
-    this.#objects.set(asBuffer(hash).toString("latin1"), { kind, bytes: new Uint8Array(bytes) });
-    return hash;
-  }
-
-  /** Puts all that was put here into another sink. */
-  copyTo(sink: MetaSink): void {
-    for (const [key, { kind, bytes }] of this.#objects) sink.put(kind, bytes, Buffer.from(key, "latin1"));
-  }
-}
+import type { MetaSource } from "../store/mod.ts";
 
 export interface GraftedTree {
   readonly reader: TreeReader;

@@ -23,6 +23,7 @@ import {
   joinForked,
   makeEventCommit,
   nextEvent,
+  OverlayMeta,
   type OwnHead,
   putCommit,
   TreeReader,
@@ -30,7 +31,6 @@ import {
 import type { MetaSink } from "../store/mod.ts";
 import { type CommitReport, commitBox } from "./box-commit.ts";
 import { findFarAhead } from "./far-clocks.ts";
-import { OverlayMeta } from "./graft-tree.ts";
 import { isStoppedByGuard, requireModest } from "./guard.ts";
 import { isStoppedByChanges, lockWhole, moveFolder, resumeMove } from "./move-folder.ts";
 import type { OpenBox } from "./open-box.ts";

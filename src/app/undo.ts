@@ -12,6 +12,7 @@ import {
   editTree,
   entryDifferences,
   type Operation,
+  OverlayMeta,
   revertTree,
   splitPath,
   type TreeEdit,
@@ -21,7 +22,6 @@ import {
 import { switchBranch } from "./branches.ts";
 import type { Path } from "./changes.ts";
 import { requireKept } from "./forgotten.ts";
-import { OverlayMeta } from "./graft-tree.ts";
 import type { OpenBox } from "./open-box.ts";
 import { commitTree } from "./tree-commit.ts";
 

@@ -23,7 +23,8 @@ import type { MetaSink } from "../store/mod.ts";
 import type { MadeCommit } from "./commits.ts";
 import { joinAll } from "./join.ts";
 import type { Mend } from "./mend-event.ts";
-import type { TreeReader } from "./tree-reader.ts";
+import { OverlayMeta } from "./overlay-meta.ts";
+import { TreeReader } from "./tree-reader.ts";
 
 export interface JoinCommitsOptions {
   readonly reader: TreeReader;
@@ -72,14 +73,17 @@ export function joinCommits(
   const [one, ...more] = joined.map((each) => ({ tree: each.commit.tree, vector: fullVector(each) }));
   if (one === undefined) throw new TypeError("Cannot join nothing");
   const seen = [one, ...more].map(({ vector }) => vector);
+  // One is joined after the other: what has been joined so far is read again, which the sink cannot give.
+  const overlay = more.length > 1 ? new OverlayMeta(reader.source, hasher) : undefined;
   const { tree, vector, event, mends, is } = joinAll([one, ...more], {
-    reader,
-    sink,
+    reader: overlay === undefined ? reader : new TreeReader(overlay),
+    sink: overlay ?? sink,
     writer: options.writer,
     event: () => options.event(joinedVector(seen)),
   });
   const same = is === undefined ? undefined : joined[is];
   if (same !== undefined) return { type: "greatest", commit: same };
+  overlay?.copyTree(tree, sink);
   const parents = joined.map(({ id }) => id).sort(compareBytes);
   if (event !== undefined) {
     const commit = options.makeEvent(event, { tree, seen: vector, parents });

@@ -38,6 +38,7 @@ export {
   markLiveInTurns,
   type ObjectWalkOptions,
 } from "./object-walk.ts";
+export { OverlayMeta } from "./overlay-meta.ts";
 export { comparePaths, isWithin, joinPath, keysAbove, PathFilter, pathKey, splitLast, splitPath } from "./paths.ts";
 export { forgetAlso, forgottenCommit, keepsAll, loadRetention, RetentionView, saveRetention } from "./retention.ts";
 export { chooseKept, isDuration, type RetentionCounts, type RetentionPolicy, timeOf } from "./retention-policy.ts";

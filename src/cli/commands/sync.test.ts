@@ -77,6 +77,32 @@ async function settle(): Promise<void> {
   }
 }
 
+test("heads of three and more machines that were pushed at the same time are joined, and the trees are equal", async () => {
+  await pair();
+  const folders = [box.folder, other.folder];
+  for (const name of ["third", "fourth"]) {
+    const folder = join(box.top, name);
+    await box.ok("clone", join(box.top, "remote"), folder);
+    folders.push(folder);
+  }
+  for (const [index, folder] of folders.entries()) {
+    // One directory is changed by all of them, one is made by each.
+    writeFileSync(join(folder, `d/of-${index}`), `${index}\n`);
+    mkdirSync(join(folder, `own-${index}`));
+    writeFileSync(join(folder, `own-${index}/file`), `${index}\n`);
+    await box.ok("-C", folder, "commit", "-m", `${index}`);
+    await box.ok("-C", folder, "push");
+  }
+  for (const folder of folders) await box.ok("-C", folder, "pull");
+  for (const folder of folders) {
+    assert.deepEqual(listing(folder), listing(box.folder));
+    assert.deepEqual(readdirSync(join(folder, "d")), ["b.txt", "e", "of-0", "of-1", "of-2", "of-3"]);
+    assert.equal(await box.ok("-C", folder, "check", "--read-data"), "");
+  }
+  const heads = await Promise.all(folders.map((folder) => box.ok("-C", folder, "log", "--json", "-n", "1")));
+  assert.equal(new Set(heads).size, 1, "the join is the same commit everywhere");
+});
+
 test("edits, renames and deletions of both sides come together", async () => {
   await pair();
   box.write("a.txt", "here\n");
