@@ -17,20 +17,30 @@ export interface WantedMount {
   /** As of -o and --commit-after. */
   readonly options: string;
   readonly commitAfter: string;
+  /** As of --cache-size; "" for what the settings say. */
+  readonly cacheSize: string;
+  readonly readAheadBytes: number;
 }
 
 /** Set for a process that is to go on by itself: the descriptor on which it says that it is ready. */
 const readyVariable = "OUROBOX_MOUNT_READY";
+/** Of the setting cache.size. */
+const cacheVariable = "OUROBOX_CACHE_SIZE";
 
 interface Mutable {
   /** Where warnings and notices go. */
   tell: (text: string) => void;
 }
 
-/** The context of a process whose stderr may come to an end before it does: it goes on without. */
-export function servingContext(context: CommandContext): AppContext & Mutable {
+/**
+ * The context of a process whose stderr may come to an end before it does: it goes on without.
+ * @param cacheSize In place of what the settings say, but for "".
+ */
+export function servingContext(context: CommandContext, cacheSize: string): AppContext & Mutable {
+  const given = appContext(context);
   const app: AppContext & Mutable = {
-    ...appContext(context),
+    ...given,
+    env: cacheSize === "" ? given.env : { ...given.env, [cacheVariable]: cacheSize },
     tell: (text) => {
       try {
         context.messages.warn(text);
@@ -53,11 +63,12 @@ export async function serveMount(
 ): Promise<void> {
   const { serveCommit, serveLive } = await import("../daemon/mod.ts");
   const { world, messages } = context;
-  const { commit, directory } = wanted;
+  const { commit, directory, readAheadBytes } = wanted;
   const { owners, allowOther, readOnly } = readMountOptions(wanted.options);
   const { [readyVariable]: descriptor, ...env } = world.env;
   const serving = {
     directory,
+    readAheadBytes,
     allowOther,
     uid: process.geteuid?.() ?? 0,
     gid: process.getegid?.() ?? 0,
@@ -79,10 +90,11 @@ export async function serveMount(
 /** Starts this program once more, which serves, and waits until it answers. @returns The exit status. */
 export async function startServing(context: CommandContext, wanted: WantedMount): Promise<number> {
   const { world, messages, cwd, json } = context;
-  const { commit, directory, options, commitAfter } = wanted;
+  const { commit, directory, options, commitAfter, cacheSize, readAheadBytes } = wanted;
   const program = programOf(context);
   const { startChild } = await import("../daemon/mod.ts");
   const flags = ["-f", "-C", cwd, "-o", options, "--commit-after", commitAfter, ...(json ? ["--json"] : [])];
+  flags.push("--cache-size", cacheSize, "--read-ahead", `${readAheadBytes}`);
   const operands = [...(commit === undefined ? [] : [toHex(commit)]), directory];
   const { status, told } = await startChild({
     command: [...program, "mount", ...flags, "--", ...operands],

@@ -7,12 +7,11 @@ import { type MountOwner, placeOfMount, type Serving, serveToEnd } from "./serve
 
 /** What does not change is believed for as long as the kernel likes. */
 const foreverMs = 365 * 86_400_000;
-const readAheadBytes = 1024 * 1024;
 
 export interface ServeRequest extends MountRequest, MountOwner, Serving {}
 
 /** How the kernel is to behave: all requests that need not be are done without. */
-function behaviour(hasXattrs: boolean): Partial<FuseBehaviour> {
+function behaviour(hasXattrs: boolean, { readAheadBytes }: MountOwner): Partial<FuseBehaviour> {
   return {
     entryMs: foreverMs,
     attributesMs: foreverMs,
@@ -35,7 +34,7 @@ export async function serveCommit(box: Box, request: ServeRequest): Promise<void
   await using source = findContentSource(box);
   using opened = openMount(box, { ...request, directory, ...(source === undefined ? {} : { source }) });
   const mount = await mountFilesystem(opened.filesystem, {
-    ...behaviour(opened.hasXattrs),
+    ...behaviour(opened.hasXattrs, request),
     directory,
     source: mountSource(box.layout.top, toHex(request.commit)),
     subtype: mountSubtype,

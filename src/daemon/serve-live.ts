@@ -14,7 +14,6 @@ import { type MountOwner, placeOfMount, type Serving, serveToEnd } from "./serve
 
 /** Others write to the folder, and nobody tells the kernel: so long it may believe what it has seen. */
 const believedMs = 1000;
-const readAheadBytes = 1024 * 1024;
 /** So long one that is gone may take for its last commit. */
 const endingMsMax = 60_000;
 const pauseMs = 50;
@@ -35,7 +34,7 @@ export interface LiveServeRequest extends MountOwner, Serving {
 }
 
 /** A name that is not there is looked for each time: it may be made beside the mount at any moment. Content is asked for anew at each open. */
-function behaviour({ uid }: MountOwner): Partial<FuseBehaviour> {
+function behaviour({ uid, readAheadBytes }: LiveServeRequest): Partial<FuseBehaviour> {
   const believed = { entryMs: believedMs, attributesMs: believedMs, negativeMs: 0 };
   return { ...believed, withoutFlushes: true, readAheadBytes, passthrough: uid === 0 };
 }

@@ -19,6 +19,8 @@ export interface MountOwner {
   readonly allowOther: boolean;
   readonly uid: number;
   readonly gid: number;
+  /** How far the kernel may read ahead, in bytes. */
+  readonly readAheadBytes: number;
 }
 
 /**

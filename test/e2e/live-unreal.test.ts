@@ -140,6 +140,15 @@ test("live mount, unreal: a pull beside it is seen, also by who had looked befor
   );
 });
 
+test("live mount, unreal: the cache of a mount may be less than the box's", { skip }, async () => {
+  const { lean } = await makeBoxes();
+  const wrong = await BoxMount.start(program, { box: lean, directory: `${lean} no`, args: ["--cache-size", "much"] });
+  assert.match(wrong.started.err, /--cache-size much: it is a number of bytes/);
+  await using mount = await mountLive(lean, "--cache-size", "0");
+  assert.equal((await mount.run("cat large | wc -l; cat top")).out, "500000\ntop\n");
+  assert.match(await ok(lean, "cache", "--json"), /"bytes":0\b/);
+});
+
 test("live mount, unreal: marks and states are attributes", { skip }, async () => {
   const { lean } = await makeBoxes();
   await using mount = await mountLive(lean);

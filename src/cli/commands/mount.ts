@@ -1,7 +1,7 @@
 /** `ourobox mount`: see the box, or a state of it, as a folder elsewhere. */
 import { resolve } from "node:path";
 import { type Command, type CommandContext, defineCommand } from "../command.ts";
-import { alignColumns } from "../format.ts";
+import { alignColumns, parseSize } from "../format.ts";
 import { commitOf } from "../lookup.ts";
 import { readMountOptions, refuseOwners } from "../mount-options.ts";
 import { refuseMountedCommit } from "../open.ts";
@@ -9,7 +9,10 @@ import { usage } from "../options.ts";
 import { checkCount, folderOf } from "../paths.ts";
 import { exitStatus } from "../status.ts";
 
-const usageText = "mount [-f] [-o OPTIONS] [--commit-after TIME] DIR\nmount [-f] [-o OPTIONS] COMMIT DIR\nmount --list";
+const usageText =
+  "mount [-f] [-o OPTIONS] [--commit-after TIME] [--cache-size SIZE] DIR\nmount [-f] [-o OPTIONS] [--cache-size SIZE] COMMIT DIR\nmount --list";
+
+const readAheadBytesMax = 64 * 2 ** 20;
 
 export const command: Command = defineCommand({
   name: "mount",
@@ -42,6 +45,18 @@ With --list show what is mounted on this machine: the folder, the commit or "liv
       setting: "mount.commit-after",
       help: "Commit what is written when nothing was for so long, or off",
     },
+    "cache-size": {
+      kind: "text",
+      value: "SIZE",
+      default: "",
+      help: "Let the cache take so much while this mount is there, in place of cache.size",
+    },
+    "read-ahead": {
+      kind: "text",
+      value: "SIZE",
+      default: "1M",
+      help: "Let the kernel read so far ahead (as root; else 128K at most)",
+    },
     list: { kind: "flag", help: "List the mounts of boxes on this machine" },
   },
   dryRun: "refused",
@@ -55,11 +70,16 @@ With --list show what is mounted on this machine: the folder, the commit or "liv
     checkCount(operands, 1, 2, usageText);
     const [revision, folder] = operands.length === 1 ? [undefined, operands[0]] : operands;
     if (folder === undefined) throw usage(`Usage: ${usageText}`);
-    const { options, "commit-after": commitAfter } = values;
+    const { options, "commit-after": commitAfter, "cache-size": cacheSize } = values;
+    const readAheadBytes = parseSize(values["read-ahead"]);
+    if (readAheadBytes === undefined || readAheadBytes > readAheadBytesMax)
+      throw usage(`Cannot use --read-ahead ${values["read-ahead"]}: it is a number of bytes, as 256K, at most 64M`);
     const directory = resolve(context.givenCwd, folderOf(folder.text, "DIR", context.givenCwd));
     const given = readMountOptions(options);
     refuseMountedCommit(context);
-    const { Box, mustBeCommitAfter, parseCommitAfter } = await import("../../app/mod.ts");
+    const { Box, mustBeCacheSize, mustBeCommitAfter, parseCacheSize, parseCommitAfter } = await import(
+      "../../app/mod.ts"
+    );
     const { servingContext, serveMount, startServing } = await import("../mount-serving.ts");
     if (revision === undefined) {
       refuseOwners(given);
@@ -67,8 +87,11 @@ With --list show what is mounted on this machine: the folder, the commit or "liv
       if (parseCommitAfter(commitAfter) === undefined)
         throw usage(`Cannot use --commit-after ${commitAfter}: ${mustBeCommitAfter}`);
     }
-    const app = servingContext(context);
-    let wanted = { commit: undefined as Uint8Array | undefined, directory, options, commitAfter };
+    if (cacheSize !== "" && parseCacheSize(cacheSize) === undefined)
+      throw usage(`Cannot use --cache-size ${cacheSize}: ${mustBeCacheSize}`);
+    const app = servingContext(context, cacheSize);
+    const how = { directory, options, commitAfter, cacheSize, readAheadBytes };
+    let wanted = { commit: undefined as Uint8Array | undefined, ...how };
     {
       await using box = await Box.open(context.cwd, app);
       if (revision !== undefined)
