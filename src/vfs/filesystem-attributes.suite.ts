@@ -64,6 +64,19 @@ export const attributeCases: readonly FilesystemCase[] = [
     },
   },
   {
+    name: "a change of owner that names nobody clears setuid bits, too, of all but directories",
+    run: async (client) => {
+      await writeAll(client, "f", "x");
+      await client.mknod("p", { kind: "fifo", mode: 0o644 });
+      await client.mkdir("d");
+      for (const name of ["f", "p", "d"]) {
+        await client.chmod(name, 0o6755);
+        await client.chown(name, noId, noId);
+        assert.equal((await client.stat(name)).mode, name === "d" ? 0o6755 : 0o755, name);
+      }
+    },
+  },
+  {
     name: "what is made in a setgid directory has its group, directories the bit too",
     asRoot: true,
     run: async (client) => {

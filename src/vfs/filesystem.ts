@@ -74,7 +74,7 @@ export interface Found {
   readonly attributes: Attributes;
 }
 
-/** What `setattr` changes; all of it at one moment. "now" is the time by the filesystem's clock. */
+/** What `setattr` changes; all of it at one moment. "now" is the time by the filesystem's clock. No change at all is one of owner that names nobody. */
 export interface AttributeChanges {
   readonly mode?: number;
   readonly uid?: number;
@@ -86,6 +86,11 @@ export interface AttributeChanges {
   readonly ctimeNs?: bigint;
   /** Setuid goes, and setgid where the group may execute, as at a write of someone without privileges. A change of owner always clears them. */
   readonly clearSetId?: boolean;
+}
+
+/** Also `chown(path, -1, -1)`, which comes without any change, or that of the time of change alone. */
+export function isOwnerChange({ uid, gid, ctimeNs: _, ...others }: AttributeChanges): boolean {
+  return uid !== undefined || gid !== undefined || Object.keys(others).length === 0;
 }
 
 /** What something new is to be like. */

@@ -6,7 +6,7 @@ import * as posix from "../base/posix-inode.ts";
 import { FilesystemFailure } from "./failure.ts";
 import { FileLocks } from "./file-locks.ts";
 import type * as fs from "./filesystem.ts";
-import { filesystemLimits } from "./filesystem.ts";
+import { filesystemLimits, isOwnerChange } from "./filesystem.ts";
 import type { FolderInode, FolderInodes } from "./folder-inodes.ts";
 
 const [setUidBit, setGidBit, groupExecuteBit] = [0o4000, 0o2000, 0o010];
@@ -70,7 +70,7 @@ export abstract class FolderData {
     try {
       if (changes.clearSetId === true && mode === undefined) clearSetId(fd);
       if (size !== undefined) this.#resize(node, size);
-      if (uid !== undefined || gid !== undefined) posix.setInodeOwner(fd, uid, gid);
+      if (isOwnerChange(changes)) posix.setInodeOwner(fd, uid, gid);
       if (mode !== undefined) posix.setInodeMode(fd, mode);
       if (atimeNs !== undefined || mtimeNs !== undefined) posix.setInodeTimes(fd, atimeNs, mtimeNs);
     } finally {

@@ -4,7 +4,7 @@ import { accessAclName, aclWithMode, decodeAcl, defaultAclName, encodeAcl, isMin
 import { FilesystemFailure } from "./failure.ts";
 import { FileLocks } from "./file-locks.ts";
 import type * as fs from "./filesystem.ts";
-import { filesystemLimits } from "./filesystem.ts";
+import { filesystemLimits, isOwnerChange } from "./filesystem.ts";
 import type { MemoryDirectory } from "./memory-directory.ts";
 import type { MemoryInode } from "./memory-inode.ts";
 import type { SparseBytes } from "./sparse-bytes.ts";
@@ -48,7 +48,7 @@ export abstract class MemoryData {
       this.#change(content, () => content.resize(size));
       node.mtimeNs = nowNs;
     }
-    if (uid !== undefined || gid !== undefined || changes.clearSetId === true) node.clearSetId();
+    if (isOwnerChange(changes) || changes.clearSetId === true) node.clearSetId();
     if (uid !== undefined) node.uid = uid;
     if (gid !== undefined) node.gid = gid;
     if (mode !== undefined) {

@@ -11,6 +11,8 @@ import type { FsClient, NodeKind, OpenHow, Range, Stat } from "./fs-client.ts";
 
 const umask = 0o022;
 const newFileMode = 0o644;
+/** Of chown(2): as it is. */
+const noId = 0xffff_ffff;
 
 interface OpenFile {
   readonly inode: number;
@@ -176,7 +178,8 @@ export class DirectClient implements FsClient {
   }
 
   async chown(path: string, uid: number, gid: number): Promise<void> {
-    await this.#at(path, async ({ inode }) => this.#filesystem.setattr(inode, { uid, gid }, this.#caller));
+    const changes = { ...(uid === noId ? {} : { uid }), ...(gid === noId ? {} : { gid }) };
+    await this.#at(path, async ({ inode }) => this.#filesystem.setattr(inode, changes, this.#caller));
   }
 
   async setTime(path: string, ns: bigint): Promise<void> {
