@@ -5,7 +5,7 @@
  * write the same rows; so it is kept in mind until the tree has it no more, and noted again where it is missing.
  */
 import { utf8 } from "../base/bytes.ts";
-import { OuroError } from "../base/errors.ts";
+import { isKind, OuroError } from "../base/errors.ts";
 import { lstat } from "../base/posix.ts";
 import { quotePath } from "../base/quote.ts";
 import { type Dot, dotKey, type Entry, equalDots, type Hash } from "../format/mod.ts";
@@ -21,6 +21,8 @@ import { isPartFolder } from "./unreal-setting.ts";
 const flushMs = 1000;
 /** So long what was seen of the state is believed: asking costs as much as answering a request. */
 const believedMs = 2;
+/** So long is waited for a command that is at work on the folder. */
+const lockMsMax = 300_000;
 /** Rows that are kept decoded. */
 const rowsMax = 256;
 
@@ -205,10 +207,21 @@ export class LiveLayer implements UnrealLayer, Disposable {
     }
   }
 
+  /** As a command does, and longer: a pull or the commit of much may be at work. @throws OuroError "locked". */
+  async #lock(): Promise<Disposable> {
+    for (const endMs = performance.now() + lockMsMax; ; ) {
+      try {
+        return await lockWhole(this.#box, "alone");
+      } catch (thrown) {
+        if (!isKind(thrown, "locked") || performance.now() > endMs) throw thrown;
+      }
+    }
+  }
+
   async #realize(paths: readonly Uint8Array[]): Promise<void> {
     this.flush();
     const [first = new Uint8Array()] = paths;
-    using _ = await lockWhole(this.#box, "alone");
+    using _ = await this.#lock();
     const { partial } = await realizeInFolder(this.#box, paths);
     this.#version = undefined;
     if (partial) throw new OuroError("io", `Cannot bring ${quotePath(first)} into the folder: see the log`);

@@ -57,6 +57,16 @@ export abstract class FolderData {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Asks doors to forget some. */
+  protected unwanted(nodes: readonly FolderInode[]): void {
+    const unwanted = nodes.map(({ number: inode, kind, parent, name }) => ({
+      inode,
+      kind,
+      name: () => (parent === undefined ? undefined : { parent: parent.number, name: Buffer.from(name, "latin1") }),
+    }));
+    for (const listener of this.#listeners) listener.unwanted(unwanted);
+  }
+
   getattr(inode: number): fs.Attributes {
     const node = this.inodeAt(inode);
     return attributesOf(node, this.inodes.statOf(node));

@@ -466,3 +466,29 @@ test("folder filesystem: what a kernel writes directly to a file that is open is
   filesystem.write(attributes.inode, handle, 0, bytes("more"), {});
   assert.equal(found(), 0);
 });
+
+test("folder filesystem: above so many known inodes it asks to forget the oldest", () => {
+  using folder = new Folder({ liveMax: 100 });
+  const { filesystem, path } = folder;
+  for (let at = 0; at < 500; at += 1) writeFileSync(join(path, `f${at}`), "");
+  const nothing = (): void => {};
+  let most = 0;
+  filesystem.listen({
+    attributesChanged: nothing,
+    contentChanged: nothing,
+    entryChanged: nothing,
+    entryRemoved: nothing,
+    unwanted: (inodes) => {
+      for (const { inode, name } of inodes) {
+        const { attributes } = filesystem.lookup(rootInode, name()?.name ?? bytes("")) ?? {};
+        assert.equal(attributes?.inode, inode);
+        filesystem.forget(inode, 2);
+      }
+    },
+  });
+  for (let at = 0; at < 500; at += 1) {
+    inodeOf(folder, `f${at}`);
+    most = Math.max(most, filesystem.held.inodes);
+  }
+  assert.ok(most <= 200, `${most} were known`);
+});

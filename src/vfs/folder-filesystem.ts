@@ -30,6 +30,8 @@ export interface FolderFilesystemOptions {
   readonly numberOf?: NumberOf;
   /** Held on inodes that nobody has open. */
   readonly descriptorsMax?: number;
+  /** So many inodes may be known before doors are asked to forget some. */
+  readonly liveMax?: number;
   /**
    * Called for everything done here that changes something, or has tried to; also when a file is opened for writing and when such a handle is released,
    * for what a kernel writes directly (`backingFd`) comes to nobody else's knowledge: `lookAtWriters` asks for it meanwhile.
@@ -38,6 +40,7 @@ export interface FolderFilesystemOptions {
 }
 
 const descriptorsUsual = 512;
+const liveUsual = 100_000;
 const defaultAclName: Uint8Array = Buffer.from("system.posix_acl_default");
 const [dot, slash, nul] = [0x2e, 0x2f, 0x00];
 const readWrite: number = posix.openFlags.readWrite;
@@ -47,10 +50,13 @@ export class FolderFilesystem extends FolderData implements fs.Filesystem {
   readonly #listings = new Map<number, FolderListing>();
 
   /** @throws Error ENOENT, ENOTDIR, EACCES. */
-  constructor({ path, numberOf, descriptorsMax = descriptorsUsual, onChange = () => {} }: FolderFilesystemOptions) {
+  constructor({ path, onChange = () => {}, ...options }: FolderFilesystemOptions) {
     const { pathOnly, directory } = posix.openFlags;
+    const { numberOf, descriptorsMax = descriptorsUsual, liveMax: softMax = liveUsual } = options;
     // Not `openAt`, which refuses symlinks: the path of the folder is the user's own.
-    super(new FolderInodes(inodes.openFollowing(path, pathOnly | directory), numberOf, descriptorsMax), onChange);
+    const root = inodes.openFollowing(path, pathOnly | directory);
+    const onUnwanted = (nodes: readonly FolderInode[]): void => this.unwanted(nodes);
+    super(new FolderInodes(root, { numberOf, descriptorsMax, softMax, onUnwanted }), onChange);
   }
 
   /** Lets go of all descriptors, those of handles too. Nothing may be called after. */

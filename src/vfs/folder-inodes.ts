@@ -14,6 +14,7 @@ import { findInode, type InodeStat, statInode } from "../base/posix-inode.ts";
 import { FilesystemFailure } from "./failure.ts";
 import { rootInode } from "./filesystem.ts";
 import { folderNumbersBelow, type NodeNumber, numberMin, numberOfText } from "./node-number.ts";
+import { Wishes } from "./wishes.ts";
 
 const pathFlags: number = openFlags.pathOnly | openFlags.noFollow;
 /** Of one path given to the kernel, which takes 4,095. */
@@ -54,6 +55,14 @@ export function numbersByInode(root: InodeStat): NumberOf {
   };
 }
 
+export interface FolderInodesOptions {
+  readonly numberOf: NumberOf | undefined;
+  readonly descriptorsMax: number;
+  /** So many may be known before doors are asked to forget some (wishes.ts). */
+  readonly softMax: number;
+  readonly onUnwanted: (inodes: readonly FolderInode[]) => void;
+}
+
 export class FolderInodes {
   readonly root: FolderInode;
   readonly #live = new Map<number, FolderInode>();
@@ -63,12 +72,14 @@ export class FolderInodes {
   readonly #held = new Set<FolderInode>();
   readonly #numberOf: NumberOf;
   readonly #descriptorsMax: number;
+  readonly #wishes: Wishes<FolderInode>;
 
   /** @param rootFd Becomes this object's. */
-  constructor(rootFd: number, numberOf: NumberOf | undefined, descriptorsMax: number) {
+  constructor(rootFd: number, { numberOf, descriptorsMax, softMax, onUnwanted }: FolderInodesOptions) {
     const stat = statInode(rootFd);
     this.#numberOf = numberOf ?? numbersByInode(stat);
     this.#descriptorsMax = descriptorsMax;
+    this.#wishes = new Wishes(softMax, onUnwanted);
     this.root = makeInode(stat, { number: rootInode, generation: this.#numberOf(stat).generation });
     this.root.fd = rootFd;
     this.root.isPinned = true;
@@ -116,6 +127,7 @@ export class FolderInodes {
     }
     node.lookups += 1;
     if (parent !== undefined) this.setPlace(node, parent, name);
+    if (live === undefined) this.#wishes.added(this.#live);
     return node;
   }
 

@@ -1,16 +1,13 @@
 /**
  * The live inodes of a filesystem: those whose number somebody was given and has not given back. Numbers come from the nodes themselves; of two that want one
  * number the second gets the next.
- *
- * Doors remember as much as they like, and the kernel a lot. Above `softMax` inodes the oldest are wished away (`onUnwanted`), in batches, as many as come;
- * one that is in use stays, and is asked for again when it is the oldest again.
+ * Above `softMax` the oldest are wished away (wishes.ts).
  */
 import { FilesystemFailure } from "./failure.ts";
 import { rootInode } from "./filesystem.ts";
 import { numberMin } from "./node-number.ts";
 import type { ShownNode } from "./shown-node.ts";
-
-const batchMax = 512;
+import { Wishes } from "./wishes.ts";
 
 export interface LiveInode {
   readonly inode: number;
@@ -35,14 +32,13 @@ export class InodeTable {
   readonly #root: LiveInode;
   readonly #softMax: number;
   readonly #numbersFrom: number;
-  readonly #onUnwanted: (inodes: readonly LiveInode[]) => void;
-  #sinceWish = 0;
+  readonly #wishes: Wishes<LiveInode>;
 
   constructor({ root, softMax, numbersFrom = 0, onUnwanted }: InodeTableOptions) {
     this.#root = { inode: rootInode, node: root, lookups: 1 };
     this.#softMax = softMax;
     this.#numbersFrom = numbersFrom;
-    this.#onUnwanted = onUnwanted;
+    this.#wishes = new Wishes(softMax, onUnwanted);
   }
 
   /** Without the root. */
@@ -80,8 +76,7 @@ export class InodeTable {
     const made = { inode, node, lookups: 1 };
     this.#live.set(inode, made);
     if (inode !== this.#wishOf(node)) this.#moved.add(made);
-    this.#sinceWish += 1;
-    if (this.#live.size > this.#softMax && this.#sinceWish >= Math.min(batchMax, this.#softMax)) this.#wishAway();
+    this.#wishes.added(this.#live);
     return made;
   }
 
@@ -120,20 +115,5 @@ export class InodeTable {
   #wishOf({ number }: ShownNode): number {
     const from = this.#numbersFrom;
     return from === 0 ? number : from + (number % (Number.MAX_SAFE_INTEGER + 1 - from));
-  }
-
-  #wishAway(): void {
-    const count = Math.min(batchMax, this.#sinceWish, this.#live.size);
-    this.#sinceWish = 0;
-    const oldest: LiveInode[] = [];
-    for (const live of this.#live.values()) {
-      oldest.push(live);
-      if (oldest.length === count) break;
-    }
-    for (const live of oldest) {
-      this.#live.delete(live.inode);
-      this.#live.set(live.inode, live);
-    }
-    this.#onUnwanted(oldest);
   }
 }
