@@ -53,7 +53,10 @@ export class LiveFilesystem extends LiveData implements fs.Filesystem {
     const { real, tree } = names.directoryAt(parent);
     if (real !== undefined) {
       const found = names.folder.lookup(real, name);
-      if (found !== undefined) return names.found(found);
+      if (found !== undefined) {
+        names.recognize(found);
+        return names.found(found);
+      }
     }
     checkLength(name);
     const node = names.unrealIn(tree, name);

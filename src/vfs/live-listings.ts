@@ -109,8 +109,9 @@ export class LiveListings {
   /** A refused entry's lookup is taken back by who gave it. */
   #giveReal(entry: fs.DirectoryEntry, give: fs.ListOptions["give"]): boolean {
     const names = this.#names;
-    const inode = names.numberOf(entry.inode);
     const { found, ...rest } = entry;
+    if (found !== undefined) names.recognize(found);
+    const inode = names.numberOf(entry.inode);
     if (found === undefined) return give({ ...rest, inode });
     if (!give({ ...rest, inode, found: { attributes: names.asLive(found.attributes) } })) return false;
     names.keepFound(found);

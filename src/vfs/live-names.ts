@@ -53,8 +53,9 @@ export class LiveNames extends LiveTrees {
     let node = this.nodeAt(inode);
     if (node.kind === "directory") {
       const directory = await this.realDirectory(node);
+      if (this.realized.has(inode)) return directory;
       this.folder.lookup(directory, latin("."));
-      return this.#adopt(inode, directory);
+      return this.adopt(inode, directory);
     }
     const parent = await this.realDirectory(node.parent);
     // What other names lead to as well is brought with them.
@@ -70,7 +71,7 @@ export class LiveNames extends LiveTrees {
     const found = this.folder.lookup(await this.realDirectory(node.parent), node.name);
     if (found === undefined) throw stale("it is gone");
     this.onReal(node.parent as TreeNode, node.name);
-    return this.#adopt(inode, found.attributes.inode);
+    return this.adopt(inode, found.attributes.inode);
   }
 
   /** What it is in the tree after a commit, which has it in the directory that it is in now. */
@@ -117,16 +118,6 @@ export class LiveNames extends LiveTrees {
     const { link } = node.entry.meta;
     const paths = link === undefined || node.kind !== "file" ? [] : await node.view.linkedPaths(node.entry);
     return paths.length > 0 ? paths : [pathOf(node)];
-  }
-
-  /** @param real With a lookup that becomes this one's. */
-  #adopt(inode: number, real: number): number {
-    const node = this.lastShown?.nodeAt(inode);
-    // Forgotten meanwhile, or known by another number (a second name of one file).
-    if (node === undefined || this.shownOf.has(real)) return real;
-    this.realized.set(inode, { real, generation: node.attributes().generation });
-    this.shownOf.set(real, inode);
-    return real;
   }
 
   #makeDirectory(parent: number, node: TreeNode): number {

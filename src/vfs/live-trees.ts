@@ -133,6 +133,11 @@ export class LiveTrees {
     return { ...attributes, inode, generation: this.realized.get(inode)?.generation ?? attributes.generation };
   }
 
+  /** Of what was found in the folder and may be known as something unreal: a directory keeps that number, for somebody may be in it. */
+  recognize({ attributes }: fs.Found): void {
+    if (attributes.kind === "directory") this.treeOf(attributes.inode);
+  }
+
   /** What was found in the folder, one lookup more of the number that is known. */
   found(found: fs.Found): fs.Found {
     const real = found.attributes.inode;
@@ -204,7 +209,28 @@ export class LiveTrees {
     if (real !== undefined) return { real, tree: this.treeOf(real) };
     const node = this.nodeAt(inode);
     if (node.kind !== "directory") throw new FilesystemFailure("ENOTDIR", "cannot use a directory: it is none");
+    const made = this.#madeBeside(node);
+    if (made !== undefined) return { real: made, tree: this.treeOf(made) };
     return { real: undefined, tree: node.view.name === "" && shown !== undefined ? node : undefined };
+  }
+
+  /** The directory in the folder that one of the tree has become by somebody else's doing, who does not know that it is known here. */
+  #madeBeside(node: TreeNode): number | undefined {
+    const parent = node.parent as TreeNode | undefined;
+    if (parent === undefined) return rootInode;
+    const known = this.realWith(node);
+    if (known !== undefined) return known;
+    if (!this.layer.isRecorded(parent.entry.id, textOf(node.name))) return undefined;
+    const above = this.#madeBeside(parent);
+    const found = above === undefined ? undefined : this.folder.lookup(above, node.name);
+    if (found === undefined) return undefined;
+    const { inode, kind } = found.attributes;
+    try {
+      const isIt = kind === "directory" && this.treeOf(inode)?.isSame(node) === true && this.shownOf.has(inode);
+      return isIt ? inode : undefined;
+    } finally {
+      this.folder.forget(inode, 1);
+    }
   }
 
   /** An unreal thing as the tree has it now. @throws FilesystemFailure ESTALE: not any more, or it is none of the tree's. */
@@ -300,9 +326,25 @@ export class LiveTrees {
     return joinPath(this.pathOf(place.parent), latin(place.name));
   }
 
+  /** Whoever knows the directory of the tree goes on to know it by its number. */
   protected setTree(real: number, tree: TreeNode | undefined): void {
     this.#trees.set(real, tree);
-    if (tree !== undefined) this.#realById.set(keyOf(tree), real);
+    if (tree === undefined) return;
+    this.#realById.set(keyOf(tree), real);
+    const inode = this.lastShown?.numberOf(tree) ?? rootInode;
+    if (inode === rootInode || this.realized.has(inode) || this.lastShown?.nodeAt(inode) === undefined) return;
+    this.folder.lookup(real, latin("."));
+    this.adopt(inode, real);
+  }
+
+  /** @param real With a lookup that becomes this one's. */
+  protected adopt(inode: number, real: number): number {
+    const node = this.lastShown?.nodeAt(inode);
+    // Forgotten meanwhile, or known by another number (a second name of one file).
+    if (node === undefined || this.shownOf.has(real)) return real;
+    this.realized.set(inode, { real, generation: node.attributes().generation });
+    this.shownOf.set(real, inode);
+    return real;
   }
 
   /** The same thing in the tree as it is now. */
