@@ -30,6 +30,8 @@ const atimeAt = 64;
 const [timeNow, timeOmit] = [2 ** 30 - 1, 2 ** 30 - 2];
 const noId = 0xffff_ffff;
 const xattrBytesMax = 65_536;
+/** The kernel makes room for as much as it is offered, and clears it: with 64 KiB that is a quarter of such a call. */
+const xattrBytesUsual = 1024;
 const appendOnce = 0x10;
 /** __O_TMPFILE and O_DIRECTORY. */
 const temporaryFlags: number = 0o20000000 | openFlags.directory;
@@ -137,7 +139,8 @@ export function setInodeSize(fd: number, size: number): void {
 export function findInodeXattr(fd: number, name: PathLike): Uint8Array | undefined {
   const lib = library();
   const [path, key] = [putPath(lib, linkOf(fd)), putPath(lib, name, true)];
-  const length = lib.call.getxattr(path, key, lib.data, xattrBytesMax);
+  let length = lib.call.getxattr(path, key, lib.data, xattrBytesUsual);
+  if (length < 0 && lib.errno() === errnos.ERANGE) length = lib.call.getxattr(path, key, lib.data, xattrBytesMax);
   if (length < 0 && lib.errno() === errnos.ENODATA) return undefined;
   check(length, "getxattr");
   return new Uint8Array(lib.scratch.subarray(dataAt, dataAt + length));
@@ -146,7 +149,10 @@ export function findInodeXattr(fd: number, name: PathLike): Uint8Array | undefin
 /** The names, each followed by NUL. The caller owns the bytes. */
 export function listInodeXattrs(fd: number): Uint8Array {
   const lib = library();
-  const length = check(lib.call.listxattr(putPath(lib, linkOf(fd)), lib.data, xattrBytesMax), "listxattr");
+  const path = putPath(lib, linkOf(fd));
+  let length = lib.call.listxattr(path, lib.data, xattrBytesUsual);
+  if (length < 0 && lib.errno() === errnos.ERANGE) length = lib.call.listxattr(path, lib.data, xattrBytesMax);
+  check(length, "listxattr");
   return new Uint8Array(lib.scratch.subarray(dataAt, dataAt + length));
 }
 
