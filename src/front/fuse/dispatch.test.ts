@@ -14,7 +14,7 @@ import { defaultBehaviour } from "./options.ts";
 
 const { forget, batchForget, interrupt, notifyReply } = opcodes;
 const unanswered: readonly number[] = [forget, batchForget, interrupt, notifyReply];
-const [enoent, eio, eintr, einval, enosys] = [2, 5, 4, 22, 38];
+const [enoent, eio, eintr, einval, enosys, eexist, enodata] = [2, 5, 4, 22, 38, 17, 61];
 
 interface Reply {
   readonly unique: number;
@@ -36,12 +36,13 @@ class Bench {
     this.dispatcher = new Dispatcher(connection, { onReady: () => {}, onFailure });
   }
 
-  ask(opcode: number, inode: number, body: Uint8Array = Buffer.alloc(0)): Promise<void> | undefined {
+  ask(opcode: number, inode: number, body: Uint8Array = Buffer.alloc(0), uid = 0): Promise<void> | undefined {
     const bytes = Buffer.alloc(40 + body.length);
     bytes.writeUInt32LE(bytes.length, 0);
     bytes.writeUInt32LE(opcode, 4);
     bytes.writeBigUInt64LE(BigInt(this.#unique), 8);
     bytes.writeBigUInt64LE(BigInt(inode), 16);
+    bytes.writeUInt32LE(uid, 24);
     bytes.set(body, 40);
     this.#unique += 2;
     return this.dispatcher.dispatch(bytes, bytes.length);
@@ -225,3 +226,36 @@ test("fuse dispatch: a create of what has come meanwhile opens it, unless it had
   assert.equal(exclusive?.error, 17);
   assert.deepEqual([shared?.error, shared?.body.readUInt32LE(0), shared?.body.length], [0, inode, 144]);
 });
+
+/** A filesystem whose root has attributes. */
+function withAttributes(...names: readonly string[]): MemoryFilesystem {
+  const filesystem = memory();
+  const options = { mode: "any", clearSetGid: false } as const;
+  for (const name of names) filesystem.setxattr(1, Buffer.from(name), Buffer.from("old"), options);
+  return filesystem;
+}
+
+test("fuse dispatch: that there are trusted attributes is for root to see", () => {
+  using bench = new Bench(withAttributes("trusted.a", "user.b"));
+  const sized = (bytes: number): Buffer => Buffer.from(Uint32Array.of(bytes, 0).buffer);
+  for (const uid of [0, 1000]) for (const bytes of [100, 0]) bench.ask(opcodes.listxattr, 1, sized(bytes), uid);
+  const [roots, rootsLength, others, othersLength] = bench.replies().map(({ body }) => body);
+  assert.deepEqual([roots?.toString(), others?.toString()], ["trusted.a\0user.b\0", "user.b\0"]);
+  assert.deepEqual([rootsLength?.readUInt32LE(), othersLength?.readUInt32LE()], [17, 7]);
+});
+
+test("fuse dispatch: an attribute cannot be made and replaced", () => {
+  const filesystem = withAttributes("user.a");
+  using bench = new Bench(filesystem);
+  for (const name of ["user.a", "user.b"])
+    bench.ask(opcodes.setxattr, 1, Buffer.concat([Uint32Array.of(3, 3), Buffer.from(`${name}\0new`)].map(bytesOf)));
+  assert.deepEqual(
+    bench.replies().map(({ error }) => error),
+    [eexist, enodata],
+  );
+  assert.equal(Buffer.from(filesystem.getxattr(1, Buffer.from("user.a"))).toString(), "old");
+});
+
+function bytesOf(words: Uint8Array | Uint32Array): Uint8Array {
+  return new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+}

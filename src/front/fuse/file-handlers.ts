@@ -12,6 +12,7 @@ const nameBytesMax = 255;
 /** A copy is answered in pieces, so that it does not keep others waiting. */
 const copyBytesMax = 64 * 1024 * 1024;
 const nul = Uint8Array.of(0);
+const trustedPrefix = Buffer.from("trusted.");
 
 function getattr({ filesystem, replies, behaviour }: Connection, { unique, inode }: Request): Answer<void> {
   return whenAnswered(filesystem.getattr(inode), (attributes) => {
@@ -90,6 +91,11 @@ function flush({ filesystem, replies, behaviour }: Connection, { reader, inode, 
 function setxattr(connection: Connection, request: Request): Answer<void> {
   const { filesystem, replies } = connection;
   const { name, value, mode, flags } = read.readSetxattr(request.reader, connection.has("setxattrExtended"));
+  // Both to be made and to be replaced: whether it is there says what fails.
+  if (mode === "neither")
+    return whenAnswered(filesystem.getxattr(request.inode, name), () => {
+      throw failure("EEXIST", "an attribute is there");
+    });
   const options = { mode, clearSetGid: (flags & setxattrFlags.aclKillSgid) !== 0 };
   const done = filesystem.setxattr(request.inode, name, value, options, request);
   return whenAnswered(done, () => replies.done(request.unique));
@@ -112,11 +118,17 @@ function getxattr(connection: Connection, request: Request): Answer<void> {
   return whenAnswered(value, (bytes) => replySized(connection, unique, size, [bytes]));
 }
 
-function listxattr(connection: Connection, { reader, inode, unique }: Request): Answer<void> {
-  const size = reader.u32();
-  return whenAnswered(connection.filesystem.listxattr(inode), (names) => {
-    replySized(connection, unique, size, [Buffer.concat(names.flatMap((name) => [name, nul]))]);
+/** The kernel refuses others the values of trusted attributes; their names it leaves to us. */
+function listxattr(connection: Connection, request: Request): Answer<void> {
+  const size = request.reader.u32();
+  return whenAnswered(connection.filesystem.listxattr(request.inode), (names) => {
+    const shown = isUnprivileged(request) ? names.filter((name) => !isTrusted(name)) : names;
+    replySized(connection, request.unique, size, [Buffer.concat(shown.flatMap((name) => [name, nul]))]);
   });
+}
+
+function isTrusted(name: Uint8Array): boolean {
+  return trustedPrefix.equals(name.subarray(0, trustedPrefix.length));
 }
 
 function removexattr({ filesystem, replies }: Connection, request: Request): Answer<void> {

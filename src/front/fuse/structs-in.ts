@@ -148,7 +148,7 @@ export interface ReadSetxattr {
   readonly name: Uint8Array;
   /** Borrowed from the request. */
   readonly value: Uint8Array;
-  readonly mode: SetXattrOptions["mode"];
+  readonly mode: SetXattrOptions["mode"] | "neither";
   /** Of `setxattrFlags`. */
   readonly flags: number;
 }
@@ -161,7 +161,7 @@ export function readSetxattr(reader: StructReader, isExtended: boolean): ReadSet
   if (isExtended) reader.skip(4);
   const name = readXattrName(reader);
   if (size > xattrBytesMax) throw failure("E2BIG", "an attribute's value is too large");
-  const mode = ([undefined, "create", "replace"] as const)[flags & 3] ?? "any";
+  const mode = (["any", "create", "replace", "neither"] as const)[flags & 3] ?? "any";
   return { name, value: reader.bytes(size), mode, flags: setxattr };
 }
 
