@@ -393,7 +393,8 @@ class Checkout {
         try {
           if (isFull) this.#entries.setAttributesOfDirectory(fd, entry);
           else this.#entries.setModeAndTime(fd, entry);
-          if (path.length > 0 && !isEdited) this.#seen.note(splitLast(path)[0], entry, writer.stat(fd), { isWritten: isFull });
+          if (path.length > 0 && !isEdited)
+            this.#seen.note(splitLast(path)[0], entry, writer.stat(fd), { isWritten: isFull });
         } finally {
           if (path.length === 0) writer.close(fd);
         }
