@@ -25,9 +25,11 @@ export interface RunOptions {
   readonly argumentBytes?: readonly Uint8Array[];
   readonly signal?: AbortSignal;
   readonly nowMs?: number;
+  /** One that goes on; else it stands still at `nowMs`. */
+  readonly clock?: World["clock"];
 }
 
-/** Runs `ourobox` with the arguments. The clock stands still, and nothing of this process's environment is seen. */
+/** Runs `ourobox` with the arguments. The clock stands still unless one is given, and nothing of this process's environment is seen. */
 export async function runCli(args: readonly string[], options: RunOptions = {}): Promise<Seen> {
   const seen = { out: [] as Uint8Array[], err: [] as Uint8Array[] };
   const sink = (parts: Uint8Array[]) => ({
@@ -54,7 +56,7 @@ export function cliWorld(
     stderr,
     cwd: options.cwd ?? "/nonexistent",
     env: options.env ?? {},
-    clock: { nowMs: () => options.nowMs ?? Date.UTC(2026, 10, 1, 10) },
+    clock: options.clock ?? { nowMs: () => options.nowMs ?? Date.UTC(2026, 10, 1, 10) },
     disk: options.disk ?? nodeDisk,
     random: (length) => crypto.getRandomValues(new Uint8Array(length)),
     workers: 0,

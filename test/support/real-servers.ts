@@ -16,6 +16,26 @@ export interface RunningServer extends AsyncDisposable {
   readonly folder: string;
 }
 
+/** What each needs, and the Debian packages that have it. */
+export const cephPrograms: Readonly<Record<string, string>> = {
+  "ceph-mon": "ceph-mon",
+  "ceph-osd": "ceph-osd",
+  radosgw: "radosgw",
+  ceph: "ceph-common",
+  uuidgen: "uuid-runtime",
+  curl: "curl",
+};
+export const swiftPrograms: Readonly<Record<string, string>> = {
+  "swift-ring-builder": "swift",
+  "swift-proxy-server": "swift-proxy",
+  "swift-account-server": "swift-account",
+  "swift-container-server": "swift-container",
+  "swift-object-server": "swift-object",
+  memcached: "memcached",
+  uuidgen: "uuid-runtime",
+  curl: "curl",
+};
+
 /** @returns False when all programs are there and this is root; else why not. */
 export function skipWithoutServer(programs: Readonly<Record<string, string>>): string | false {
   if (process.geteuid?.() !== 0) return "only root can start it";
