@@ -76,13 +76,14 @@ export class BoxMount {
     return undefined;
   }
 
-  /** Runs a shell command in the mount; another command line, too. */
+  /** Runs a shell command in the mount; another command line, too. What has not ended in time, 2 minutes unless given, is killed with the server. */
   async run(
     command: string,
     words: readonly string[] = ["sh", "-c", `cd '${this.directory}' || exit; ${command}`],
+    { env, limitMs = runMsMax }: { readonly env?: NodeJS.ProcessEnv; readonly limitMs?: number } = {},
   ): Promise<Used> {
     const [program = "", ...args] = words;
-    const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], cwd: "/" });
+    const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], cwd: "/", env });
     let out = "";
     for (const stream of [child.stdout, child.stderr])
       stream.setEncoding("utf8").on("data", (text: string) => {
@@ -92,7 +93,7 @@ export class BoxMount {
     const timer = setTimeout(() => {
       this.kill();
       child.kill("SIGKILL");
-    }, runMsMax);
+    }, limitMs);
     const [status] = (await once(child, "close")) as [number | null];
     clearTimeout(timer);
     return { status, out };
