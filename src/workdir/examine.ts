@@ -7,110 +7,20 @@
  */
 import { isKind, OuroError } from "../base/errors.ts";
 import { close, type FileStat } from "../base/posix.ts";
-import {
-  buildContent,
-  type Content,
-  type DirectoryValue,
-  type Dot,
-  type Entry,
-  type Hash,
-  kinds,
-  rootId,
-  type Value,
-} from "../format/mod.ts";
-import { directoryOf, type PathFilter, splitPath, type TreeReader } from "../history/mod.ts";
-import type { Ingest } from "../store/mod.ts";
+import { buildContent, type Content, type Dot, dotKey, type Entry, kinds, rootId, type Value } from "../format/mod.ts";
+import { directoryOf, splitPath } from "../history/mod.ts";
 import { tellEmptied } from "./emptied.ts";
-import {
-  changedEntry,
-  type EntryContext,
-  type EntryDraft,
-  kindOfStat,
-  newDraft,
-  newEntry,
-  type Observed,
-} from "./entry-of-file.ts";
+import { changedEntry, type EntryDraft, kindOfStat, newDraft, newEntry, type Observed } from "./entry-of-file.ts";
+import type { ExamineOptions, Frame, Identity, Known, Place } from "./examination.ts";
 import type { DirectoryScan, NameChange } from "./folder-scanner.ts";
 import type { DirectoryVisit, FolderVisitor } from "./folder-visitor.ts";
 import { below, FolderWalk, latin, openDirectory } from "./folder-walk.ts";
-import type { IgnoreRules } from "./ignore-rules.ts";
 import { IngestQueue, type Slot } from "./ingest-queue.ts";
 import { type ListedName, Observer } from "./observer.ts";
 import { recordOfEntry } from "./row-of-tree.ts";
-import type { FolderScan } from "./scan.ts";
 import { recordFlags, type ScanRecord } from "./scan-row.ts";
-import { type LinkedFile, type LinkedFiles, linkKey } from "./survey.ts";
+import { type LinkedFile, linkKey } from "./survey.ts";
 import { noUnit, UnitsOfTree, unitIn } from "./units.ts";
-import type { VanishedFiles } from "./vanished.ts";
-
-export interface ExamineOptions {
-  readonly root: number;
-  /** The folder's absolute path, for opening its files. */
-  readonly rootPath: Uint8Array;
-  readonly scan: FolderScan;
-  readonly reader: TreeReader;
-  readonly tree: Entry | undefined;
-  readonly filter?: PathFilter;
-  readonly context: EntryContext;
-  readonly ingest: Pick<Ingest, "ingest" | "whenRoom">;
-  readonly vanished: VanishedFiles;
-  readonly links: LinkedFiles;
-  /** Keeps a list node. */
-  readonly putList: (bytes: Uint8Array) => Hash;
-  readonly nextId: () => Dot;
-  /** What was changed before this time cannot have been changed again unnoticed. Nanoseconds since 1970. */
-  readonly sureBeforeNs: bigint;
-  /** Whether to read what is new: else only so far as it may be something renamed. */
-  readonly readsNew: boolean;
-  /** Which new directories are gone into all the same. */
-  readonly opensNew?: (path: Uint8Array) => boolean;
-  readonly signal?: AbortSignal;
-  readonly warn: (message: string) => void;
-  readonly onFile?: (files: number, bytes: number) => void;
-}
-
-interface Frame {
-  readonly path: string;
-  /** The path for opening what is in it, with its last "/". */
-  readonly prefix: Buffer;
-  readonly device: bigint;
-  /** Of a directory of the tree; with the tree's data of it, and its changes by name. */
-  readonly scan: DirectoryScan | undefined;
-  readonly value: DirectoryValue | undefined;
-  readonly changes: readonly NameChange[];
-  /** Of a new one. */
-  readonly names: readonly ListedName[];
-  readonly rules: IgnoreRules | undefined;
-  /** That what is in it is in. */
-  readonly unit: string;
-  next: number;
-}
-
-/** A name at hand. */
-interface Place {
-  readonly walk: FolderWalk;
-  readonly frame: Frame;
-  readonly path: string;
-  readonly name: string;
-  readonly stat: FileStat;
-}
-
-/** The node that a name is, as far as it is known before it is read. */
-interface Known {
-  readonly before: Entry;
-  /** What was seen of it last. */
-  readonly record: ScanRecord;
-  /** Where it stood. */
-  readonly oldPath: string;
-  /** Whether that was in another directory or under another name. */
-  readonly isMoved: boolean;
-}
-
-interface Identity {
-  readonly known: Known | undefined;
-  /** The tree's entry of that name, when it is another node. */
-  readonly replaced: Entry | undefined;
-}
 
 /** Longer paths are opened through a descriptor of their directory. */
 const pathBytesMax = 3800;
@@ -239,20 +149,25 @@ class Examination {
       return undefined;
     }
     const stat = this.#observer.stat(walk, path, name);
-    if (stat === undefined) return undefined;
-    const place: Place = { walk, frame, path, name, stat };
     const inTree = frame.value === undefined ? undefined : this.#options.reader.find(frame.value, latin(name));
+    const lastInode = at < 0 ? 0n : scan.row.inode(at);
+    if (stat === undefined) {
+      const isLeft = this.#isLeft({ replaced: inTree, lastInode });
+      if (isLeft) this.#queue.push(() => this.#visitor.remove(below(scan.oldPath, name), name));
+      return undefined;
+    }
+    const place: Place = { walk, frame, path, name, stat };
     if (inner !== undefined)
       return this.#knownDirectory(place, inner, type === "inside", type === "moved" ? inTree : undefined);
     const isSameKind = inTree?.kind === kindOfStat(stat);
     // New in the folder but in the tree: its row is not of this tree. A row's "new" beside a record is another node.
     const isSame = isSameKind && (type === "changed" || (at < 0 && stat.kind !== "directory"));
-    if (!isSame) return this.#name(place, { known: undefined, replaced: inTree });
+    if (!isSame) return this.#name(place, { known: undefined, replaced: inTree, lastInode });
     const record = type === "changed" ? scan.row.record(at) : recordOfEntry(this.#options.reader, inTree);
     if (stat.kind !== "directory" && record.inode !== 0n && record.inode !== stat.inode) {
       const moved = this.#found(frame, this.#options.vanished.takeByInode(stat));
       const isElsewhere = this.#options.vanished.isReserved(record.inode);
-      if (moved !== undefined || isElsewhere) return this.#name(place, { known: moved, replaced: inTree });
+      if (moved !== undefined || isElsewhere) return this.#name(place, { known: moved, replaced: inTree, lastInode });
     }
     const known: Known = { before: inTree, record, oldPath: below(scan.oldPath, name), isMoved: false };
     if (stat.kind !== "directory") return this.#name(place, { known, replaced: undefined });
@@ -338,9 +253,28 @@ class Examination {
 
   /** A name that is new, or a known one that is no directory. */
   #name(place: Place, identity: Identity): Frame | undefined {
-    if (place.stat.kind === "directory") return this.#newDirectory(place, identity.replaced);
+    if (place.stat.kind === "directory") {
+      const frame = this.#newDirectory(place, identity.replaced);
+      if (frame === undefined) this.#queue.push(() => this.#takeAway(place.frame, place.name, identity));
+      return frame;
+    }
     this.#leaf(place, identity);
     return undefined;
+  }
+
+  /**
+   * Whether what the tree has under a name is under another name now, or has been. Otherwise it is nowhere else from now on: a folder that is changed while it is
+   * looked at must not have a node twice.
+   */
+  #isLeft({ replaced, lastInode = 0n }: Pick<Identity, "replaced" | "lastInode">): boolean {
+    const { scan, vanished } = this.#options;
+    if (replaced === undefined) return false;
+    return replaced.kind === kinds.directory ? scan.movedIds.has(dotKey(replaced.id)) : !vanished.stays(lastInode);
+  }
+
+  /** What stands under a name is not taken in: what the tree has there stays, unless it is elsewhere. In the queue's turn. */
+  #takeAway({ scan }: Frame, name: string, identity: Identity): void {
+    if (scan !== undefined && this.#isLeft(identity)) this.#visitor.remove(below(scan.oldPath, name), name);
   }
 
   #newDirectory({ walk, frame, path, name, stat }: Place, replaced: Entry | undefined): Frame | undefined {
@@ -377,7 +311,10 @@ class Examination {
     const more = { ...identity, known };
     if (stat.kind !== "file") {
       const value = this.#observer.value(walk, path, name, stat);
-      if (value === undefined) return;
+      if (value === undefined) {
+        this.#queue.push(() => this.#takeAway(frame, name, more));
+        return;
+      }
       this.#queue.push(() => {
         this.#put(path, { name, stat, xattrs, value }, more);
         onFile?.(1, 0);
@@ -426,7 +363,8 @@ class Examination {
       const { kind, message } = result.error;
       // Gone, or no file any more: the next scan sees what it is.
       if (kind !== "not-found" && kind !== "stale")
-        this.#notTaken(path, seen, more, kind === "permission" ? "permission denied" : message);
+        this.#notTaken(frame, path, seen, more, kind === "permission" ? "permission denied" : message);
+      else this.#takeAway(frame, name, more);
       return;
     }
     const { stat, unstable } = result;
@@ -437,7 +375,7 @@ class Examination {
     } catch (thrown) {
       // Holes of more than 2^48 bytes.
       if (!isKind(thrown, "invalid") && !isKind(thrown, "too-large")) throw thrown;
-      this.#notTaken(path, seen, more, thrown.message);
+      this.#notTaken(frame, path, seen, more, thrown.message);
       return;
     }
     const known =
@@ -449,10 +387,19 @@ class Examination {
   }
 
   /** What could not be read is left as it was, if it was there; but where it stands now, for its old name is gone. */
-  #notTaken(path: string, seen: Pick<Observed, "name" | "stat" | "xattrs">, identity: Identity, why: string): void {
+  #notTaken(
+    frame: Frame,
+    path: string,
+    seen: Pick<Observed, "name" | "stat" | "xattrs">,
+    identity: Identity,
+    why: string,
+  ): void {
     const { known, replaced } = identity;
     this.#observer.notRead(path, why, { isNew: known === undefined && replaced === undefined });
-    if (known?.isMoved !== true) return;
+    if (known?.isMoved !== true) {
+      this.#takeAway(frame, seen.name, identity);
+      return;
+    }
     this.#put(path, { ...seen, value: known.before.data[0].value }, { ...identity, isUnsure: true });
   }
 

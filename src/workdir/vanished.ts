@@ -133,6 +133,15 @@ export class VanishedFiles {
     return this.#byInode.get(inode)?.isReserved === true;
   }
 
+  /** Whether the file that was seen with this inode is under no other name; then nobody finds it any more. */
+  stays(inode: bigint): boolean {
+    const found = inode === 0n ? undefined : this.#byInode.get(inode);
+    if (found === undefined) return true;
+    if (found.isTaken || found.isReserved) return false;
+    found.isTaken = true;
+    return true;
+  }
+
   takeByInode(stat: FileStat): FoundAgain | undefined {
     const found = this.#findByInode(stat);
     return found === undefined ? undefined : this.#take(found, found.row.record(found.at), stat);

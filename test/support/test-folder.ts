@@ -43,6 +43,8 @@ export class TestFolder implements Disposable {
   /** The folder that is versioned. */
   readonly path: string;
   tree: Hash | undefined;
+  /** Called before files are read for a commit. */
+  beforeReading: (() => void) | undefined;
   readonly warnings: string[] = [];
   readonly #options: TestFolderOptions;
   #clock = 1n;
@@ -82,7 +84,14 @@ export class TestFolder implements Disposable {
     await using ingest = this.store.openIngest({ workers: 0 });
     using sink = this.store.openMetaWriter();
     const event: EventName = { clock: this.#clock++, writer: 7n };
-    const result = await commitFolder({ ...this.#context(paths), ingest, sink, event });
+    const read: Pick<typeof ingest, "ingest" | "whenRoom"> = {
+      ingest: (...files) => {
+        this.beforeReading?.();
+        return ingest.ingest(...files);
+      },
+      whenRoom: () => ingest.whenRoom(),
+    };
+    const result = await commitFolder({ ...this.#context(paths), ingest: read, sink, event });
     await ingest.finish();
     sink.finish();
     result.saveRows(this.state);
