@@ -32,6 +32,8 @@ export interface CloneRequest {
   readonly branch?: string;
   /** Takes in what is dated more than a day ahead, too. */
   readonly acceptClock?: boolean;
+  /** A clone of the same box that has ended is gone on with, too: it takes in what has come since. */
+  readonly goesOn?: boolean;
 }
 
 /**
@@ -41,12 +43,12 @@ export interface CloneRequest {
 export async function cloneBox(
   url: string,
   folder: string,
-  { bare, unreal = false, branch: wanted, acceptClock = false }: CloneRequest,
+  { bare, unreal = false, branch: wanted, acceptClock = false, goesOn = false }: CloneRequest,
   context: AppContext,
 ): Promise<CloneReport> {
   await using remote = openBoxRemote({ context }, { url }, { create: false });
   const identity = await readRemoteIdentity(remote, { signal: context.signal });
-  if (!isBegun(context, folder, identity)) {
+  if (!isBegun(context, folder, { remote: identity, goesOn })) {
     requireEmpty(context, folder);
     const { signal } = context;
     const secrets = await unlockRemote(remote, () => context.askPassphrase(`Passphrase of ${url}`), { signal });
@@ -115,11 +117,15 @@ function nothingWhole(url: string): OuroError {
 }
 
 /** Whether an earlier clone of the same box was interrupted in this folder. @throws OuroError "exists" for any other box. */
-function isBegun(context: AppContext, folder: string, remote: BoxIdentity): boolean {
+function isBegun(
+  context: AppContext,
+  folder: string,
+  { remote, goesOn }: { readonly remote: BoxIdentity; readonly goesOn: boolean },
+): boolean {
   const layout = layoutOf(folder);
   if (findStat(context.disk, layout.identity) === undefined) return false;
   const { identity } = readSecrets(context, layout);
-  if (equalBytes(identity.box, remote.box) && !hasHead(context, layout.heads)) return true;
+  if (equalBytes(identity.box, remote.box) && (goesOn || !hasHead(context, layout.heads))) return true;
   throw new OuroError("exists", `Cannot clone into ${folder}: it holds a box already`, {
     subject: folder,
     hint: "Run `ourobox pull` there, or choose another folder.",

@@ -1,6 +1,7 @@
 /**
  * Folders in the making: `.ourobox.` and 16 hex digits and `.tmp`, which no scan takes in. Whoever makes one holds a lock of the kernel on
- * it, so one that a dead process has left is known, and the next to make one beside it removes it.
+ * it, so one that a dead process has left is known, and the next to make one beside it removes it. One with a name of its own may be kept for whoever goes on
+ * with the same.
  */
 import { join } from "node:path";
 import { toHex, toText } from "../base/bytes.ts";
@@ -22,26 +23,54 @@ export class TemporaryFolder implements Disposable {
   readonly path: string;
   readonly #disk: Disk;
   readonly #fd: number;
+  #isKept = false;
 
-  /** @throws OuroError "permission", "no-space" and their like. */
-  constructor(parent: string, { disk, random }: Maker) {
-    removeDead(disk, parent);
+  /**
+   * @param name Instead of digits of chance, 16 of them: what was left under it is gone on with, unless another process is at it.
+   * @throws OuroError "permission", "no-space" and their like.
+   */
+  constructor(parent: string, { disk, random }: Maker, name?: string) {
+    removeDead(disk, parent, name);
     this.#disk = disk;
-    const { path, fd } = makeLocked(parent, { disk, random });
+    const { path, fd } =
+      (name === undefined ? undefined : takeNamed(disk, parent, name)) ?? makeLocked(parent, { disk, random });
     this.path = path;
     this.#fd = fd;
   }
 
-  /** Removes it with all that is in it, unless it has got another name. */
+  /** It stays, for the next that asks for its name. */
+  keep(): void {
+    this.#isKept = true;
+  }
+
+  /** Removes it with all that is in it, unless it is kept or has got another name. */
   [Symbol.dispose](): void {
-    discardFolder(this.#disk, this.path);
+    if (!this.#isKept) discardFolder(this.#disk, this.path);
     this.#disk.close(this.#fd);
+  }
+}
+
+const pathOf = (parent: string, name: string): string => join(parent, `${boxFolder}.${name}.tmp`);
+
+/** @returns Undefined when another has it. */
+function takeNamed(
+  disk: Disk,
+  parent: string,
+  name: string,
+): { readonly path: string; readonly fd: number } | undefined {
+  const path = pathOf(parent, name);
+  try {
+    if (disk.stat(path) === undefined) disk.makeDirectory(path, 0o700);
+    const fd = lockDirectory(disk, path);
+    return fd === undefined ? undefined : { path, fd };
+  } catch (thrown) {
+    throw ioError(`Cannot make ${path}`, thrown, path);
   }
 }
 
 function makeLocked(parent: string, { disk, random }: Maker): { readonly path: string; readonly fd: number } {
   for (let tries = 1; tries <= triesMax; tries += 1) {
-    const path = join(parent, `${boxFolder}.${toHex(random(8))}.tmp`);
+    const path = pathOf(parent, toHex(random(8)));
     try {
       disk.makeDirectory(path, 0o700);
       const fd = lockDirectory(disk, path);
@@ -70,12 +99,13 @@ function lockDirectory(disk: Disk, path: string): number | undefined {
   return isOurs ? fd : undefined;
 }
 
-function removeDead(disk: Disk, parent: string): void {
+function removeDead(disk: Disk, parent: string, except?: string): void {
   const isTemporary = new RegExp(`^\\${boxFolder}\\.[0-9a-f]{16}\\.tmp$`);
   for (const name of listNames(disk, parent)
     .map(toText)
     .filter((each) => isTemporary.test(each))) {
     const path = join(parent, name);
+    if (except !== undefined && path === pathOf(parent, except)) continue;
     const fd = openQuietly(disk, path);
     if (fd === undefined) continue;
     try {

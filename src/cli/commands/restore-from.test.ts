@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { runCli, type Seen } from "../../../test/support/cli.ts";
 import { CliBox } from "../../../test/support/cli-box.ts";
+import { FakeS3 } from "../../../test/support/fake-s3.ts";
 import { Prng } from "../../base/prng.ts";
 
 const large = Buffer.from(new Prng(5).bytes(300_000));
@@ -67,4 +68,58 @@ test("what cannot be restored is told, and leaves nothing of the box behind", as
   assert.equal((await restore(at("remote"), "--target", "out")).status, 12);
   box.env["OUROBOX_PASSPHRASE"] = "secret";
   assert.deepEqual(existsSync(at("out")) ? readdirSync(at("out")) : [], []);
+});
+
+test("one that was interrupted goes on with what has come, and takes in what was pushed meanwhile", async () => {
+  await using server = await FakeS3.start();
+  server.buckets.add("bucket");
+  Object.assign(box.env, server.env);
+  for (let at = 0; at < 12; at += 1) {
+    box.write(`large-${at}`, Buffer.from(new Prng(at).bytes(150_000)).toString("latin1"));
+    await box.ok("commit", "-m", `${at}`);
+  }
+  await box.ok("remote", "add", "origin", "s3://bucket/box");
+  await box.ok("push");
+  const gets = (): number =>
+    server.requests.filter((each) => each.startsWith("GET") && each.includes("/packs/")).length;
+  server.requests.length = 0;
+  assert.equal((await restore("s3://bucket/box", "--target", "whole")).status, 0);
+  const all = gets();
+  assert(all > 12, `${all}`);
+
+  const controller = new AbortController();
+  server.requests.length = 0;
+  server.fault = () => {
+    if (gets() >= all - 4) controller.abort();
+    return undefined;
+  };
+  const args = ["restore", "--from", "s3://bucket/box", "--target", "out"];
+  const stopped = await runCli(args, {
+    cwd: box.top,
+    env: { ...box.env, HOME: box.top },
+    signal: controller.signal,
+  });
+  assert.equal(stopped.status, 130, stopped.err);
+  server.fault = undefined;
+  const [left = "", ...more] = readdirSync(at("out")).filter((name) => name.startsWith(".ourobox."));
+  assert.deepEqual(more, []);
+  assert.match(stopped.err, new RegExp(`goes on with what has come, which is in .*/out/${left}`));
+  assert.equal(statSync(at("out", left)).mode & 0o777, 0o700, "the box's key is in it");
+
+  box.write("late", "late\n");
+  await box.ok("commit", "-m", "Late");
+  await box.ok("push");
+  server.requests.length = 0;
+  // The key is there: nobody is asked for the passphrase.
+  box.env["OUROBOX_PASSPHRASE"] = "wrong";
+  const { status, err } = await restore("s3://bucket/box", "--target", "out");
+  assert.equal(status, 0, err);
+  assert(gets() * 3 < all, `${gets()} of ${all}`);
+  for (const name of ["late", "large-0", "large-11", "a.txt"])
+    assert.deepEqual(readFileSync(at("out", name)), readFileSync(at("box", name)), name);
+  assert.deepEqual(
+    readdirSync(at("out")).filter((name) => name.startsWith(".ourobox")),
+    [],
+  );
+  box.env["OUROBOX_PASSPHRASE"] = "secret";
 });

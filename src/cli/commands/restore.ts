@@ -38,7 +38,7 @@ already in DIR is replaced, also by a folder of its name; other files there stay
 a warning.
 
 With --from it is from the remote at URL, and no box is needed here: only what is restored is brought. PATH begins at the top of the box then, and HEAD is what a
-clone would begin with. An encrypted box asks for a passphrase or recovery key.
+clone would begin with. An encrypted box asks for a passphrase or recovery key. Interrupted, the same command goes on with what has come.
 
 Owners are set by root only (config files.ownership). What the disk cannot hold has a warning, and the status is 3.`,
   options: {
