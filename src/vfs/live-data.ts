@@ -3,7 +3,7 @@
  * real, else of the tree; what is to be changed is made real before.
  */
 import { asBuffer, utf8 } from "../base/bytes.ts";
-import { isKind } from "../base/errors.ts";
+import { errnoOf, isKind } from "../base/errors.ts";
 import { writerHex } from "../format/mod.ts";
 import { distinctValues } from "../history/mod.ts";
 import type { CommitFilesystem } from "./commit-filesystem.ts";
@@ -118,7 +118,16 @@ export abstract class LiveData {
       if (own !== undefined) return utf8(own);
     }
     const real = this.names.realOf(inode);
-    return real === undefined ? this.shownAt().getxattr(inode, name) : this.names.folder.getxattr(real, name);
+    return real === undefined ? this.#shownAttribute(inode, name) : this.names.folder.getxattr(real, name);
+  }
+
+  /** A tree in which nothing has any attributes says so with an EOPNOTSUPP. Here there may be some, and the kernel, which asks for ACLs, must not pass that on. */
+  #shownAttribute(inode: number, name: Uint8Array): Uint8Array {
+    try {
+      return this.shownAt().getxattr(inode, name);
+    } catch (thrown) {
+      throw errnoOf(thrown) === "EOPNOTSUPP" ? noAttribute() : thrown;
+    }
   }
 
   setxattr(inode: number, name: Uint8Array, value: Uint8Array, options: fs.SetXattrOptions): fs.Answer<void> {
