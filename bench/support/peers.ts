@@ -48,6 +48,15 @@ function borg(name: string, compression: string, encryption: string): Tool {
   };
 }
 
+const tarRclone: Tool = {
+  name: "tar+rclone",
+  findVersion: version(["rclone", "version"], /\d+\.\d+\.\d+/),
+  environment: (place) => ({ ...homeOnly(place), RCLONE_CONFIG: join(place.home, "rclone.conf") }),
+  commit: (place) => shell('tar -C "$1" -cf - . | rclone rcat "$2/tree.tar"', [place.tree, place.repository]),
+  forgetful: true,
+  repositoryOf: (place) => place.repository,
+};
+
 const casync: Tool = {
   name: "casync",
   findVersion: version(["casync", "--version"], /\d+/),
@@ -202,6 +211,7 @@ const dd: Tool = {
 
 export const peerTools: readonly Tool[] = [
   restic,
+  tarRclone,
   borg("borg-lz4", "lz4", "repokey"),
   borg("borg-zstd", "zstd", "repokey"),
   borg("borg-plain", "lz4", "none"),
