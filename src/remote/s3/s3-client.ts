@@ -72,8 +72,14 @@ export class S3Client {
         signal: request.signal,
         isOnce: request.isOnce ?? false,
       });
-      if ((answer.status >= 200 && answer.status < 300) || request.expected?.includes(answer.status) === true)
-        return answer;
+      if (answer.status >= 200 && answer.status < 300) return answer;
+      if (request.expected?.includes(answer.status) === true) {
+        // A 403 to HEAD says nothing of why: it may be for the clock.
+        const unsaid = { status: answer.status, code: "", message: "", answer };
+        if (request.method !== "HEAD" || attempt >= 2 || !this.#learn(unsaid, "", signed)) return answer;
+        answer.discard();
+        continue;
+      }
       const text = request.method === "HEAD" ? "" : await answer.text(errorBytesMax).catch(() => "");
       if (request.method === "HEAD") answer.discard();
       const code = findElement(text, "Code") ?? "";

@@ -210,6 +210,14 @@ testFaulty("s3: a wrong clock and a wrong region are put right by what the serve
   assert.equal(server.requests.length, before + 1);
 });
 
+testFaulty("s3: with a wrong clock, too, a bucket that is not there is made", async (server) => {
+  server.skewMs = -3 * 3600 * 1000;
+  await using remote = openS3("s3://not-yet/a", server.env);
+  await remote.put("packs/a", utf8("a"));
+  assert.equal(toText(await remote.get("packs/a")), "a");
+  assert(server.buckets.has("not-yet"));
+});
+
 testFaulty("s3: several requests at once all learn of a wrong clock and region", async (server) => {
   server.skewMs = 3 * 3600 * 1000;
   server.region = "eu-north-1";
