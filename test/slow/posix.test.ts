@@ -44,6 +44,12 @@ const differences: readonly Difference[] = [
   { cases: /^fallocate: FALLOC_FL_(COLLAPSE|INSERT)_RANGE: .*EOPNOTSUPP/, why: "FUSE's fallocate has neither" },
 ];
 
+/** Of a box that has a part of its files only: a directory's links are its subdirectories, and not all of them are known to be there. */
+const partDifference = /^rename kinds: .*: links of the directories: /;
+/** What is tried on what was made in another box, and is not in the folder before. */
+const preparedParts = ["rename kinds: ", "removing: ", "open: file", "open: full directory", "open: link to"];
+const preparedMin = 2_000;
+
 interface Outcome {
   readonly count: number;
   readonly failures: readonly string[];
@@ -119,4 +125,34 @@ test("posix: every case but those of FUSE itself is true of a live mount", { ski
       failures.some((each) => cases.test(each)),
       `is none any more, here and in doc/mount.md: ${why}`,
     );
+});
+
+test("posix: what is not on this machine is opened, removed and renamed as if it were", { skip }, async () => {
+  const [source, remote, box] = ["source", "remote", "part"].map((name) => join(place, name)) as [
+    string,
+    string,
+    string,
+  ];
+  mkdirSync(source);
+  const ok = async (cwd: string, ...args: readonly string[]): Promise<void> => {
+    const { status, err } = await program.run(args, { cwd });
+    assert.equal(status, 0, `${args.join(" ")}: ${err}`);
+  };
+  await ok(source, "init");
+  assert.deepEqual((await runCases(source, undefined, "--prepare", ...preparedParts)).failures, []);
+  await ok(source, "commit", "-m", "first");
+  await ok(source, "remote", "add", "r", remote);
+  await ok(source, "push", "r");
+  await ok(place, "clone", "--unreal", remote, box);
+  chmodSync(box, 0o755);
+  const args = ["--commit-after", "off", "-o", "allow_other"];
+  await using mount = await BoxMount.start(program, { box, directory: join(place, "part live"), args });
+  assert.equal(mount.started.status, 0, mount.started.err);
+  const onLate = (): void => mount.kill();
+  const { count, failures } = await runCases(mount.directory, onLate, "--prepared", ...preparedParts);
+  assert.ok(count > preparedMin, `only ${count} cases`);
+  assert.deepEqual(
+    failures.filter((each) => !partDifference.test(each)),
+    [],
+  );
 });

@@ -79,17 +79,20 @@ export const openFlagCases: the.Table = (add) => {
       for (const access of Object.keys(accesses) as How["access"][])
         for (const set of optionSets()) {
           const how = { access, set, mayWrite: who !== call.other };
-          add(`${kind} ${access} ${[...set].join("|")} by ${who.name}`, () => {
-            the.make(kind, "x", call.owner);
-            let number = accesses[access] | NONBLOCK;
-            for (const each of set) number |= options[each];
-            const fd = call.as(who, () => call.open("x", number, 0o640));
-            the.want(fd, outcome(kind, how), "open");
-            the.want(the.kindAt("x"), kind === "nothing" && fd >= 0 ? "file" : the.madeKind(kind), "what is there");
-            if (fd < 0) return;
-            checkOpened(fd, kind, how);
-            the.must(call.close(fd));
-          });
+          add(
+            `${kind} ${access} ${[...set].join("|")} by ${who.name}`,
+            () => {
+              let number = accesses[access] | NONBLOCK;
+              for (const each of set) number |= options[each];
+              const fd = call.as(who, () => call.open("x", number, 0o640));
+              the.want(fd, outcome(kind, how), "open");
+              the.want(the.kindAt("x"), kind === "nothing" && fd >= 0 ? "file" : the.madeKind(kind), "what is there");
+              if (fd < 0) return;
+              checkOpened(fd, kind, how);
+              the.must(call.close(fd));
+            },
+            () => the.make(kind, "x", call.owner),
+          );
         }
 };
 

@@ -19,19 +19,24 @@ export const removeCases: the.Table = (add) => {
     for (const kind of the.kinds)
       for (const who of call.everybody)
         for (const mode of [0o777, 0o755, 0o555]) {
-          add(`${name} of ${kind} in a directory of mode ${mode.toString(8)} by ${who.name}`, () => {
-            the.makeDirectory("d", { who: call.owner });
-            the.make(kind, "d/x");
-            the.must(call.chmod("d", mode));
-            const mayWrite = who === call.root || mode === 0o777 || (mode === 0o755 && who === call.owner);
-            const allowed = removeOutcome(name, kind);
-            const result = call.as(who, () => remover("d/x"));
-            // Permission to write is looked at before what is there, but not before whether it is.
-            the.want(result, mayWrite || kind === "nothing" ? allowed : "EACCES", name);
-            the.want(the.kindAt("d/x"), result >= 0 ? "nothing" : the.madeKind(kind), "what is left");
-            if (the.isLink(kind) && kind !== "loop" && kind !== "dangling link")
-              the.want(the.kindAt("d/x.to"), kind === "link to file" ? "file" : "directory", "where it led");
-          });
+          add(
+            `${name} of ${kind} in a directory of mode ${mode.toString(8)} by ${who.name}`,
+            () => {
+              const mayWrite = who === call.root || mode === 0o777 || (mode === 0o755 && who === call.owner);
+              const allowed = removeOutcome(name, kind);
+              const result = call.as(who, () => remover("d/x"));
+              // Permission to write is looked at before what is there, but not before whether it is.
+              the.want(result, mayWrite || kind === "nothing" ? allowed : "EACCES", name);
+              the.want(the.kindAt("d/x"), result >= 0 ? "nothing" : the.madeKind(kind), "what is left");
+              if (the.isLink(kind) && kind !== "loop" && kind !== "dangling link")
+                the.want(the.kindAt("d/x.to"), kind === "link to file" ? "file" : "directory", "where it led");
+            },
+            () => {
+              the.makeDirectory("d", { who: call.owner });
+              the.make(kind, "d/x");
+              the.must(call.chmod("d", mode));
+            },
+          );
         }
   for (const [path, wanted] of [
     [".", "EINVAL"],

@@ -24,32 +24,38 @@ export const renameKindCases: the.Table = (add) => {
     for (const target of ["a/y", "b/y"])
       for (const from of the.kinds)
         for (const to of the.kinds)
-          add(`${way} ${from} over ${to} in ${target.startsWith("a") ? "the same" : "another"} directory`, () => {
-            the.makeDirectory("a");
-            the.makeDirectory("b");
-            the.make(from, "a/x");
-            the.make(to, target);
-            const [first, second] = [call.findStat("a/x"), call.findStat(target)];
-            const result = rename("a/x", target, ways[way]);
-            the.want(result, outcome(from, to, way), "rename");
-            const inodeOf = (stat: call.Stat | number): bigint => (typeof stat === "number" ? 0n : stat.inode);
-            const isDone = result >= 0;
-            const [x, y] = [inodeOf(call.findStat("a/x")), inodeOf(call.findStat(target))];
-            the.want(y, inodeOf(isDone ? first : second), "what the new name leads to");
-            the.want(
-              x,
-              isDone ? (way === "EXCHANGE" ? inodeOf(second) : 0n) : inodeOf(first),
-              "what the old name leads to",
-            );
-            if (isDone && from === "full directory") the.want(the.kindAt(`${target}/inside`), "file", "what is in it");
-            const subdirectories = ["a", "b"]
-              .map((name) => call.stat(name).nlink)
-              .reduce((sum, each) => sum + each, -4);
-            const targets = [from, to].filter((kind) => kind === "link to directory").length;
-            const gone = isDone && way !== "EXCHANGE" && the.isDirectory(to) ? 1 : 0;
-            const made = [from, to].filter((kind) => the.isDirectory(kind)).length;
-            the.want(subdirectories, made + targets - gone, "links of the directories");
-          });
+          add(
+            `${way} ${from} over ${to} in ${target.startsWith("a") ? "the same" : "another"} directory`,
+            () => {
+              const [first, second] = [call.findStat("a/x"), call.findStat(target)];
+              const result = rename("a/x", target, ways[way]);
+              the.want(result, outcome(from, to, way), "rename");
+              const inodeOf = (stat: call.Stat | number): bigint => (typeof stat === "number" ? 0n : stat.inode);
+              const isDone = result >= 0;
+              const [x, y] = [inodeOf(call.findStat("a/x")), inodeOf(call.findStat(target))];
+              the.want(y, inodeOf(isDone ? first : second), "what the new name leads to");
+              the.want(
+                x,
+                isDone ? (way === "EXCHANGE" ? inodeOf(second) : 0n) : inodeOf(first),
+                "what the old name leads to",
+              );
+              if (isDone && from === "full directory")
+                the.want(the.kindAt(`${target}/inside`), "file", "what is in it");
+              const subdirectories = ["a", "b"]
+                .map((name) => call.stat(name).nlink)
+                .reduce((sum, each) => sum + each, -4);
+              const targets = [from, to].filter((kind) => kind === "link to directory").length;
+              const gone = isDone && way !== "EXCHANGE" && the.isDirectory(to) ? 1 : 0;
+              const made = [from, to].filter((kind) => the.isDirectory(kind)).length;
+              the.want(subdirectories, made + targets - gone, "links of the directories");
+            },
+            () => {
+              the.makeDirectory("a");
+              the.makeDirectory("b");
+              the.make(from, "a/x");
+              the.make(to, target);
+            },
+          );
 };
 
 export const renameEdgeCases: the.Table = (add) => {
