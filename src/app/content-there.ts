@@ -5,6 +5,7 @@
 import { OuroError } from "../base/errors.ts";
 import { fullVector, type VersionVector, type WriterId } from "../format/mod.ts";
 import type { OpenBox } from "./open-box.ts";
+import { findHeads } from "./recover-state.ts";
 import { isUnreal } from "./unreal-setting.ts";
 
 /**
@@ -17,7 +18,10 @@ export function requireContentThere(box: OpenBox, remote: string): void {
   const { state, commits } = box;
   const branches = [state.head(), ...state.branches()].filter((own) => own?.commit !== undefined);
   const own = new Set<WriterId>(branches.flatMap((each) => (each === undefined ? [] : [each.writer])));
-  const there = new Map<WriterId, bigint>();
+  // What it has written under writer ids that it had before is here, too, as far as it had come.
+  const there = new Map(
+    findHeads(box.context, box.layout, box.secrets).map((head) => [head.writer, head.last?.clock ?? 0n]),
+  );
   for (const { commit } of state.remoteHeads(remote)) {
     for (const { writer, clock } of fullVector(commits.read(commit)))
       if (clock > (there.get(writer) ?? 0n)) there.set(writer, clock);

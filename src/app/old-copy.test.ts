@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { TestWorld } from "../../test/support/app-world.ts";
 import { Box, cloneBox } from "./mod.ts";
+import { currentWriter } from "./own-writer.ts";
 
 const world = new TestWorld(mkdtempSync(join(tmpdir(), "ouro-old-")));
 after(() => rmSync(world.folder, { recursive: true }));
@@ -136,4 +137,18 @@ test("a copy of a box that had written nothing yet never takes its original's ev
   restoreOld({ path }, "empty");
   await inBox("a", (box) => box.pull());
   assert.notEqual(await inBox("a", async (box) => box.writer().writer), before);
+});
+
+test("a head that another command moves meanwhile is not taken for that of an older copy", async () => {
+  const { path, inBox } = await place();
+  await inBox("a", async (box) => {
+    const head = box.state.head();
+    const writer = box.writer().writer;
+    await inBox("a", async (other) => {
+      writeFileSync(path("a/x"), "meanwhile\n");
+      await other.commit({ message: "meanwhile", all: true });
+    });
+    assert.equal(currentWriter(box, head).writer, writer);
+    assert.equal(box.writer().writer, writer);
+  });
 });

@@ -42,7 +42,8 @@ export function currentWriter(
 ): Omit<OwnHead, "commit"> {
   const writer = ownWriterOn(box, branch);
   const last = head?.writer === writer ? head.last : undefined;
-  if (isKnownBeyond(box, writer, last?.clock ?? 0n)) {
+  // Where another command has moved the head meanwhile, what is known is that command's own: whoever asks finds the head moved, and begins again.
+  if (isKnownBeyond(box, writer, last?.clock ?? 0n) && isSameHead(box.state.head(), head)) {
     box.renewWriter();
     box.context.notice(
       "This box was restored from an older copy, or used as two: it goes on under a new writer id, and nothing is lost.",

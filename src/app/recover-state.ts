@@ -72,8 +72,8 @@ interface Recovery {
   readonly state: State;
 }
 
-/** The newest first, by when their files were written. */
-function findHeads(context: AppContext, layout: Layout, secrets: BoxSecrets): Head[] {
+/** All that this working copy has been, on all branches; the newest first, by when their files were written. */
+export function findHeads(context: AppContext, layout: Layout, secrets: BoxSecrets): Head[] {
   const found: { readonly head: Head; readonly mtimeMs: number }[] = [];
   for (const name of listNames(context.disk, layout.heads)) {
     if (!/^[0-9a-f]{16}$/.test(toText(name))) continue;
