@@ -14,6 +14,7 @@ import { KernelClient } from "../../test/support/fs-client-kernel.ts";
 import { testSeeds } from "../../test/support/seeds.ts";
 import { changesIn, namesIn, UnrealPair } from "../../test/support/unreal-pair.ts";
 import type { Prng } from "../base/prng.ts";
+import { dotKey } from "../format/mod.ts";
 import { Box } from "./box.ts";
 import { openLiveFilesystem } from "./live-filesystem.ts";
 
@@ -72,6 +73,8 @@ class LivePair implements AsyncDisposable {
   async commit(): Promise<void> {
     this.live.flush();
     await this.committer.commit({ message: "on the way", all: true });
+    const ids = [...idsIn(this.committer)];
+    assert.equal(new Set(ids).size, ids.length, "a tree has a node twice");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -79,6 +82,12 @@ class LivePair implements AsyncDisposable {
     await this.committer[Symbol.asyncDispose]();
     await this.pair[Symbol.asyncDispose]();
   }
+}
+
+/** Of all nodes in the head's tree. */
+function* idsIn(box: Box): Generator<string> {
+  const head = box.head()?.commit as Uint8Array;
+  for (const { entry } of box.list(head, new Uint8Array(), { recursive: true })) yield dotKey(entry.id);
 }
 
 /** Gives all below a folder one time. */

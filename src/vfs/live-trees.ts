@@ -6,7 +6,7 @@
  */
 import { asBuffer, equalBytes } from "../base/bytes.ts";
 import { type Dot, dotKey, equalDots } from "../format/mod.ts";
-import { joinPath } from "../history/mod.ts";
+import { joinPath, splitPath } from "../history/mod.ts";
 import type { CommitFilesystem } from "./commit-filesystem.ts";
 import { FilesystemFailure } from "./failure.ts";
 import type * as fs from "./filesystem.ts";
@@ -78,11 +78,27 @@ export class LiveTrees {
     else this.lastShown.setTree(tree);
     this.#tree = new Uint8Array(tree);
     this.#trees.clear();
-    this.#renamed.clear();
     this.#realById.clear();
-    for (const real of this.kept) this.folder.forget(real, 1);
+    const kept = [...this.kept];
     this.kept.clear();
+    this.#renameAgain(this.lastShown.root);
+    for (const real of kept) this.folder.forget(real, 1);
     return this.lastShown;
+  }
+
+  /** A commit may have begun before a rename, or have been of something else: what still has its old name in the tree is what it was. */
+  #renameAgain(root: TreeNode): void {
+    const renamed = [...this.#renamed];
+    this.#renamed.clear();
+    for (const [real, { generation, tree }] of renamed) {
+      if (!this.folder.isKnown(real) || findAt(root, this.pathOf(real), tree) !== undefined) continue;
+      const again = findAt(root, pathOf(tree), tree);
+      if (again === undefined) continue;
+      this.#renamed.set(real, { generation, tree: again });
+      this.setTree(real, again);
+      this.folder.lookup(real, latin("."));
+      this.kept.add(real);
+    }
   }
 
   /** The inode in the folder of what is real. */
@@ -121,7 +137,9 @@ export class LiveTrees {
   /** Makes a real directory that is about to get another name known to the scan, which then finds it again with all that is unreal in it. */
   noteReal(directory: TreeNode | undefined, real: number, name: Uint8Array): void {
     const tree = this.treeOf(real);
-    if (directory === undefined || tree === undefined) return;
+    // Only where the tree has it: one that was renamed before is known, and nothing may be recorded at two places.
+    if (directory === undefined || tree === undefined || !equalBytes(tree.name, name)) return;
+    if (!equalDots((tree.parent as TreeNode).entry.id, directory.entry.id)) return;
     if (!this.layer.isRecorded(directory.entry.id, textOf(name)))
       this.layer.note(directory.entry.id, tree.entry, this.pathOf(real));
   }
@@ -363,6 +381,13 @@ export class LiveTrees {
 
 function keyOf(node: TreeNode): string {
   return dotKey(node.entry.id);
+}
+
+/** The same directory in a tree, where it stands at a path. */
+function findAt(root: TreeNode, path: Uint8Array, node: TreeNode): TreeNode | undefined {
+  let at: ShownNode | undefined = root;
+  for (const name of splitPath(path)) at = at?.kind === "directory" ? at.find(name) : undefined;
+  return at instanceof TreeNode && equalDots(at.entry.id, node.entry.id) ? at : undefined;
 }
 
 /** In the tree. */

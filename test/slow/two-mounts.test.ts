@@ -18,6 +18,7 @@ const skip = problem === undefined ? false : `no mount here: ${problem}`;
 const seconds = Number(process.env["TWO_MOUNTS_SECONDS"] ?? "30");
 const seed = Number(process.env["SEED"] ?? "1");
 const syncPauseMs = 700;
+const partial = 3;
 const place = mkdtempSync(join(tmpdir(), "ourobox-two-mounts-"));
 const program = new Program(join(place, "home"));
 process.umask(0o022);
@@ -36,7 +37,7 @@ interface Worked {
 
 async function work(mount: BoxMount, name: string, from: number): Promise<Worked> {
   const { status, out } = await mount.runProgram("shared-work.ts", mount.directory, name, `${from}`, `${seconds}`);
-  assert.equal(status, 0, `${name}: ${out}`);
+  if (status !== 0) assert.fail(`${name}: ${out}${(await mount.run("cat .ourobox/log")).out}`);
   return JSON.parse(out) as Worked;
 }
 
@@ -44,7 +45,10 @@ async function work(mount: BoxMount, name: string, from: number): Promise<Worked
 async function syncMeanwhile(box: string, signal: AbortSignal): Promise<number> {
   let syncs = 0;
   while (!signal.aborted) {
-    await ok(box, "sync", "-q", "--force");
+    const { status, err } = await program.run(["sync", "-q", "--force"], { cwd: box });
+    // What is renamed or edited while it is to be written, and what the other has pushed meanwhile, is told, and done by the next.
+    const isHeldUp = status === partial || (status === 1 && /Cannot go on to commit/.test(err));
+    assert.ok(status === 0 || isHeldUp, `${status}: ${err}`);
     syncs += 1;
     await delay(syncPauseMs);
   }
