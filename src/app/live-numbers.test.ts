@@ -1,9 +1,10 @@
 /** In a live filesystem everything keeps the number it is known by, whatever becomes real around it: who is in a directory stays there. */
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { TestWorld } from "../../test/support/app-world.ts";
 import { UnrealPair } from "../../test/support/unreal-pair.ts";
 import { type Caller, type Filesystem, rootInode } from "../vfs/mod.ts";
@@ -103,5 +104,24 @@ test("live numbers: who is in an unreal directory finds there what is made real 
     await visitor.makeDirectory(b, "new");
     assert.ok(existsSync(join(pair.pathB, "a/b/new")));
     await visitor.at(b, "new");
+  });
+});
+
+test("live numbers: a directory that was renamed has what is unreal in it, though a commit does not know of that yet", async () => {
+  await visit(async (visitor, { pathB }, filesystem) => {
+    const a = await visitor.at(rootInode, "a");
+    const b = await visitor.at(a, "b");
+    const from = { parent: a, name: Buffer.from("b") };
+    await filesystem.rename(from, { parent: rootInode, name: Buffer.from("moved") }, "replace", caller);
+    writeFileSync(join(pathB, "picked"), "picked");
+    {
+      await using other = await Box.open(pathB, world.context());
+      await other.add([Buffer.from("picked")]);
+      await other.commit({ message: "picked", all: false });
+    }
+    await delay(10);
+    await visitor.at(b, "f");
+    assert.equal(await visitor.find(rootInode, "moved"), b);
+    assert.throws(() => filesystem.rmdir(rootInode, Buffer.from("moved"), caller), { code: "ENOTEMPTY" });
   });
 });
