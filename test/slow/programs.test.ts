@@ -143,3 +143,21 @@ programTest("of what only the metadata is here, git, make, sqlite3 and rsync see
     (cd repository; mv doc documents; echo changed >> documents/mount.md; git add .; git commit -qm moved; git gc -q; git fsck --full --strict)
     mv sources moved; rm moved/app/mod.ts; echo changed > moved/cli/main.ts; cp -a moved copied; diff -r moved copied; rm -r copied`,
 });
+
+programTest("who works in unreal directories while they are moved and committed stays in them", {
+  needs: ["cc", "ar", "make", "gencat"],
+  isUnreal: true,
+  commitAfter: "200ms",
+  limitMs: 120_000,
+  prepare: `cp -R "$CHECKOUT/src" sources; mkdir d; cp -R "$SUPPORT/c-project" d/project`,
+  script: `
+    here() { test "$(/bin/pwd)" = "$TOP/$1"; }
+    TOP=$(/bin/pwd); cd sources/vfs
+    mkdir ../../new; mv ../app ../../new/app; sleep 1.2
+    here sources/vfs; cmp ../../new/app/mod.ts "$CHECKOUT/src/app/mod.ts"; echo more >> ../../new/app/mod.ts
+    mv ../vfs ../../new/vfs; sleep 1.2
+    cd "$TOP/new/vfs"; sed -i s/the/The/ m*.ts; sleep 1.2; here new/vfs
+    mv ../../d/project .; cd project; sleep 1.2; ./configure; make -s -j2 check; here new/vfs/project
+    mv "$TOP/new/vfs/project" "$TOP/d/other"; sleep 1.2; cd "$TOP/d/other"; touch table.sh; ./configure; make -s check; here d/other
+    cd "$TOP"; cp -a sources copied; rm -r sources; mv copied sources; diff -r sources/base "$CHECKOUT/src/base"`,
+});

@@ -12,7 +12,6 @@ import { BoxMount } from "./box-mount.ts";
 import { fuseProblem } from "./fuse-mount.ts";
 import { jsonLines, Program } from "./program.ts";
 
-const commitAfter = "2s";
 const afterwardsMsMax = 20_000;
 const umountMsMax = 180_000;
 
@@ -57,6 +56,8 @@ export interface Work {
   readonly limitMs?: number;
   /** The mount is of a clone that has only metadata. */
   readonly isUnreal?: boolean;
+  /** How long it must be quiet before a commit. */
+  readonly commitAfter?: string;
 }
 
 const problem = await fuseProblem();
@@ -83,7 +84,8 @@ export function programTest(name: string, work: Work): void {
 }
 
 let works = 0;
-async function prove(t: TestContext, { prepare, script, limitMs = 60_000, isUnreal = false }: Work): Promise<void> {
+async function prove(t: TestContext, work: Work): Promise<void> {
+  const { prepare, script, limitMs = 60_000, isUnreal = false, commitAfter = "2s" } = work;
   works += 1;
   const [made, outside] = [join(place, `box-${works}`), join(place, `outside-${works}`)];
   for (const folder of [made, outside]) mkdirSync(folder);
