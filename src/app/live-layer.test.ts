@@ -3,7 +3,16 @@
  * it, and a commit has what the folder would have.
  */
 import assert from "node:assert/strict";
-import { linkSync, lutimesSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import {
+  linkSync,
+  lutimesSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -121,6 +130,17 @@ interface Kept {
   readonly fd: number;
   readonly isWriter: boolean;
 }
+
+test("live filesystem: what others push one after the other is there when it is pulled", async () => {
+  await using both = await LivePair.make(some);
+  const { pair, client } = both;
+  for (const name of ["first", "second", "third"]) {
+    writeFileSync(join(pair.pathA, name), `${name}\n`);
+    await pair.pushA();
+    await both.committer.pull();
+    assert.equal((await readAll(client, name)).toString(), `${name}\n`);
+  }
+});
 
 type Act = (client: FsClient, kept: Kept[]) => Promise<unknown>;
 

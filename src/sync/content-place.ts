@@ -4,6 +4,7 @@
  *
  * A read during which nothing comes for `stallMs` counts as no answer.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import { toHex } from "../base/bytes.ts";
 import { isKind, OuroError } from "../base/errors.ts";
 import type { BoxSecrets, Hash, PackInfo, Verify } from "../format/mod.ts";
@@ -42,8 +43,8 @@ const stallMsDefault = 15_000;
 const silentMsMin = 5_000;
 const silentMsMax = 5 * 60_000;
 const lieMs = 10 * 60_000;
-/** What it lists is not looked at again sooner. */
-const refreshMs = 10_000;
+/** What it lists is not looked at again sooner: whoever lacks something waits so long. */
+const refreshMs = 1000;
 /** A read of no more bytes says how long an answer takes; one of more, how fast bytes come. */
 const smallBytes = 32 * 1024;
 /** Of a measure, how much the last read counts. */
@@ -93,9 +94,13 @@ export class ContentPlace implements AsyncDisposable {
     return this.#packs;
   }
 
-  /** Reads anew what it lists, unless it has just been done. @throws OuroError as `read`. */
+  /** Reads anew what it lists, a while after that was last done: what was just written there is then seen. @throws OuroError as `read`. */
   async refresh(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#options.nowMs() - this.#refreshedMs < refreshMs) return;
+    const waitMs = this.#refreshedMs + refreshMs - this.#options.nowMs();
+    if (waitMs > 0) {
+      const how = signal === undefined ? {} : { signal };
+      await delay(Math.min(waitMs, refreshMs), undefined, how).catch(() => signal?.throwIfAborted());
+    }
     await this.#ask(async (remote, options) => {
       const { secrets, verify } = this.#options;
       await readRemoteIndex(new BoxOnRemote(remote, secrets, verify, options), this.#memory);
