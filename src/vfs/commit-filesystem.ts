@@ -102,6 +102,12 @@ export class CommitFilesystem extends ReadOnlyFilesystem implements fs.Filesyste
     return this.#attempt(node, "look at", () => this.#found(node));
   }
 
+  /** What an inode shows was found elsewhere. */
+  moved(inode: number, node: ShownNode): void {
+    const live = this.#inodes.find(inode);
+    if (live !== undefined) live.node = node;
+  }
+
   /** One lookup more of what is known. */
   again(inode: number): void {
     this.#inodes.get(inode).lookups += 1;

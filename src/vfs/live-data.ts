@@ -243,9 +243,7 @@ export abstract class LiveData {
     const node = shown?.nodeAt(inode);
     if (shown === undefined || !(node instanceof TreeNode) || node.view.name !== "" || node.view === shown.root.view)
       return;
-    const current = this.names.nodeAt(inode);
-    shown.show(current);
-    shown.forget(inode, 1);
+    shown.moved(inode, this.names.nodeAt(inode));
   }
 
   /** Undefined where it is none of those that are made here. @throws FilesystemFailure ENODATA. */

@@ -81,8 +81,7 @@ export class LiveNames extends LiveTrees {
     if (shown === undefined || !(found instanceof TreeNode) || !equalDots(found.entry.id, node.entry.id))
       throw stale("a commit has moved it");
     // Who knows it knows it there.
-    shown.show(found);
-    shown.forget(shown.numberOf(found), 1);
+    shown.moved(shown.numberOf(found), found);
     return found;
   }
 

@@ -358,8 +358,13 @@ export class LiveTrees {
   /** @param real With a lookup that becomes this one's. */
   protected adopt(inode: number, real: number): number {
     const node = this.lastShown?.nodeAt(inode);
-    // Forgotten meanwhile, or known by another number (a second name of one file).
-    if (node === undefined || this.shownOf.has(real)) return real;
+    if (this.shownOf.has(real)) {
+      // A second name of one file: who knows it by the first keeps it.
+      this.folder.forget(real, 1);
+      return real;
+    }
+    // Forgotten meanwhile.
+    if (node === undefined) return real;
     this.realized.set(inode, { real, generation: node.attributes().generation });
     this.shownOf.set(real, inode);
     return real;
