@@ -142,6 +142,23 @@ test("live filesystem: what others push one after the other is there when it is 
   }
 });
 
+test("live filesystem: what is deleted in a renamed directory stays deleted, whatever a commit has seen of it", async () => {
+  await using both = await LivePair.make(some);
+  const { client, pair } = both;
+  await client.rename("d", "moved");
+  await client.unlink("moved/one");
+  await client.unlink("moved/deep/three");
+  // It began before the deletions were noted.
+  await both.committer.commit({ message: "too early", all: true });
+  assert.deepEqual((await client.readdir("moved")).sort(), ["deep", "link", "new", "two"]);
+  assert.deepEqual(await client.readdir("moved/deep"), []);
+  await both.commit();
+  assert.deepEqual(
+    namesIn(pair.b).filter((name) => name.startsWith("moved/")),
+    ["moved/new", "moved/two"],
+  );
+});
+
 type Act = (client: FsClient, kept: Kept[]) => Promise<unknown>;
 
 /** What one did: its answer or an errno. Which of two paths is looked at first is the kernel's to say: of those only that it failed. */

@@ -10,7 +10,7 @@ import { lstat } from "../base/posix.ts";
 import { quotePath } from "../base/quote.ts";
 import { type Dot, dotKey, type Entry, equalDots, type Hash } from "../format/mod.ts";
 import { joinPath, splitPath } from "../history/mod.ts";
-import type { LayerMark, UnrealLayer } from "../vfs/mod.ts";
+import type { LayerMark, RemovedFrom, UnrealLayer } from "../vfs/mod.ts";
 import { noteDirectory, noteGone, recordedNames } from "../workdir/mod.ts";
 import { Marks } from "./marks.ts";
 import { lockWhole } from "./move-folder.ts";
@@ -26,10 +26,7 @@ const lockMsMax = 300_000;
 /** Rows that are kept decoded. */
 const rowsMax = 256;
 
-interface Gone {
-  readonly id: Dot;
-  /** In the tree. */
-  readonly path: Uint8Array;
+interface Gone extends RemovedFrom {
   readonly entries: Map<string, Entry>;
 }
 
@@ -97,9 +94,9 @@ export class LiveLayer implements UnrealLayer, Disposable {
     return row.has(name);
   }
 
-  remove({ id, path }: { readonly id: Dot; readonly path: Uint8Array }, entry: Entry): void {
-    const key = dotKey(id);
-    const gone = this.#gone.get(key) ?? { id, path, entries: new Map<string, Entry>() };
+  remove(directory: RemovedFrom, entry: Entry): void {
+    const key = dotKey(directory.id);
+    const gone = this.#gone.get(key) ?? { ...directory, entries: new Map<string, Entry>() };
     gone.entries.set(Buffer.from(entry.name).toString("latin1"), entry);
     this.#gone.set(key, gone);
     this.#options.onChange();
@@ -179,14 +176,18 @@ export class LiveLayer implements UnrealLayer, Disposable {
     const tree = this.#head?.tree;
     if (tree === undefined || this.#gone.size === 0) return;
     const root = reader.root(tree);
-    for (const [key, { path, entries }] of this.#gone) {
+    for (const [key, { path, placeNow, entries }] of this.#gone) {
+      // A commit that has not seen the deletion may have seen that the directory was renamed.
+      const places = [path, placeNow() ?? path];
       for (const [name, entry] of entries) {
-        const found = reader.findPath(root, splitPath(joinPath(path, entry.name)));
-        if (found === undefined || !equalDots(found.id, entry.id)) entries.delete(name);
+        const found = places.map((place) => reader.findPath(root, splitPath(joinPath(place, entry.name))));
+        if (!found.some((each) => each !== undefined && equalDots(each.id, entry.id))) entries.delete(name);
       }
       if (entries.size === 0) this.#gone.delete(key);
     }
-    if (this.#gone.size > 0) this.#timer ??= setTimeout(() => this.flush(), flushMs).unref();
+    if (this.#gone.size === 0) return;
+    this.#timer ??= setTimeout(() => this.flush(), flushMs).unref();
+    this.#options.onChange();
   }
 
   async #realizeAll(): Promise<void> {

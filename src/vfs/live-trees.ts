@@ -307,7 +307,11 @@ export class LiveTrees {
 
   /** Deletes what is not in the folder. */
   remove(directory: TreeNode, { entry }: TreeNode): void {
-    this.layer.remove({ id: directory.entry.id, path: pathOf(directory) }, entry);
+    const placeNow = (): Uint8Array | undefined => {
+      const real = this.realWith(directory);
+      return real === undefined ? undefined : this.pathOf(real);
+    };
+    this.layer.remove({ id: directory.entry.id, path: pathOf(directory), placeNow }, entry);
   }
 
   /** A directory has got another name, and is what it was: it stays known until the tree has it there. */

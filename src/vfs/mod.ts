@@ -10,4 +10,4 @@ export { MemoryFilesystem, type MemoryFilesystemOptions } from "./memory-filesys
 export type { ShownNode } from "./shown-node.ts";
 export { TreeNode } from "./tree-node.ts";
 export { type ShownOwners, TreeView } from "./tree-view.ts";
-export type { LayerMark, UnrealLayer } from "./unreal-layer.ts";
+export type { LayerMark, RemovedFrom, UnrealLayer } from "./unreal-layer.ts";

@@ -9,6 +9,15 @@ import type { Dot, Entry, Hash } from "../format/mod.ts";
 
 export type LayerMark = "real" | "unreal";
 
+/** A directory that something was deleted from. */
+export interface RemovedFrom {
+  readonly id: Dot;
+  /** Where the tree has it. */
+  readonly path: Uint8Array;
+  /** Where the folder has it, when asked; undefined where that is not known any more. */
+  readonly placeNow: () => Uint8Array | undefined;
+}
+
 export interface UnrealLayer {
   /** The tree that is being worked on; undefined before the first commit. Asked often. */
   tree(): Hash | undefined;
@@ -16,8 +25,8 @@ export interface UnrealLayer {
   isPart(): boolean;
   /** Whether a name of a directory is, or was, in the folder. @param name One character a byte. */
   isRecorded(directory: Dot, name: string): boolean;
-  /** What is not in the folder is deleted: at once here, durably after `flush`. @param directory With its path in the tree. */
-  remove(directory: { readonly id: Dot; readonly path: Uint8Array }, entry: Entry): void;
+  /** What is not in the folder is deleted: at once here, durably after `flush`. */
+  remove(directory: RemovedFrom, entry: Entry): void;
   /** What stands at a path of the folder is this directory of the tree. Durable. @param path Names joined by "/", of the folder. */
   note(directory: Dot, entry: Entry, path: Uint8Array): void;
   flush(): void;
