@@ -1,7 +1,7 @@
 /**
  * The unreal part of a box for its live mount: which tree is being worked on, what of it is in the folder, and how something gets there.
  *
- * What was deleted without ever having been in the folder is noted in the scan's rows within a second, or when somebody asks for it. A commit that began before may
+ * What was deleted without ever having been in the folder is noted in the scan's rows a moment later, or when somebody asks for it. A commit that began before may
  * write the same rows; so it is kept in mind until the tree has it no more, and noted again where it is missing.
  */
 import { utf8 } from "../base/bytes.ts";
@@ -18,7 +18,12 @@ import type { OpenBox } from "./open-box.ts";
 import { realizeInFolder } from "./realize-folder.ts";
 import { isPartFolder } from "./unreal-setting.ts";
 
-const flushMs = 1000;
+/**
+ * What was deleted is noted so soon, before a command that somebody starts next can look; and so many times what noting took last: a row is written whole.
+ */
+const flushMsMin = 20;
+const flushTimes = 20;
+const retryMs = 2000;
 /** So long what was seen of the state is believed: asking costs as much as answering a request. */
 const believedMs = 2;
 /** So long is waited for a command that is at work on the folder. */
@@ -52,6 +57,7 @@ export class LiveLayer implements UnrealLayer, Disposable {
   #wanted: Wanted[] = [];
   #isRealizing = false;
   #timer: NodeJS.Timeout | undefined;
+  #flushMs = flushMsMin;
   #version: number | undefined;
   #lookedMs = 0;
   #isPart = false;
@@ -66,8 +72,11 @@ export class LiveLayer implements UnrealLayer, Disposable {
 
   /** Notes what is not noted yet, as far as that can be done. */
   [Symbol.dispose](): void {
-    clearTimeout(this.#timer);
-    this.flush();
+    try {
+      this.flush();
+    } catch (thrown) {
+      if (!isKind(thrown)) throw thrown;
+    }
   }
 
   tree(): Hash | undefined {
@@ -100,7 +109,7 @@ export class LiveLayer implements UnrealLayer, Disposable {
     gone.entries.set(Buffer.from(entry.name).toString("latin1"), entry);
     this.#gone.set(key, gone);
     this.#options.onChange();
-    this.#timer ??= setTimeout(() => this.flush(), flushMs).unref();
+    this.#flushSoon();
   }
 
   note(directory: Dot, entry: Entry, path: Uint8Array): void {
@@ -115,6 +124,7 @@ export class LiveLayer implements UnrealLayer, Disposable {
     this.#timer = undefined;
     if (this.#gone.size === 0) return;
     const { state, reader } = this.#box;
+    const startMs = performance.now();
     const { device } = lstat(this.#root);
     state.transaction(() => {
       for (const { id, entries } of this.#gone.values()) {
@@ -124,6 +134,20 @@ export class LiveLayer implements UnrealLayer, Disposable {
       }
     });
     this.#rows.clear();
+    this.#flushMs = Math.max(flushMsMin, (performance.now() - startMs) * flushTimes);
+  }
+
+  /** What cannot be noted now is noted later: whoever asks for it to be durable is told why it is not. */
+  #flushSoon(): void {
+    this.#timer ??= setTimeout(() => {
+      try {
+        this.flush();
+      } catch (thrown) {
+        if (!isKind(thrown)) throw thrown;
+        this.#flushMs = retryMs;
+        this.#flushSoon();
+      }
+    }, this.#flushMs).unref();
   }
 
   /** Those that are asked for while others are brought come together after them. */
@@ -186,7 +210,7 @@ export class LiveLayer implements UnrealLayer, Disposable {
       if (entries.size === 0) this.#gone.delete(key);
     }
     if (this.#gone.size === 0) return;
-    this.#timer ??= setTimeout(() => this.flush(), flushMs).unref();
+    this.#flushSoon();
     this.#options.onChange();
   }
 
