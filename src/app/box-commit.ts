@@ -23,6 +23,7 @@ import {
   commitFolder,
   type FolderContext,
   FolderRows,
+  isSeenTwice,
   type Rebirths,
   statusFolder,
 } from "../workdir/mod.ts";
@@ -141,8 +142,8 @@ export async function commitBox(box: OpenBox, request: CommitRequest): Promise<C
     const report = await withContent(box, () => tryCommit(box, folder, request));
     if (report !== undefined) return report;
   }
-  throw new OuroError("locked", "Cannot commit: other commands move the head all the time", {
-    hint: "Run it again when they have ended.",
+  throw new OuroError("locked", "Cannot commit: files are renamed, or other commands move the head, all the time", {
+    hint: "Run it again when that has ended.",
   });
 }
 
@@ -192,7 +193,7 @@ async function previewCommit(box: OpenBox, path: string, request: CommitRequest)
   return { changes, counts: countChanges(changes), bytesAdded: 0, partial: isPartial, took };
 }
 
-/** @returns Undefined when the head was moved by another meanwhile. */
+/** @returns Undefined when the head was moved by another meanwhile, or files were in a way that is no state of the folder. */
 async function tryCommit(box: OpenBox, path: string, request: CommitRequest): Promise<CommitReport | undefined> {
   const { context, store, state } = box;
   const { filter, took } = choiceOf(box, request);
@@ -213,6 +214,14 @@ async function tryCommit(box: OpenBox, path: string, request: CommitRequest): Pr
     const onFile = (files: number): void => context.progress.add(files, 0);
     const committed = await commitFolder({ ...folder, ingest, sink: meta, event, onFile, marks: marksOf(box, before) });
     await ingest.finish();
+    if (committed.tree !== undefined && committed.moved.length > 0) {
+      meta.finish();
+      meta = store.openMetaWriter();
+      if (isSeenTwice(box.reader, committed.tree, committed.moved)) {
+        meta.abort();
+        return undefined;
+      }
+    }
     let marked: MarkedTree = committed;
     const { unitChecks, births } = committed;
     if (unitChecks.below.length + unitChecks.at.length > 0) {

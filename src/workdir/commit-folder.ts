@@ -18,6 +18,7 @@ import { latin, openRoot } from "./folder-walk.ts";
 import { rowOfTree } from "./row-of-tree.ts";
 import { type FolderScan, scanFolder } from "./scan.ts";
 import { ScanRow } from "./scan-row.ts";
+import type { MovedNode } from "./seen-twice.ts";
 import { surveyFolder } from "./survey.ts";
 import { type ChangeCounts, TreeWriter, type UnitChecks, type UnitMarks } from "./tree-writer.ts";
 import { type Rebirths, renewRows } from "./units.ts";
@@ -66,6 +67,8 @@ export interface CommittedFolder {
   readonly isPartial: boolean;
   /** Where directories may have to be marked as units, or unmarked. */
   readonly unitChecks: UnitChecks;
+  /** What was found under another name: to be asked `isSeenTwice` about, when the tree can be read. */
+  readonly moved: readonly MovedNode[];
   /** Gives out further ids of the event. */
   readonly births: Births;
   /**
@@ -97,13 +100,14 @@ export async function commitFolder(options: CommitFolderOptions): Promise<Commit
     nextId: () => births.take(1),
     readsNew: true,
   });
-  const { tree, counts, rows, unitChecks } = writer;
+  const { tree, counts, rows, unitChecks, moved } = writer;
   return {
     tree,
     counts,
     absent: examined.absent,
     isPartial: examined.isPartial,
     unitChecks,
+    moved,
     births,
     saveRows(state, rebirths) {
       for (const id of examined.goneDirectories) state.deleteScanRow(id);

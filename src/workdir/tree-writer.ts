@@ -4,6 +4,7 @@
  * New directories and those with many changes are built as their names come, in bounded memory; of the others a few nodes are edited.
  * Rows are collected, about 80 bytes a name, and belong into the transaction that moves the head.
  */
+
 import { equalBytes } from "../base/bytes.ts";
 import {
   type DirectoryValue,
@@ -28,6 +29,7 @@ import type { MetaSink } from "../store/mod.ts";
 import type { DirectoryVisit, FolderVisitor, LeafVisit } from "./folder-visitor.ts";
 import { latin } from "./folder-walk.ts";
 import { mergeRow, type ScanRecord, type ScanRow, ScanRowBuilder } from "./scan-row.ts";
+import type { MovedNode } from "./seen-twice.ts";
 
 /** A directory with more changes than this is built anew, reading the old one along. */
 const editsMax = 4096;
@@ -79,6 +81,7 @@ export class TreeWriter implements FolderVisitor {
   /** Paths in the tree. */
   readonly #removed = new Set<string>();
   readonly #renamed = new Set<string>();
+  readonly #moved: MovedNode[] = [];
 
   /** @param event Dates the edits. @param marks How directories are marked; absent: as they are. */
   constructor(reader: TreeReader, sink: MetaSink, event: EventName, marks?: UnitMarks) {
@@ -107,7 +110,14 @@ export class TreeWriter implements FolderVisitor {
     return this.#unitChecks;
   }
 
+  /** What was found under another name. */
+  get moved(): readonly MovedNode[] {
+    return this.#moved;
+  }
+
   enter(visit: DirectoryVisit): void {
+    const { before: from, oldPath, path } = visit;
+    if (from !== undefined && oldPath !== undefined) this.#moved.push({ id: from.id, oldPath, path });
     const isPlaced = visit.before === undefined || visit.oldPath !== undefined;
     if (isPlaced && this.#marks !== undefined && this.#marks.isMarked(visit.path) !== visit.draft.meta.atomic)
       this.#unitChecks.at.push(visit.path);
@@ -154,6 +164,8 @@ export class TreeWriter implements FolderVisitor {
   }
 
   put(visit: LeafVisit): void {
+    const { entry, oldPath, path } = visit;
+    if (oldPath !== undefined) this.#moved.push({ id: entry.id, oldPath, path });
     const frame = this.#frames.at(-1) as Frame;
     frame.hasNames = true;
     frame.row.put(visit.record);

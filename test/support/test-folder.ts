@@ -15,6 +15,7 @@ import {
   type FolderContext,
   type FolderStatus,
   inlinePool,
+  isSeenTwice,
   posixWriter,
   saveObservations,
   statusFolder,
@@ -81,6 +82,14 @@ export class TestFolder implements Disposable {
   }
 
   async commit(paths?: readonly string[]): Promise<CommittedFolder> {
+    for (;;) {
+      const committed = await this.#tryCommit(paths);
+      if (committed !== undefined) return committed;
+    }
+  }
+
+  /** @returns Undefined when it has a node twice. */
+  async #tryCommit(paths?: readonly string[]): Promise<CommittedFolder | undefined> {
     await using ingest = this.store.openIngest({ workers: 0 });
     using sink = this.store.openMetaWriter();
     const event: EventName = { clock: this.#clock++, writer: 7n };
@@ -94,6 +103,7 @@ export class TestFolder implements Disposable {
     const result = await commitFolder({ ...this.#context(paths), ingest: read, sink, event });
     await ingest.finish();
     sink.finish();
+    if (result.tree !== undefined && isSeenTwice(this.reader, result.tree, result.moved)) return undefined;
     result.saveRows(this.state);
     if (result.tree !== undefined) this.tree = result.tree;
     this.store.endWriting();
