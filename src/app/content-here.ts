@@ -159,8 +159,8 @@ async function bringLacking(source: LazySource, lacking: readonly MissingChunk[]
   }
 }
 
-/** A content source that is opened with the first chunk that is asked for. */
-export class LazySource implements AsyncDisposable {
+/** A content source that is opened with the first chunk that is asked for: content may be given up long after somebody began to read. */
+export class LazySource implements ContentSource, AsyncDisposable {
   readonly #box: OpenBox;
   readonly #purpose: ContentPurpose;
   #source: (ContentSource & AsyncDisposable) | undefined;
@@ -174,12 +174,13 @@ export class LazySource implements AsyncDisposable {
     return remotesOf(this.#box).length > 0;
   }
 
-  async fetch(chunks: readonly MissingChunk[]): Promise<void> {
+  /** @param how Without one, until the command itself is to end. */
+  async fetch(chunks: readonly MissingChunk[], how?: Parameters<ContentSource["fetch"]>[1]): Promise<void> {
     if (chunks.length === 0) return;
     const { progress, signal } = this.#box.context;
     progress.phase("Bringing content");
     this.#source ??= openContentSource(this.#box, this.#purpose);
-    await this.#source.fetch(chunks, { signal });
+    await this.#source.fetch(chunks, how ?? { signal });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

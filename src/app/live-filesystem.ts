@@ -4,9 +4,8 @@
  */
 import { toHex } from "../base/bytes.ts";
 import type { NamedCommit } from "../format/mod.ts";
-import type { ContentSource } from "../store/mod.ts";
 import { CommitFilesystem, FolderFilesystem, LiveFilesystem, shownNumbersFrom } from "../vfs/mod.ts";
-import { openContentSource } from "./content-source.ts";
+import { LazySource } from "./content-here.ts";
 import { LiveLayer, type LiveLayerOptions } from "./live-layer.ts";
 import { HiddenFolder } from "./mount-hidden.ts";
 import { MountLog } from "./mount-log.ts";
@@ -35,7 +34,7 @@ export function openLiveFilesystem(box: OpenBox, request: LiveFilesystemRequest)
   const folder = new FolderFilesystem({ path, onChange });
   opened.defer(() => folder.close());
   const layer = opened.use(new LiveLayer(box, request));
-  const source = opened.use(new LateSource(box));
+  const source = opened.use(new LazySource(box, "reading"));
   const log = new MountLog(box.context.clock, onFailure);
   const hidden = new HiddenOfHead(box, { directory, log });
   const filesystem = new LiveFilesystem({
@@ -59,25 +58,6 @@ export function openLiveFilesystem(box: OpenBox, request: LiveFilesystemRequest)
     flush: () => layer.flush(),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
-}
-
-/** A content source that is opened when something is not here: it may be given up long after the mount began. */
-class LateSource implements ContentSource, AsyncDisposable {
-  readonly #box: OpenBox;
-  #source: (ContentSource & AsyncDisposable) | undefined;
-
-  constructor(box: OpenBox) {
-    this.#box = box;
-  }
-
-  async fetch(...request: Parameters<ContentSource["fetch"]>): Promise<void> {
-    this.#source ??= openContentSource(this.#box, "reading");
-    await this.#source.fetch(...request);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#source?.[Symbol.asyncDispose]();
-  }
 }
 
 /** `.ourobox` of whatever was committed last. */

@@ -10,7 +10,7 @@ import type { CommitFilesystem } from "./commit-filesystem.ts";
 import { type ErrnoName, FilesystemFailure } from "./failure.ts";
 import { FileLocks } from "./file-locks.ts";
 import type * as fs from "./filesystem.ts";
-import type { LiveNames } from "./live-names.ts";
+import type { LiveRealizer } from "./live-realizer.ts";
 import { textOf } from "./live-trees.ts";
 import { TreeNode } from "./tree-node.ts";
 import { contentKey } from "./tree-view.ts";
@@ -27,7 +27,7 @@ const errnoByKind: readonly (readonly [Parameters<typeof isKind>[1] & string, Er
 ];
 
 export abstract class LiveData {
-  protected readonly names: LiveNames;
+  protected readonly live: LiveRealizer;
   readonly #locks = new FileLocks();
   readonly #listeners = new Set<fs.ChangeListener>();
   readonly #log: (text: string) => void;
@@ -36,14 +36,14 @@ export abstract class LiveData {
   /** What the kernel may have kept of unreal files, by inode. */
   readonly #keptContent = new Map<number, string>();
 
-  constructor(names: LiveNames, log: (text: string) => void) {
-    this.names = names;
+  constructor(live: LiveRealizer, log: (text: string) => void) {
+    this.live = live;
     this.#log = log;
   }
 
   listen(listener: fs.ChangeListener): () => void {
     this.#listeners.add(listener);
-    const ends = [this.names.folder.listen(listener), this.names.shown?.listen(listener)];
+    const ends = [this.live.folder.listen(listener), this.live.shown?.listen(listener)];
     return () => {
       this.#listeners.delete(listener);
       for (const end of ends) end?.();
@@ -51,26 +51,26 @@ export abstract class LiveData {
   }
 
   getattr(inode: number): fs.Answer<fs.Attributes> {
-    const real = this.names.realOf(inode);
-    if (real !== undefined) return this.names.asLive(this.names.folder.getattr(real));
+    const real = this.live.realOf(inode);
+    if (real !== undefined) return this.live.asLive(this.live.folder.getattr(real));
     this.#refresh(inode);
     return this.shownAt().getattr(inode);
   }
 
   setattr(inode: number, changes: fs.AttributeChanges): fs.Answer<fs.Attributes> {
-    const set = (real: number): fs.Attributes => this.names.asLive(this.names.folder.setattr(real, changes));
+    const set = (real: number): fs.Attributes => this.live.asLive(this.live.folder.setattr(real, changes));
     return this.onReal(inode, "change", set, changes.size !== 0);
   }
 
   readlink(inode: number): fs.Answer<Uint8Array> {
-    const real = this.names.realOf(inode);
-    return real === undefined ? this.shownAt().readlink(inode) : this.names.folder.readlink(real);
+    const real = this.live.realOf(inode);
+    return real === undefined ? this.shownAt().readlink(inode) : this.live.folder.readlink(real);
   }
 
   open(inode: number, flags: fs.OpenFlags, caller: fs.Caller): fs.Answer<fs.Opened> {
-    const known = this.names.realOf(inode);
+    const known = this.live.realOf(inode);
     if (known === undefined && !flags.write && !flags.truncate) return this.#openShown(inode, flags);
-    const open = (real: number): fs.Opened => this.openedAs(inode, this.names.folder.open(real, flags, caller));
+    const open = (real: number): fs.Opened => this.openedAs(inode, this.live.folder.open(real, flags, caller));
     return this.onReal(inode, "open", open, !flags.truncate);
   }
 
@@ -81,14 +81,14 @@ export abstract class LiveData {
     length: number,
     caller: fs.Caller,
   ): fs.Answer<readonly Uint8Array[]> {
-    const real = this.names.realOf(inode);
-    if (real !== undefined) return this.names.folder.read(real, realHandle(handle), offset, length);
+    const real = this.live.realOf(inode);
+    if (real !== undefined) return this.live.folder.read(real, realHandle(handle), offset, length);
     return this.shownAt().read(inode, 0, offset, length, caller);
   }
 
   write(inode: number, handle: number, offset: number, bytes: Uint8Array, options: fs.WriteOptions): fs.Answer<void> {
     return this.onReal(inode, "write", (real) =>
-      this.names.folder.write(real, realHandle(handle), offset, bytes, options),
+      this.live.folder.write(real, realHandle(handle), offset, bytes, options),
     );
   }
 
@@ -97,18 +97,18 @@ export abstract class LiveData {
   }
 
   fsync(inode: number, handle: number, dataOnly: boolean): fs.Answer<void> {
-    this.names.layer.flush();
-    const real = this.names.realOf(inode);
-    return real === undefined ? undefined : this.names.folder.fsync(real, realHandle(handle), dataOnly);
+    this.live.layer.flush();
+    const real = this.live.realOf(inode);
+    return real === undefined ? undefined : this.live.folder.fsync(real, realHandle(handle), dataOnly);
   }
 
   release(inode: number, handle: number, flockOwner?: bigint): void {
     if (flockOwner !== undefined) this.#locks.release(inode, "flock", flockOwner);
-    const real = this.names.realOf(inode) ?? 0;
-    if (handle < shownHandlesFrom) this.names.folder.release(real, handle);
+    const real = this.live.realOf(inode) ?? 0;
+    if (handle < shownHandlesFrom) this.live.folder.release(real, handle);
     else this.shownAt().release(inode, handle - shownHandlesFrom);
-    this.names.forget(inode, this.#opened.delete(handle) ? 1 : 0);
-    if (this.names.shown?.nodeAt(inode) === undefined) this.#keptContent.delete(inode);
+    this.live.forget(inode, this.#opened.delete(handle) ? 1 : 0);
+    if (this.live.shown?.nodeAt(inode) === undefined) this.#keptContent.delete(inode);
   }
 
   getxattr(inode: number, name: Uint8Array): fs.Answer<Uint8Array> {
@@ -117,8 +117,8 @@ export abstract class LiveData {
       const own = this.#ownAttribute(inode, text.slice(ownPrefix.length));
       if (own !== undefined) return utf8(own);
     }
-    const real = this.names.realOf(inode);
-    return real === undefined ? this.#shownAttribute(inode, name) : this.names.folder.getxattr(real, name);
+    const real = this.live.realOf(inode);
+    return real === undefined ? this.#shownAttribute(inode, name) : this.live.folder.getxattr(real, name);
   }
 
   /** A tree in which nothing has any attributes says so with an EOPNOTSUPP. Here there may be some, and the kernel, which asks for ACLs, must not pass that on. */
@@ -135,12 +135,12 @@ export abstract class LiveData {
       this.#setMark(inode, textOf(name), asBuffer(value).toString("latin1"));
       return;
     }
-    return this.onReal(inode, "change", (real) => this.names.folder.setxattr(real, name, value, options));
+    return this.onReal(inode, "change", (real) => this.live.folder.setxattr(real, name, value, options));
   }
 
   listxattr(inode: number): fs.Answer<readonly Uint8Array[]> {
-    const real = this.names.realOf(inode);
-    return real === undefined ? this.shownAt().listxattr(inode) : this.names.folder.listxattr(real);
+    const real = this.live.realOf(inode);
+    return real === undefined ? this.shownAt().listxattr(inode) : this.live.folder.listxattr(real);
   }
 
   removexattr(inode: number, name: Uint8Array): fs.Answer<void> {
@@ -148,25 +148,25 @@ export abstract class LiveData {
       this.#setMark(inode, markName, "default");
       return;
     }
-    return this.onReal(inode, "change", (real) => this.names.folder.removexattr(real, name));
+    return this.onReal(inode, "change", (real) => this.live.folder.removexattr(real, name));
   }
 
   fallocate(inode: number, handle: number, options: fs.AllocateOptions): fs.Answer<void> {
-    return this.onReal(inode, "write", (real) => this.names.folder.fallocate(real, realHandle(handle), options));
+    return this.onReal(inode, "write", (real) => this.live.folder.fallocate(real, realHandle(handle), options));
   }
 
   lseek(inode: number, handle: number, offset: number, what: "data" | "hole"): fs.Answer<number> {
-    const real = this.names.realOf(inode);
-    if (real !== undefined) return this.names.folder.lseek(real, realHandle(handle), offset, what);
+    const real = this.live.realOf(inode);
+    if (real !== undefined) return this.live.folder.lseek(real, realHandle(handle), offset, what);
     return this.shownAt().lseek(inode, 0, offset, what);
   }
 
   /** From what is unreal the caller copies by itself. */
   copyFileRange({ from, to, ...rest }: fs.CopyOptions): fs.Answer<number> {
-    const source = this.names.realOf(from.inode);
+    const source = this.live.realOf(from.inode);
     if (source === undefined) throw new FilesystemFailure("EXDEV", "cannot copy at once: it is not in the folder");
     return this.onReal(to.inode, "write", (target) =>
-      this.names.folder.copyFileRange({
+      this.live.folder.copyFileRange({
         ...rest,
         from: { ...from, inode: source, handle: realHandle(from.handle) },
         to: { ...to, inode: target, handle: realHandle(to.handle) },
@@ -184,7 +184,7 @@ export abstract class LiveData {
 
   /** @throws FilesystemFailure ESTALE: nothing was ever shown. */
   protected shownAt(): CommitFilesystem {
-    const { shown } = this.names;
+    const { shown } = this.live;
     if (shown === undefined) throw new FilesystemFailure("ESTALE", "cannot use an inode: nothing is committed");
     return shown;
   }
@@ -192,7 +192,7 @@ export abstract class LiveData {
   /** Does something with the real thing, which comes into the folder for it. */
   protected onReal<T>(inode: number, what: string, act: (real: number) => fs.Answer<T>, isKept = true): fs.Answer<T> {
     return this.attempt(what, () => {
-      const real = this.names.makeReal(inode, isKept);
+      const real = this.live.makeReal(inode, isKept);
       if (!(real instanceof Promise)) return act(real);
       return real.then((each) => {
         for (const listener of this.#listeners) listener.attributesChanged(inode);
@@ -219,7 +219,7 @@ export abstract class LiveData {
 
   /** What was opened in the folder, as it is known here. A kernel that has kept pages of it as something unreal does not take another file for it. */
   protected openedAs(inode: number, opened: fs.Opened): fs.Opened {
-    if (this.names.isOfFolder(inode)) return opened;
+    if (this.live.isOfFolder(inode)) return opened;
     this.shownAt().again(inode);
     this.#opened.set(opened.handle, inode);
     return { handle: opened.handle };
@@ -239,26 +239,26 @@ export abstract class LiveData {
 
   /** What is unreal is what the tree has now. */
   #refresh(inode: number): void {
-    const { shown } = this.names;
+    const { shown } = this.live;
     const node = shown?.nodeAt(inode);
     if (shown === undefined || !(node instanceof TreeNode) || node.view.name !== "" || node.view === shown.root.view)
       return;
-    shown.moved(inode, this.names.nodeAt(inode));
+    shown.moved(inode, this.live.nodeAt(inode));
   }
 
   /** Undefined where it is none of those that are made here. @throws FilesystemFailure ENODATA. */
   #ownAttribute(inode: number, name: string): string | undefined {
-    const real = this.names.realOf(inode);
-    const node = real === undefined ? this.names.shown?.nodeAt(inode) : this.names.nodeOfReal(real);
+    const real = this.live.realOf(inode);
+    const node = real === undefined ? this.live.shown?.nodeAt(inode) : this.live.nodeOfReal(real);
     if (real === undefined && name !== "mark") return undefined;
     const entry = node instanceof TreeNode ? node.entry : undefined;
     if (name === "status" && real !== undefined) {
       if (entry === undefined) return "new";
-      if (!this.names.isAsCommitted(real, node as TreeNode)) return "changed";
+      if (!this.live.isAsCommitted(real, node as TreeNode)) return "changed";
       return distinctValues(entry).length > 1 ? "conflict" : "committed";
     }
     if (entry === undefined) throw noAttribute();
-    if (name === "mark") return this.names.layer.markOf(entry) ?? fail();
+    if (name === "mark") return this.live.layer.markOf(entry) ?? fail();
     if (name === "peer") return writerHex(entry.data[0].dot.writer);
     return name === "hash" ? asBuffer((node as TreeNode).getXattr(`${ownPrefix}hash`)).toString("latin1") : fail();
   }
@@ -268,11 +268,11 @@ export abstract class LiveData {
     if (name !== markName) throw new FilesystemFailure("EPERM", `cannot set ${name}: only ${markName} can be set`);
     if (!["real", "unreal", "default"].includes(value))
       throw new FilesystemFailure("EINVAL", `cannot set ${name}: it is one of real, unreal, default`);
-    const real = this.names.realOf(inode);
-    const node = real === undefined ? this.names.nodeAt(inode) : this.names.nodeOfReal(real);
+    const real = this.live.realOf(inode);
+    const node = real === undefined ? this.live.nodeAt(inode) : this.live.nodeOfReal(real);
     if (node === undefined) throw noAttribute();
     this.attempt("mark", () =>
-      this.names.layer.setMark(node.entry, value === "default" ? undefined : (value as LayerMark)),
+      this.live.layer.setMark(node.entry, value === "default" ? undefined : (value as LayerMark)),
     );
   }
 }

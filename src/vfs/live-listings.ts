@@ -4,7 +4,7 @@
  */
 import { FilesystemFailure } from "./failure.ts";
 import type * as fs from "./filesystem.ts";
-import type { LiveNames } from "./live-names.ts";
+import type { LiveRealizer } from "./live-realizer.ts";
 import { type LiveDirectory, latin, textOf } from "./live-trees.ts";
 import type { TreeNode } from "./tree-node.ts";
 
@@ -20,17 +20,17 @@ interface Listing {
 }
 
 export class LiveListings {
-  readonly #names: LiveNames;
+  readonly #live: LiveRealizer;
   readonly #open = new Map<number, Listing>();
   #next = 1;
 
-  constructor(names: LiveNames) {
-    this.#names = names;
+  constructor(live: LiveRealizer) {
+    this.#live = live;
   }
 
   open(inode: number): fs.Opened {
-    const directory = this.#names.directoryAt(inode);
-    const real = directory.real === undefined ? undefined : this.#names.folder.opendir(directory.real).handle;
+    const directory = this.#live.directoryAt(inode);
+    const real = directory.real === undefined ? undefined : this.#live.folder.opendir(directory.real).handle;
     const handle = this.#next;
     this.#next += 1;
     this.#open.set(handle, { real, directory, late: new Set() });
@@ -41,7 +41,7 @@ export class LiveListings {
     const listing = this.#open.get(handle);
     this.#open.delete(handle);
     const { real, directory } = listing ?? {};
-    if (real !== undefined && directory?.real !== undefined) this.#names.folder.releasedir(directory.real, real);
+    if (real !== undefined && directory?.real !== undefined) this.#live.folder.releasedir(directory.real, real);
   }
 
   /** The folder's handle of an open directory. */
@@ -78,13 +78,13 @@ export class LiveListings {
 
   /** @returns Whether there was room for all. */
   #listReal(inode: number, { real: handle, directory, late }: Listing, options: fs.ListOptions): boolean {
-    const { folder } = this.#names;
+    const { folder } = this.#live;
     const { after, plus, give } = options;
     const { real, tree } = directory;
     if (real === undefined || handle === undefined) {
       const self = { name: latin("."), inode, kind: "directory", cookie: 1 } as const;
       if (after < 1 && !give(self)) return false;
-      const above = tree === undefined ? inode : this.#names.numberAbove(tree);
+      const above = tree === undefined ? inode : this.#live.numberAbove(tree);
       return after >= 2 || give({ ...self, name: latin(".."), inode: above, cookie: 2 });
     }
     let isRoom = true;
@@ -102,19 +102,19 @@ export class LiveListings {
 
   /** As if it had been given and not been looked up. */
   #skip({ found }: fs.DirectoryEntry): true {
-    if (found !== undefined) this.#names.folder.forget(found.attributes.inode, 1);
+    if (found !== undefined) this.#live.folder.forget(found.attributes.inode, 1);
     return true;
   }
 
   /** A refused entry's lookup is taken back by who gave it. */
   #giveReal(entry: fs.DirectoryEntry, give: fs.ListOptions["give"]): boolean {
-    const names = this.#names;
+    const live = this.#live;
     const { found, ...rest } = entry;
-    if (found !== undefined) names.recognize(found);
-    const inode = names.numberOf(entry.inode);
+    if (found !== undefined) live.recognize(found);
+    const inode = live.numberOf(entry.inode);
     if (found === undefined) return give({ ...rest, inode });
-    if (!give({ ...rest, inode, found: { attributes: names.asLive(found.attributes) } })) return false;
-    names.keepFound(found);
+    if (!give({ ...rest, inode, found: { attributes: live.asLive(found.attributes) } })) return false;
+    live.keepFound(found);
     return true;
   }
 
@@ -123,25 +123,25 @@ export class LiveListings {
     const { tree, real } = directory;
     if (tree === undefined) return;
     const { id } = tree.entry;
-    const names = this.#names;
+    const live = this.#live;
     let cookie = after;
     for (const { name, node } of tree.children(after - unrealFrom)) {
       cookie += 1;
       const isLate = late.has(textOf(name));
-      const isReal = real !== undefined && names.folder.hasName(real, name);
-      if (isReal ? !isLate : !names.isUnreal(id, node as TreeNode)) continue;
+      const isReal = real !== undefined && live.folder.hasName(real, name);
+      if (isReal ? !isLate : !live.isUnreal(id, node as TreeNode)) continue;
       const before = cookie - 1;
       if (isReal && real !== undefined) {
-        const found = names.folder.lookup(real, name);
+        const found = live.folder.lookup(real, name);
         if (found === undefined) continue;
         const { inode, kind } = found.attributes;
         const entry = { name, inode, kind, cookie, ...(options.plus ? { found } : {}) };
         const isGiven = this.#giveReal(entry, options.give);
-        if (!isGiven || !options.plus) names.folder.forget(inode, 1);
+        if (!isGiven || !options.plus) live.folder.forget(inode, 1);
         if (!isGiven) return;
         continue;
       }
-      const given = names.giveUnreal(node as TreeNode, cookie, options);
+      const given = live.giveUnreal(node as TreeNode, cookie, options);
       if (given instanceof Promise) return given.then(() => this.#listUnreal(listing, before, options));
       if (!given) return;
     }

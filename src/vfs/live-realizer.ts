@@ -16,7 +16,7 @@ const permissionBits = 0o777;
 /** This process itself. */
 const noCaller: fs.Caller = { uid: 0, gid: 0, pid: 0, signal: new AbortController().signal };
 
-export class LiveNames extends LiveTrees {
+export class LiveRealizer extends LiveTrees {
   readonly #realizing = new Map<number, Promise<number>>();
 
   /**
