@@ -27,7 +27,7 @@ export async function askCopies(
   box: OpenBox,
   { countsWebServers = false }: { readonly countsWebServers?: boolean } = {},
 ): Promise<PackCopies> {
-  const { context, secrets, state } = box;
+  const { context, secrets, state, store } = box;
   const holders: ReadonlySet<string>[] = [];
   const webServers: ReadonlySet<string>[] = [];
   const silent: string[] = [];
@@ -37,7 +37,8 @@ export async function askCopies(
     const row = rows.find((each) => each.name === name) ?? { name, url };
     try {
       await using remote = openBoxRemote(box, row, { create: false });
-      const present = await presentPacks({ remote, secrets, state, verify: verifySignature, signal: context.signal });
+      const options = { remote, secrets, state, store, verify: verifySignature, signal: context.signal };
+      const present = await presentPacks(options);
       (isWebServer(row) ? webServers : holders).push(present);
     } catch (thrown) {
       if (!isKind(thrown) || thrown.kind === "aborted") throw thrown;

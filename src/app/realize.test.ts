@@ -118,6 +118,40 @@ test("nothing is given up that is not committed, or that no other place has", as
   assert.deepEqual([...a.marks()], []);
 });
 
+test("what was packed anew here is given up where the packs it was in are elsewhere", async () => {
+  await using pair = await UnrealPair.make(world, some);
+  const { a, pathA, remote } = pair;
+  writeAll(pathA, { "d/five": "five\n" });
+  await pair.pushA();
+  const [shared] = a.store.packs().filter((pack) => pack.class === "content");
+  assert((await a.gc({ dryRun: false })).packsWritten > 0, "it has made packs that are here only");
+  const before = bytesHere(a);
+  // The remote has lost one of the packs that held it.
+  const file = Buffer.from(shared?.name ?? "").toString("hex");
+  renameSync(join(remote, "packs", file), join(remote, file));
+  await assert.rejects(a.unrealize([path("d")]), (error) => isKind(error, "not-found"));
+  renameSync(join(remote, file), join(remote, "packs", file));
+  await a.unrealize([path("d")]);
+  assert(bytesHere(a) < before);
+  assert.equal(await contentOf(a, "d/five"), "five\n");
+  assert.equal(await contentOf(a, "d/one"), some["d/one"]);
+  assert.deepEqual(await Array.fromAsync(a.check({ readData: true })), []);
+});
+
+test("what others have written and was packed anew here is given up once it was pushed", async () => {
+  await using pair = await UnrealPair.make(world, some);
+  const { b, pathA, pathB } = pair;
+  await b.realize([path("")]);
+  writeAll(pathA, { "d/five": big("five") });
+  await pair.pushA();
+  await b.pull();
+  assert((await b.gc({ dryRun: false })).packsWritten > 0);
+  await b.push();
+  await b.unrealize([path("d")]);
+  assert.deepEqual(Object.keys(filesIn(pathB)), ["a.txt", "e/four"]);
+  assert.equal(await contentOf(b, "d/five"), big("five"));
+});
+
 test("in a real box older versions stay, and content that is real elsewhere too", async () => {
   await using pair = await UnrealPair.make(world, { ...some, "copy-of-two": some["d/two"] });
   const { a, pathA, remote } = pair;

@@ -20,31 +20,36 @@ import { type SyncOptions, transfersDefault } from "./sync-options.ts";
 /** What two requests are worth in bytes that are sent instead. */
 const requestBytes = 32 * 1024;
 
+type Reading = Pick<SyncOptions, "remote" | "secrets" | "store" | "signal" | "transfers">;
+
 /**
  * Finds new covered packs and notes them in `memory.covered`.
- * @param lacking The packs here that the remote lacks, without those known to be covered.
+ * @param lacking The packs here that the remote lacks.
  * @param there The packs that the remote has, by name in hex.
+ * @param options.atAnyCost Where it is not about what is to be pushed.
+ * @returns Whether the remote was asked: then there is more in `memory` than before.
  */
 export async function findCovered(
   lacking: readonly PackInfo[],
   there: ReadonlyMap<string, PackInfo>,
   memory: RemoteMemory,
-  options: SyncOptions,
-): Promise<void> {
+  options: Reading & { readonly atAnyCost?: boolean },
+): Promise<boolean> {
   forgetLost(memory, there);
   const removed = findRemoved(there, memory, options);
   const candidates = lacking.filter(({ name }) => !memory.covered.has(toHex(name)));
-  if (candidates.length === 0 || removed.every(([name]) => memory.compared.has(name))) return;
+  if (candidates.length === 0 || removed.every(([name]) => memory.compared.has(name))) return false;
   const packs = removed.map(([, pack]) => pack);
-  if (costOf(packs) > sizeOf(candidates)) return;
+  if (options.atAnyCost !== true && costOf(packs) > sizeOf(candidates)) return false;
   const objects = await readObjects(packs, options);
-  if (objects === undefined) return;
+  if (objects === undefined) return false;
   for (const pack of candidates) {
     const name = toHex(pack.name);
     if (isCovered(options.store.sparse.directory(pack.name), objects)) memory.covered.add(name);
   }
   memory.compared.clear();
   for (const [name] of removed) memory.compared.add(name);
+  return true;
 }
 
 /**
@@ -64,7 +69,7 @@ export async function readRemoved(
 function findRemoved(
   there: ReadonlyMap<string, PackInfo>,
   memory: RemoteMemory,
-  { store }: SyncOptions,
+  { store }: Reading,
 ): (readonly [string, PackInfo])[] {
   const here = new Set(store.packs().map(({ name }) => toHex(name)));
   return [...there].filter(([name]) => memory.shared.has(name) && !memory.unproven.has(name) && !here.has(name));
@@ -88,7 +93,7 @@ function sizeOf(packs: readonly PackInfo[]): number {
 /** The objects of packs on the remote, chunks and metadata apart; undefined when one of the packs cannot be read. */
 export async function readObjects(
   packs: readonly PackInfo[],
-  options: SyncOptions,
+  options: Reading,
 ): Promise<Record<PackInfo["class"], HashSet> | undefined> {
   const { remote, secrets, signal } = options;
   const objects = { content: new HashSet(), meta: new HashSet() };

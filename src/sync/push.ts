@@ -28,6 +28,7 @@ import type { IsLive } from "../store/mod.ts";
 import { BoxOnRemote, packName, packPrefix, type SignedHead } from "./box-on-remote.ts";
 import { findCovered, readObjects, readRemoved } from "./covered-packs.ts";
 import { markKept } from "./kept-objects.ts";
+import { knownPacks } from "./known-packs.ts";
 import { hasTags, joinTags, mayReplace } from "./own-head.ts";
 import { forEachParallel } from "./parallel.ts";
 import { type PruneRules, pruneRules } from "./prune-rules.ts";
@@ -123,7 +124,7 @@ class Pushing {
     const [current] = own;
     if (current === undefined) return this.#result("empty");
     const news = await this.#findNews(own);
-    if (news.length === 0 && !this.#mustCheck) {
+    if (news.length === 0 && !this.#mustCheck && !this.#hasMadeOthers()) {
       const hasRemoved = await this.#removeDeleted();
       return this.#result(this.#sentPacks > 0 || hasRemoved ? "pushed" : "up-to-date", current.commit);
     }
@@ -169,6 +170,18 @@ class Pushing {
       if (isNews || this.#mustCheck) news.push({ head, before });
     }
     return news;
+  }
+
+  /**
+   * Whether what was pushed is in packs here by now of which the remote knows nothing, as after a collection of garbage: until they are sent, or found to be repetitions,
+   * nothing in them can be given up here.
+   */
+  #hasMadeOthers(): boolean {
+    const { shared, covered } = this.#memory;
+    const { packs } = knownPacks(this.#options.state, this.#options.remote.url);
+    const isKnown = (name: string): boolean => packs.has(name) || shared.has(name) || covered.has(name);
+    const others = this.#options.store.packs().filter(({ name }) => !isKnown(toHex(name)));
+    return others.length > 0 && others.every(({ complete }) => complete);
   }
 
   /** Removes the heads of branches that were deleted here. @returns Whether there were any. */
