@@ -3,10 +3,11 @@
  * they are HTTP.
  */
 import { mkdirSync } from "node:fs";
-import { type AddressInfo, connect, createServer, type Server as NetServer, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import { cephPrograms, skipWithoutServer, startCeph } from "../../test/support/real-servers.ts";
 import { skipWithoutSshd, TestSshd } from "../../test/support/sshd.ts";
+import { TcpProxy } from "../../test/support/tcp-proxy.ts";
 
 type Env = Readonly<Record<string, string>>;
 
@@ -22,26 +23,16 @@ export interface Served extends AsyncDisposable {
   readonly rclonePath: string;
 }
 
-export class CountingProxy implements AsyncDisposable {
+export class CountingProxy extends TcpProxy {
   sent = 0;
   received = 0;
   /** Of HTTP. */
   requests = 0;
-  readonly #server: NetServer;
-  readonly #sockets = new Set<Socket>();
-
-  private constructor(port: number) {
-    this.#server = createServer((client) => this.#connect(client, port));
-  }
 
   static async start(port: number): Promise<CountingProxy> {
     const proxy = new CountingProxy(port);
-    await new Promise<void>((resolve) => proxy.#server.listen(0, "127.0.0.1", resolve));
+    await proxy.listen();
     return proxy;
-  }
-
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port;
   }
 
   /** Counts from 0 again. */
@@ -51,24 +42,7 @@ export class CountingProxy implements AsyncDisposable {
     this.requests = 0;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
-
-  #connect(client: Socket, port: number): void {
-    const server = connect(port, "127.0.0.1");
-    for (const socket of [client, server]) {
-      this.#sockets.add(socket);
-      socket.setNoDelay(true);
-      socket
-        .on("error", () => {})
-        .once("close", () => {
-          this.#sockets.delete(socket);
-          client.destroy();
-          server.destroy();
-        });
-    }
+  protected override pass(client: Socket, server: Socket): void {
     client.on("data", (bytes: Buffer) => {
       this.sent += bytes.length;
       // A request's first line begins what a client sends at once.

@@ -20,7 +20,7 @@ import { findMount } from "../../src/front/fuse/mod.ts";
 import { runAsNobody } from "../support/as-nobody.ts";
 import { BoxMount } from "../support/box-mount.ts";
 import { fuseProblem } from "../support/fuse-mount.ts";
-import { jsonLines, Program, type Ran } from "../support/program.ts";
+import { jsonLines, Program, type Ran, succeed } from "../support/program.ts";
 
 const problem = await fuseProblem();
 const skip = problem === undefined ? false : `no mount here: ${problem}`;
@@ -34,10 +34,8 @@ const stepMs = 50;
 process.umask(0o022);
 after(() => rmSync(place, { recursive: true, force: true }));
 
-async function ok(cwd: string, ...args: readonly string[]): Promise<string> {
-  const { status, out, err } = await program.runHere(args, { cwd });
-  assert.equal(status, 0, `${args.join(" ")}: ${err}`);
-  return out;
+function ok(cwd: string, ...args: readonly string[]): Promise<string> {
+  return succeed(program.runHere(args, { cwd }));
 }
 
 let boxes = 0;

@@ -6,7 +6,7 @@ import { after, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { BoxMount } from "../support/box-mount.ts";
 import { fuseProblem } from "../support/fuse-mount.ts";
-import { Program } from "../support/program.ts";
+import { Program, succeed } from "../support/program.ts";
 
 const problem = await fuseProblem();
 const skip = problem === undefined ? false : `no mount here: ${problem}`;
@@ -17,10 +17,8 @@ const stepMs = 50;
 process.umask(0o022);
 after(() => rmSync(place, { recursive: true, force: true }));
 
-async function ok(cwd: string, ...args: readonly string[]): Promise<string> {
-  const { status, out, err } = await program.runHere(args, { cwd });
-  assert.equal(status, 0, `${args.join(" ")}: ${err}`);
-  return out;
+function ok(cwd: string, ...args: readonly string[]): Promise<string> {
+  return succeed(program.runHere(args, { cwd }));
 }
 
 const files: Readonly<Record<string, string>> = {

@@ -12,7 +12,7 @@ import type { Prng } from "../../src/base/prng.ts";
 import { BoxMount } from "../support/box-mount.ts";
 import { fuseProblem } from "../support/fuse-mount.ts";
 import { type Contents, contentsAfter, nameOf } from "../support/live-work.ts";
-import { jsonLines, Program } from "../support/program.ts";
+import { jsonLines, Program, succeed } from "../support/program.ts";
 import { testSeeds } from "../support/seeds.ts";
 
 const problem = await fuseProblem();
@@ -21,10 +21,8 @@ const place = mkdtempSync(join(tmpdir(), "ourobox-live-slow-"));
 const program = new Program(join(place, "home"));
 after(() => rmSync(place, { recursive: true, force: true }));
 
-async function ok(cwd: string, ...args: readonly string[]): Promise<string> {
-  const { status, out, err } = await program.run(args, { cwd });
-  assert.equal(status, 0, `${args.join(" ")}: ${err}`);
-  return out;
+function ok(cwd: string, ...args: readonly string[]): Promise<string> {
+  return succeed(program.run(args, { cwd }));
 }
 
 /** @param interrupted The name of which any beginning may be there, or nothing. */

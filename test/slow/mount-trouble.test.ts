@@ -13,7 +13,7 @@ import { Prng } from "../../src/base/prng.ts";
 import { BoxMount } from "../support/box-mount.ts";
 import { type HttpFault, HttpFaultProxy } from "../support/fault-proxy.ts";
 import { fuseProblem } from "../support/fuse-mount.ts";
-import { Program } from "../support/program.ts";
+import { Program, succeed } from "../support/program.ts";
 import { StaticServer } from "../support/static-server.ts";
 
 const problem = await fuseProblem();
@@ -42,10 +42,8 @@ const faults: readonly (HttpFault | undefined)[] = [
 ];
 after(() => rmSync(place, { recursive: true, force: true }));
 
-async function ok(cwd: string, ...args: readonly string[]): Promise<string> {
-  const { status, out, err } = await program.run(args, { cwd });
-  assert.equal(status, 0, `${args.join(" ")}: ${err}`);
-  return out;
+function ok(cwd: string, ...args: readonly string[]): Promise<string> {
+  return succeed(program.run(args, { cwd }));
 }
 
 /** Files of all sizes, and their sums. */

@@ -11,7 +11,7 @@ import { after, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { BoxMount } from "../support/box-mount.ts";
 import { fuseProblem } from "../support/fuse-mount.ts";
-import { Program } from "../support/program.ts";
+import { Program, succeed } from "../support/program.ts";
 
 const problem = await fuseProblem();
 const skip = problem === undefined ? false : `no mount here: ${problem}`;
@@ -24,10 +24,8 @@ const program = new Program(join(place, "home"));
 process.umask(0o022);
 after(() => rmSync(place, { recursive: true, force: true }));
 
-async function ok(cwd: string, ...args: readonly string[]): Promise<string> {
-  const { status, out, err } = await program.run(args, { cwd });
-  assert.equal(status, 0, `${args.join(" ")}: ${err}`);
-  return out;
+function ok(cwd: string, ...args: readonly string[]): Promise<string> {
+  return succeed(program.run(args, { cwd }));
 }
 
 interface Worked {

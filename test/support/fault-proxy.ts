@@ -3,8 +3,9 @@
  * did; and one of plain TCP that cuts connections within, or lets them through drop by drop.
  */
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
-import { connect, createServer as createTcpServer, type Socket, type Server as TcpServer } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { TcpProxy } from "./tcp-proxy.ts";
 
 /** What happens to a request. */
 export type HttpFault =
@@ -73,7 +74,7 @@ export class HttpFaultProxy implements AsyncDisposable {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${portOf(this.#server)}`;
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
   /** From now on; the count begins anew. */
@@ -191,11 +192,6 @@ function refuse(
     .end(answer.req.method === "HEAD" ? "" : body);
 }
 
-function portOf(server: Server | TcpServer): number {
-  const address = server.address();
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
-
 export interface TcpPlan {
   /** Cuts a connection when so many bytes have come from the server. */
   readonly cutAfter?: number;
@@ -205,25 +201,15 @@ export interface TcpPlan {
   readonly bytesPerMs?: number;
 }
 
-export class TcpFaultProxy implements AsyncDisposable {
+export class TcpFaultProxy extends TcpProxy {
   /** How many connections were cut, or slowed down. */
   count = 0;
-  readonly #server: TcpServer;
-  readonly #sockets = new Set<Socket>();
   #plan: TcpPlan = {};
-
-  private constructor(port: number) {
-    this.#server = createTcpServer((client) => this.#connect(client, port));
-  }
 
   static async start(port: number): Promise<TcpFaultProxy> {
     const proxy = new TcpFaultProxy(port);
-    await new Promise<void>((resolve) => proxy.#server.listen(0, "127.0.0.1", resolve));
+    await proxy.listen();
     return proxy;
-  }
-
-  get port(): number {
-    return portOf(this.#server);
   }
 
   plan(plan: TcpPlan): void {
@@ -231,24 +217,8 @@ export class TcpFaultProxy implements AsyncDisposable {
     this.count = 0;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
-
-  #connect(client: Socket, port: number): void {
+  protected override pass(client: Socket, server: Socket): void {
     const { cutAfter, times = Number.POSITIVE_INFINITY, bytesPerMs } = this.#plan;
-    const server = connect(port, "127.0.0.1");
-    for (const socket of [client, server]) {
-      this.#sockets.add(socket);
-      socket
-        .on("error", () => {})
-        .once("close", () => {
-          this.#sockets.delete(socket);
-          client.destroy();
-          server.destroy();
-        });
-    }
     client.pipe(server);
     let passed = 0;
     if (bytesPerMs !== undefined) this.count += 1;

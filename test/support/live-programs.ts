@@ -10,7 +10,7 @@ import { delimiter, join } from "node:path";
 import { after, type TestContext, test } from "node:test";
 import { BoxMount } from "./box-mount.ts";
 import { fuseProblem } from "./fuse-mount.ts";
-import { jsonLines, Program } from "./program.ts";
+import { jsonLines, Program, succeed } from "./program.ts";
 
 const afterwardsMsMax = 20_000;
 const umountMsMax = 180_000;
@@ -73,10 +73,8 @@ function whySkipped(needs: readonly string[]): string | false {
   return false;
 }
 
-async function ok(cwd: string, ...args: readonly string[]): Promise<string> {
-  const { status, out, err } = await program.run(args, { cwd, limitMs: umountMsMax });
-  assert.equal(status, 0, `${args.join(" ")}: ${err}`);
-  return out;
+function ok(cwd: string, ...args: readonly string[]): Promise<string> {
+  return succeed(program.run(args, { cwd, limitMs: umountMsMax }));
 }
 
 export function programTest(name: string, work: Work): void {

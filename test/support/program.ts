@@ -2,6 +2,7 @@
  * The real program, in processes of its own: run to the end, killed with all it has started, or run below another program
  * such as strace. It sees a made-up environment, and leaves nothing outside of the folder it was given.
  */
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";
@@ -106,6 +107,13 @@ function killGroup(pid: number): void {
 /** How a run ended, and what it said last. */
 export function describeRan({ args, status, out, err }: Ran): string {
   return `ourobox ${args.join(" ")}: status ${status}\n${out.slice(-2000)}${err.slice(-4000)}`;
+}
+
+/** What a run has said, which has to succeed. */
+export async function succeed(running: Promise<Ran>): Promise<string> {
+  const ran = await running;
+  assert.equal(ran.status, 0, describeRan(ran));
+  return ran.out;
 }
 
 /** What the program says with `--json` when it fails; nothing of it when it does not. */
