@@ -46,6 +46,12 @@ export interface RetryOptions {
   readonly onRetry?: ((failure: OuroError, waitMs: number) => void) | undefined;
 }
 
+/** Marks a failure that no further try would change, though it is one of the way there. @returns It. */
+export function forGood(failure: OuroError): OuroError {
+  triedEnough.add(failure);
+  return failure;
+}
+
 /**
  * Does it until it succeeds, fails for good, or has been tried often enough.
  * @param action Gets the number of tries before it.

@@ -5,7 +5,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { type ErrorKind, OuroError } from "../../base/errors.ts";
 import { type HttpAnswer, type HttpClient, type RequestBody, retryAfter } from "../http/http-client.ts";
-import { BusyError } from "../retry.ts";
+import { BusyError, forGood } from "../retry.ts";
 import type { S3Settings } from "./s3-settings.ts";
 import { findElement } from "./s3-xml.ts";
 import { emptyPayloadHash, encodePath, encodeQuery, signRequest } from "./signature.ts";
@@ -140,7 +140,7 @@ export class S3Client {
     return true;
   }
 
-  #failure({ doing }: S3Request, { status, code, message, answer }: S3Failure): OuroError {
+  #failure({ doing, key }: S3Request, { status, code, message, answer }: S3Failure): OuroError {
     const said = [code, message]
       .filter((part) => part !== "")
       .join(": ")
@@ -148,8 +148,8 @@ export class S3Client {
       .slice(0, 300);
     const text = `Cannot ${doing} in s3://${this.#bucket} (${this.host}): ${said === "" ? `it answers ${status}` : `${status} ${said}`}`;
     const error = (kind: ErrorKind, hint: string): OuroError => new OuroError(kind, text, { hint, subject: this.host });
-    if (code === "NoSuchBucket")
-      return error("offline", "There is no such bucket: make it, or set the remote's URL right.");
+    if (code === "NoSuchBucket" || (status === 404 && key === undefined))
+      return forGood(error("offline", "There is no such bucket: make it, or set the remote's URL right."));
     if (code === "QuotaExceeded" || code === "XMinioStorageFull" || code === "EntityTooLarge" || status === 507)
       return error("no-space", "Free some space there, or have the quota raised, and run the command again.");
     if (status === 404) return error("not-found", "Run the command again.");

@@ -218,6 +218,30 @@ testFaulty("s3: with a wrong clock, too, a bucket that is not there is made", as
   assert(server.buckets.has("not-yet"));
 });
 
+testFaulty(
+  "s3: a bucket that is there is not asked after, and one that is not is never an empty remote",
+  async (server) => {
+    await using remote = openS3(url, server.env, { create: false });
+    const before = server.requests.length;
+    await remote.put("packs/a", utf8("a"));
+    assert.deepEqual(
+      (await Array.fromAsync(remote.list("packs/"))).map(({ name }) => name),
+      ["packs/a"],
+    );
+    assert.equal(server.requests.length, before + 2);
+    await using none = openRetried("s3://none/a", server.env, { create: false, verdict: "cas" });
+    for (const ask of [
+      () => Array.fromAsync(none.list("packs/")),
+      () => none.topNames(),
+      () => none.stat("config"),
+      () => none.get("config"),
+      () => none.putIf("config", utf8("a"), { ifAbsent: true }),
+    ])
+      await rejects(ask(), "offline", /such bucket.*(make it|URL)/i);
+    assert(server.requests.length <= before + 8, "none of them is tried again");
+  },
+);
+
 testFaulty("s3: several requests at once all learn of a wrong clock and region", async (server) => {
   server.skewMs = 3 * 3600 * 1000;
   server.region = "eu-north-1";

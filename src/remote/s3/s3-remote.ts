@@ -22,7 +22,7 @@ import {
   type Remote,
   type RemoteOptions,
 } from "../remote.ts";
-import { BusyError, type RetryOptions, type RetryPolicy } from "../retry.ts";
+import { BusyError, forGood, type RetryOptions, type RetryPolicy } from "../retry.ts";
 import { putInParts } from "./multipart.ts";
 import { hashBody } from "./s3-body.ts";
 import { S3Client } from "./s3-client.ts";
@@ -85,7 +85,7 @@ export class S3Remote implements Remote {
     const { disk, partBytes = partBytesDefault } = this.#options;
     using local = openSource(disk, name, source);
     const counted = new CountedBytes(onBytes);
-    await this.#checkBucket(signal);
+    await this.#makeBucket(signal);
     if (local.size > partBytes * 2) {
       await putInParts(this.#client(), this.#key(name), local, {
         name,
@@ -124,7 +124,7 @@ export class S3Remote implements Remote {
         subject: name,
       });
     }
-    await this.#checkBucket(signal);
+    await this.#makeBucket(signal);
     using local = openSource(this.#options.disk, name, bytes);
     const body = await hashBody(local, { start: 0, end: bytes.length }, { signal });
     const quote = this.#options.verdict === "cas-bare" ? "" : '"';
@@ -225,7 +225,7 @@ export class S3Remote implements Remote {
   async *list(prefix: string, { signal }: RemoteOptions = {}): AsyncIterable<BlobInfo> {
     checkPrefix(prefix);
     checkSignal(signal);
-    await this.#checkBucket(signal);
+    await this.#makeBucket(signal);
     const below = this.#key("").length;
     for await (const { keys } of listPages(this.#client(), { prefix: this.#key(prefix), ...this.#retry(signal) })) {
       for (const { key, ...info } of keys) {
@@ -238,7 +238,7 @@ export class S3Remote implements Remote {
 
   async topNames({ signal }: RemoteOptions = {}): Promise<readonly string[]> {
     checkSignal(signal);
-    await this.#checkBucket(signal);
+    await this.#makeBucket(signal);
     const top = this.#key("");
     const names = new Set<string>();
     for await (const { keys, prefixes } of listPages(this.#client(), {
@@ -316,6 +316,11 @@ export class S3Remote implements Remote {
     });
   }
 
+  /** Where none is to be made the request that follows says whether there is one. */
+  async #makeBucket(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#options.create === true) await this.#checkBucket(signal);
+  }
+
   /** @throws OuroError "offline" when there is no bucket, and none is to be made. */
   async #checkBucket(signal: AbortSignal | undefined): Promise<void> {
     if (this.#hasBucket) return;
@@ -326,10 +331,12 @@ export class S3Remote implements Remote {
     // Who may not look at a bucket may be allowed to use it.
     if (answer.status === 404) {
       if (this.#options.create !== true) {
-        throw new OuroError("offline", `Cannot reach s3://${bucket}: ${client.host} has no such bucket`, {
-          subject: this.url,
-          hint: "Make it, or set the remote's URL right.",
-        });
+        throw forGood(
+          new OuroError("offline", `Cannot reach s3://${bucket}: ${client.host} has no such bucket`, {
+            subject: this.url,
+            hint: "Make it, or set the remote's URL right.",
+          }),
+        );
       }
       (await client.send({ method: "PUT", signal, doing: `make the bucket ${bucket}`, expected: [409] })).discard();
     }
