@@ -20,10 +20,16 @@ export interface CommitText {
   readonly message: string;
 }
 
-/** What people see of a commit. A join has no time, author or message. */
+/** What people see of a commit. A join has no time, author or message; what was committed by itself may have none. */
 export function commitText({ id, commit }: NamedCommit): CommitText {
   if (commit.type === "join") return { id: shortId(id), time: undefined, author: "", message: "(join)" };
-  return { id: shortId(id), time: commit.timeMs, author: printable(commit.author), message: printable(commit.message) };
+  const message = commit.message === "" && isAutomatic(commit) ? "(automatic)" : printable(commit.message);
+  return { id: shortId(id), time: commit.timeMs, author: printable(commit.author), message };
+}
+
+/** The lowest bit of `commitFlags`, which is not imported: what prints starts before a box is opened. */
+function isAutomatic({ flags }: { readonly flags: number }): boolean {
+  return (flags & 1) !== 0;
 }
 
 /** "3f9a1c2b7d10 First words of the message" */
@@ -64,7 +70,7 @@ export function commitJson({ id, commit }: NamedCommit): { readonly [key: string
     writer: commit.writer.toString(16).padStart(16, "0"),
     clock: commit.clock.toString(16).padStart(16, "0"),
     peer: toHex(commit.peer),
-    automatic: (commit.flags & 1) !== 0,
+    automatic: isAutomatic(commit),
   };
 }
 

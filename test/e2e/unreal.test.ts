@@ -30,7 +30,7 @@ test("an unreal clone shows all, brings what is read, and keeps what is made rea
   await ok(box, "push");
   await ok(top, "clone", "--unreal", remote, clone);
   assert.deepEqual(readdirSync(clone), [".ourobox"]);
-  assert.match(await ok(clone, "status"), /0 files are real; .*\nNothing has changed/);
+  assert.match(await ok(clone, "status"), /Real here: 0 files of .*\nNothing has changed/);
   assert.match(await ok(clone, "ls", "-l", "photos"), / unreal +photos\/one\.raw\n/);
   assert.equal(await ok(clone, "cat", "note.txt"), "a note\n");
   // What lies near the note may have come along.

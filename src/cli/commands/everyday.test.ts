@@ -134,6 +134,13 @@ test("log lists commits newest first, and follows a path through its renames", a
   );
 });
 
+test("log says of a commit without a message that nobody asked for it", async () => {
+  appendFileSync(join(box, "docs/b.txt"), "by itself\n");
+  await ok("commit", "--automatic");
+  assert.match(await ok("log", "--oneline", "-n", "1"), /^[0-9a-f]{12} \(automatic\)\n$/);
+  await ok("undo");
+});
+
 test("diff shows hunks of text, names and line counts, of the folder and between commits", async () => {
   writeFileSync(join(box, "a.txt"), "one\nTWO\nthree\n");
   writeFileSync(join(box, "bin"), Uint8Array.of(0, 1, 2));

@@ -112,7 +112,7 @@ function showLong(
   }
   if (report.part !== undefined)
     out.line(
-      `\nOf the ${counted(report.part.names, "name")} in this box ${counted(report.part.files, "file")} are real; what is unreal is not in this folder`,
+      `\nReal here: ${counted(report.part.files, "file")} of ${counted(report.part.names, "name")}; what is unreal is not in this folder`,
     );
   out.line(changes.length === 0 ? "Nothing has changed" : `\n${counted(changes.length, "change")}`);
 }
