@@ -50,7 +50,7 @@ export async function restoreFrom(
     return { ...report, partial: report.partial || partial, source: commit };
   } catch (thrown) {
     const hasBegun = findStat(context.disk, layoutOf(place).identity) !== undefined;
-    if (!isKind(thrown) || !passing.has(thrown.kind) || !hasBegun) throw thrown;
+    if (!isKind(thrown) || !passing.has(thrown.kind) || !hasBegun || !folder.canBeKept) throw thrown;
     folder.keep();
     throw new OuroError(thrown.kind, thrown.message, {
       ...(thrown.subject === undefined ? {} : { subject: thrown.subject }),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -82,4 +82,33 @@ test("a folder that another took for a dead one's, before it was locked, is made
       when,
     );
   }
+});
+
+test("a folder with a name of its own is gone on with by its owner alone", () => {
+  const parent = join(world.folder, "named");
+  const name = "0123456789abcdef";
+  const path = join(parent, `.ourobox.${name}.tmp`);
+  mkdirSync(parent);
+  const isGoneOnWith = (disk: Disk): boolean => {
+    using made = new TemporaryFolder(parent, { ...world.context(), disk }, name);
+    assert.equal(made.canBeKept, made.path === path);
+    made.keep();
+    return made.path === path;
+  };
+  assert(isGoneOnWith(nodeDisk));
+  assert(isGoneOnWith(nodeDisk), "it was kept");
+  const another: Disk = {
+    ...nodeDisk,
+    statFile(fd) {
+      const stat = nodeDisk.statFile(fd);
+      return { ...stat, owner: stat.owner + 1 };
+    },
+  };
+  assert(!isGoneOnWith(another));
+  for (const mode of [0o770, 0o707, 0o750]) {
+    chmodSync(path, mode);
+    assert(!isGoneOnWith(nodeDisk), mode.toString(8));
+  }
+  chmodSync(path, 0o700);
+  assert(isGoneOnWith(nodeDisk), "it was left alone");
 });

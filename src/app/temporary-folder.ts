@@ -1,11 +1,11 @@
 /**
  * Folders in the making: `.ourobox.` and 16 hex digits and `.tmp`, which no scan takes in. Whoever makes one holds a lock of the kernel on
  * it, so one that a dead process has left is known, and the next to make one beside it removes it. One with a name of its own may be kept for whoever goes on
- * with the same.
+ * with the same; somebody else may have put it there, so one that is another user's, or that others may look into or write to, is left alone.
  */
 import { join } from "node:path";
 import { toHex, toText } from "../base/bytes.ts";
-import type { Disk } from "../base/disk.ts";
+import type { Disk, DiskStat } from "../base/disk.ts";
 import { errnoOf, ioError, OuroError } from "../base/errors.ts";
 import { flock } from "../base/posix-space.ts";
 import { discardFolder, listNames } from "./disk-folders.ts";
@@ -23,19 +23,22 @@ export class TemporaryFolder implements Disposable {
   readonly path: string;
   readonly #disk: Disk;
   readonly #fd: number;
+  /** Whether the next that asks for its name finds it. */
+  readonly canBeKept: boolean;
   #isKept = false;
 
   /**
-   * @param name Instead of digits of chance, 16 of them: what was left under it is gone on with, unless another process is at it.
+   * @param name Instead of digits of chance, 16 of them: what was left under it is gone on with, unless another process is at it or it is not ours alone.
    * @throws OuroError "permission", "no-space" and their like.
    */
   constructor(parent: string, { disk, random }: Maker, name?: string) {
     removeDead(disk, parent, name);
     this.#disk = disk;
-    const { path, fd } =
-      (name === undefined ? undefined : takeNamed(disk, parent, name)) ?? makeLocked(parent, { disk, random });
+    const named = name === undefined ? undefined : takeNamed(disk, parent, name);
+    const { path, fd } = named ?? makeLocked(parent, { disk, random });
     this.path = path;
     this.#fd = fd;
+    this.canBeKept = named !== undefined;
   }
 
   /** It stays, for the next that asks for its name. */
@@ -52,7 +55,7 @@ export class TemporaryFolder implements Disposable {
 
 const pathOf = (parent: string, name: string): string => join(parent, `${boxFolder}.${name}.tmp`);
 
-/** @returns Undefined when another has it. */
+/** @returns Undefined when another has it, or it is not ours alone. */
 function takeNamed(
   disk: Disk,
   parent: string,
@@ -62,10 +65,16 @@ function takeNamed(
   try {
     if (disk.stat(path) === undefined) disk.makeDirectory(path, 0o700);
     const fd = lockDirectory(disk, path);
-    return fd === undefined ? undefined : { path, fd };
+    if (fd === undefined || isOursAlone(disk.statFile(fd))) return fd === undefined ? undefined : { path, fd };
+    disk.close(fd);
+    return undefined;
   } catch (thrown) {
     throw ioError(`Cannot make ${path}`, thrown, path);
   }
+}
+
+function isOursAlone({ owner, mode }: DiskStat): boolean {
+  return owner === process.geteuid?.() && (mode & 0o077) === 0;
 }
 
 function makeLocked(parent: string, { disk, random }: Maker): { readonly path: string; readonly fd: number } {

@@ -11,6 +11,8 @@ export interface DiskStat {
   readonly kind: "file" | "directory" | "other";
   readonly size: number;
   readonly mode: number;
+  /** A user's number. */
+  readonly owner: number;
   readonly mtimeMs: number;
   readonly device: bigint;
   readonly inode: bigint;

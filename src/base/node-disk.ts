@@ -84,6 +84,7 @@ function toDiskStat(stat: BigIntStats): DiskStat {
     kind: stat.isFile() ? "file" : stat.isDirectory() ? "directory" : "other",
     size: Number(stat.size),
     mode: Number(stat.mode & 0o7777n),
+    owner: Number(stat.uid),
     mtimeMs: Number(stat.mtimeMs),
     device: stat.dev,
     inode: stat.ino,
