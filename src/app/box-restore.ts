@@ -16,7 +16,7 @@ import type { Change, Path } from "./changes.ts";
 import { makeFolders } from "./disk-folders.ts";
 import { checkoutFolder } from "./folder.ts";
 import { type GraftedTree, graftTree, withoutPaths } from "./graft-tree.ts";
-import { MarkedTree } from "./marks.ts";
+import { wantedIn } from "./marks.ts";
 import { lockWhole } from "./move-folder.ts";
 import type { OpenBox } from "./open-box.ts";
 import { changesOfPart } from "./part-changes.ts";
@@ -134,9 +134,8 @@ function onlyOf(
 ): readonly Change[] | undefined {
   if (!isPartFolder(box)) return undefined;
   const named = new PathFilter(paths);
-  const marked = new MarkedTree(box, reader, reader.root(tree));
-  const isWanted = (path: Path): boolean =>
-    paths.length > 0 ? named.match(path) === "chosen" : marked.of(path) === "real";
+  const isWanted =
+    paths.length > 0 ? (path: Path): boolean => named.match(path) === "chosen" : wantedIn(box, reader, tree);
   return changesOfPart({ reader, rows: box.state, exists: existsIn(box), from, to: tree, isWanted });
 }
 

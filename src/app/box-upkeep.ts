@@ -46,7 +46,7 @@ function namers(box: OpenBox): (() => Commits)[] {
     (): Commits => state.branches().flatMap(({ commit, last }) => [commit, last?.id]),
     (): Commits => state.tags().map(({ commit }) => commit),
     (): Commits => state.remoteHeads().map(({ commit }) => commit),
-    (): Commits => state.operations().flatMap(({ before, after }) => [before, after]),
+    (): Commits => state.allOperations().flatMap(({ before, after }) => [before, after]),
     (): Commits => heldCommits(box),
   ];
 }

@@ -1,10 +1,9 @@
 /**
- * Who is at work on the folder: a lock of the kernel on `.ourobox/moving`, so that it ends with its process however that ends.
+ * Who is at work on the folder: a lock of the kernel on `.ourobox/moving`, or what a branch's folder has of that name beside it, so that it ends with its process however that ends.
  *
  * What writes the folder's files (a pull, a restore, the end of a clone) holds it alone; commits hold it shared. So none takes what another
  * has half done for the work of a person. Why it cannot be shorter: doc/decisions/0004-folder.md.
  */
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { errnoOf, ioError, OuroError } from "../base/errors.ts";
 import { flock } from "../base/posix-space.ts";
@@ -16,7 +15,7 @@ const pauseMs = 50;
 const triesUntold = 20;
 
 export function movingFolder({ layout }: OpenBox): string {
-  return join(layout.box, "moving");
+  return layout.moving;
 }
 
 /**

@@ -56,7 +56,7 @@ export function keepsOwners(box: OpenBox): boolean {
 
 /** Whether a checkout was interrupted while it was moving things. */
 export function hasHeld({ state }: OpenBox): boolean {
-  return state.value(heldKey) !== undefined;
+  return state.folderValue(heldKey) !== undefined;
 }
 
 /**
@@ -65,7 +65,7 @@ export function hasHeld({ state }: OpenBox): boolean {
  */
 export function putBackHeld(box: OpenBox): void {
   const { root, state, context } = box;
-  const bytes = state.value(heldKey);
+  const bytes = state.folderValue(heldKey);
   if (root === undefined || bytes === undefined) return;
   const writer = context.folderWriter ?? posixWriter;
   const folder = openFolder(writer, root);
@@ -80,7 +80,7 @@ export function putBackHeld(box: OpenBox): void {
   } finally {
     writer.close(folder);
   }
-  state.setValue(heldKey, undefined);
+  state.setFolderValue(heldKey, undefined);
 }
 
 /** Makes a folder what a tree says. In the box's own under its lock, alone, and with nothing held. @throws OuroError as `checkout`. */
@@ -125,11 +125,11 @@ export async function checkoutFolder(
       ...(only === undefined ? {} : { only }),
       signal: context.signal,
       onFiles: (count, size) => context.progress.add(count, size),
-      onMoveOut: (moves) => box.state.setValue(heldKey, encodeHeldMoves(moves)),
+      onMoveOut: (moves) => box.state.setFolderValue(heldKey, encodeHeldMoves(moves)),
       warn: (message) => context.warn(message),
     });
     if (holds && report.isPartial) putBackHeld(box);
-    else if (holds && hasHeld(box)) box.state.setValue(heldKey, undefined);
+    else if (holds && hasHeld(box)) box.state.setFolderValue(heldKey, undefined);
     context.progress.done();
     if (!report.hasOtherOwners) return report;
     tellOwners(box);

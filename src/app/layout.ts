@@ -1,5 +1,9 @@
-/** Where things are inside `.ourobox/` (doc/format.md, section 9), and how a box is found from a folder within it. */
-import { dirname, join, resolve } from "node:path";
+/**
+ * Where things are inside `.ourobox/` (doc/format.md, section 9), and how a box is found from a folder within it.
+ *
+ * A branch that was mounted to be written has a folder of its own, `.ourobox/branches/<name>/files`: whoever works in there works on that branch.
+ */
+import { dirname, join, resolve, sep } from "node:path";
 import type { Disk } from "../base/disk.ts";
 import { OuroError } from "../base/errors.ts";
 import { findStat } from "./disk-folders.ts";
@@ -19,6 +23,15 @@ export interface Layout {
   readonly databases: string;
   readonly heads: string;
   readonly tmp: string;
+  readonly branches: string;
+  /** Whose folder `files` is; absent: the box's own, where another may be at hand each time. */
+  readonly branch?: string;
+  /** The folder whose states are kept, where the box has one. */
+  readonly files: string;
+  /** What writes that folder puts things here first, and locks it: folder-lock.ts. */
+  readonly moving: string;
+  /** Who shows that folder live locks this: live-lock.ts. */
+  readonly live: string;
 }
 
 export function layoutOf(top: string): Layout {
@@ -34,21 +47,42 @@ export function layoutOf(top: string): Layout {
     databases: join(box, "databases"),
     heads: join(box, "heads"),
     tmp: join(box, "tmp"),
+    branches: join(box, "branches"),
+    files: top,
+    moving: join(box, "moving"),
+    live: join(box, "live"),
   };
 }
 
+/** The same box, worked on in the folder of a branch. */
+export function branchLayout(layout: Layout, branch: string): Layout {
+  const own = join(layout.branches, branch.replaceAll(/[%/]/g, encodeURIComponent));
+  return { ...layout, branch, files: join(own, "files"), moving: join(own, "moving"), live: join(own, "live") };
+}
+
+/** Of the folder in which a branch has its own: its name. */
+export function branchOfFolder(name: string): string {
+  return name.replaceAll("%2F", "/").replaceAll("%25", "%");
+}
+
 /**
- * The box that holds `start` or a folder above it.
+ * The box that holds `start` or a folder above it; in the folder of a branch, there.
  * @throws OuroError "no-box".
  */
 export function findBox(disk: Disk, start: string): Layout {
   for (let folder = resolve(start); ; folder = dirname(folder)) {
     const layout = layoutOf(folder);
-    if (findStat(disk, layout.identity) !== undefined) return layout;
+    if (findStat(disk, layout.identity) !== undefined) return layoutAt(layout, resolve(start));
     if (folder === dirname(folder)) break;
   }
   throw new OuroError("no-box", `Cannot find a box: neither ${resolve(start)} nor a folder above it has ${boxFolder}`, {
     hint: "Run `ourobox init` to make one here, or `ourobox clone URL` to bring one.",
     subject: start,
   });
+}
+
+function layoutAt(layout: Layout, start: string): Layout {
+  if (!start.startsWith(`${layout.branches}${sep}`)) return layout;
+  const [name = "", inside] = start.slice(layout.branches.length + 1).split(sep);
+  return inside === "files" ? branchLayout(layout, branchOfFolder(name)) : layout;
 }

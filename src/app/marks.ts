@@ -4,7 +4,7 @@
  */
 import { ByteReader, ByteWriter } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
-import { type Dot, dotKey, type Entry } from "../format/mod.ts";
+import { type Dot, dotKey, type Entry, type Hash } from "../format/mod.ts";
 import { directoryOf, splitPath, type TreeReader } from "../history/mod.ts";
 import type { OpenBox } from "./open-box.ts";
 import { isUnreal, marksKey } from "./unreal-setting.ts";
@@ -60,6 +60,13 @@ export class Marks {
       writer.u64(id.clock).u64(id.writer).varint(id.counter).u8(codes[mark]);
     state.setValue(marksKey, writer.finish());
   }
+}
+
+/** Whether what comes to a path of a tree from elsewhere is to stand in the folder: as marks say. In a branch's only what is changed there does. */
+export function wantedIn(box: OpenBox, reader: TreeReader, tree: Hash): (path: Uint8Array) => boolean {
+  if (box.layout.branch !== undefined) return () => false;
+  const marked = new MarkedTree(box, reader, reader.root(tree));
+  return (path) => marked.of(path) === "real";
 }
 
 /** What marks say of the things in a tree. */

@@ -25,7 +25,7 @@ import type { Change } from "./changes.ts";
 import { checkoutFolder, hasHeld, putBackHeld } from "./folder.ts";
 import { lockFolder } from "./folder-lock.ts";
 import { type GraftedTree, graftTree, withoutPaths } from "./graft-tree.ts";
-import { MarkedTree } from "./marks.ts";
+import { wantedIn } from "./marks.ts";
 import { clearGoal, findGoal, type Goal, setGoal } from "./move-goal.ts";
 import type { OpenBox } from "./open-box.ts";
 import { saveOwnHead } from "./own-head.ts";
@@ -174,9 +174,12 @@ export async function lockWhole(box: OpenBox, kind: "alone" | "shared"): Promise
 
 /** What a move does in a folder that holds a part: new things are there as marks say. */
 function partOf(box: OpenBox, trees: Pick<PartRequest, "reader" | "from" | "to">): readonly TreeChange[] {
-  const marked = new MarkedTree(box, trees.reader, trees.reader.root(trees.to));
-  const isWanted = (path: Uint8Array): boolean => marked.of(path) === "real";
-  return changesOfPart({ ...trees, rows: box.state, exists: existsIn(box), isWanted });
+  return changesOfPart({
+    ...trees,
+    rows: box.state,
+    exists: existsIn(box),
+    isWanted: wantedIn(box, trees.reader, trees.to),
+  });
 }
 
 function moved(): OuroError {

@@ -21,16 +21,16 @@ export function setGoal({ state }: OpenBox, { commit, onto }: Goal): void {
     const { clock, id } = onto.last ?? { clock: 0n, id: new Uint8Array(hashBytes) };
     writer.u64(onto.writer).u64(clock).bytes(id).bytes(utf8(onto.branch));
   }
-  state.setValue(movingKey, writer.finish());
+  state.setFolderValue(movingKey, writer.finish());
 }
 
 export function clearGoal({ state }: OpenBox): void {
-  state.setValue(movingKey, undefined);
+  state.setFolderValue(movingKey, undefined);
 }
 
 /** Undefined when no move was interrupted. @throws OuroError "corrupt". */
 export function findGoal({ state }: OpenBox): Goal | undefined {
-  const bytes = state.value(movingKey);
+  const bytes = state.folderValue(movingKey);
   if (bytes === undefined) return undefined;
   const reader = new ByteReader(bytes, "the goal of an interrupted move");
   const commit = reader.bytes(hashBytes);

@@ -58,7 +58,7 @@ export class OpenBox implements AsyncDisposable {
       this.reader = new TreeReader(this.store);
       this.commits = new CommitReader(this.store, keysOf(secrets));
       checkKey(context, layout, { secrets, store: this.store });
-      this.#state = databases.openState();
+      this.#state = stateOf(layout, databases.openState());
       opened.defer(() => this.#state[Symbol.dispose]());
       this.#opened = opened;
     } catch (thrown) {
@@ -75,7 +75,7 @@ export class OpenBox implements AsyncDisposable {
   renewState(): void {
     this.requireWritable();
     this.#state[Symbol.dispose]();
-    this.#state = renewState(this.context, this.layout, this.secrets, "it cannot be mended");
+    this.#state = stateOf(this.layout, renewState(this.context, this.layout, this.secrets, "it cannot be mended"));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -91,9 +91,10 @@ export class OpenBox implements AsyncDisposable {
     });
   }
 
-  /** The folder whose states are kept; undefined in a bare box. */
+  /** The folder whose states are kept; undefined in a bare box, but for the folder of a branch there. */
   get root(): string | undefined {
-    return this.settings.isOn("box.bare") ? undefined : this.layout.top;
+    const { branch, files } = this.layout;
+    return branch === undefined && this.settings.isOn("box.bare") ? undefined : files;
   }
 
   get branch(): string {
@@ -153,6 +154,22 @@ export class OpenBox implements AsyncDisposable {
       hint: "Use `commit --from DIR` and `restore --target DIR` with a bare box.",
     });
   }
+}
+
+/** As it is for the folder that is worked in. @throws OuroError "not-found" where that is of a branch that there is not. */
+function stateOf({ branch, files }: Layout, state: State): State {
+  if (branch === undefined) return state;
+  const own = state.ofBranch(branch);
+  if (own.head() !== undefined) return own;
+  state[Symbol.dispose]();
+  throw new OuroError(
+    "not-found",
+    `Cannot work in ${files}: there is no branch ${branch}, or it is at hand in the box's own folder`,
+    {
+      subject: branch,
+      hint: "Run `ourobox branch` in the box's own folder for the list.",
+    },
+  );
 }
 
 function keysOf({ hash, box }: BoxSecrets): CommitKeys {

@@ -23,7 +23,7 @@ const nothing: Change["what"] = new Set();
 
 /** Whether it was interrupted. */
 export function isRealizing({ state }: Pick<OpenBox, "state">): boolean {
-  return state.value(key) !== undefined;
+  return state.folderValue(key) !== undefined;
 }
 
 /**
@@ -47,7 +47,7 @@ export async function realizeInFolder(
   const missing = [...paths.flatMap((path) => [...rows.missing(path)]), ...unwritten];
   const unnoted = [...paths, ...doubtful].flatMap((path) => [...rows.unnoted(path)]);
   if (missing.length + unnoted.length === 0) {
-    state.setValue(key, undefined);
+    state.setFolderValue(key, undefined);
     return { files: 0, partial: false };
   }
   const { reader, tree: from } = withoutPaths({ reader: box.reader, tree }, box.store.hasher, missing);
@@ -75,15 +75,15 @@ export async function realizeInFolder(
       return value?.kind === kinds.file ? [value.content] : [];
     }),
   );
-  if (paths.length > 0) state.setValue(key, writer.finish());
+  if (paths.length > 0) state.setFolderValue(key, writer.finish());
   const report = await checkoutFolder(box, { folder, from, to: tree, only, isLive: true, reader });
   state.transaction(() => saveObservations(state, report, { nowMs: box.context.clock.nowMs(), isPart: true }));
-  state.setValue(key, undefined);
+  state.setFolderValue(key, undefined);
   return { files: report.written, partial: report.isPartial };
 }
 
 function pathsOf({ state }: OpenBox): Path[] {
-  const reader = new ByteReader(state.value(key) ?? new Uint8Array([0]), "what is being realized");
+  const reader = new ByteReader(state.folderValue(key) ?? new Uint8Array([0]), "what is being realized");
   return Array.from({ length: reader.varint(pathsMax, "paths") }, () => reader.lengthBytes(pathBytesMax, "path"));
 }
 

@@ -82,7 +82,7 @@ test("what is unrealized leaves the folder and the disk, stays in the box, and c
   // A commit, a pull and a new index do not take it for deleted.
   writeAll(pathA, { "b.txt": "b\n", "d/new": "new\n" });
   await pair.pushA();
-  a.state.clearScan();
+  a.state.clearScans();
   a.store.rebuildIndex();
   assert.deepEqual(await changesIn(a), []);
   writeAll(pathB, { "d/other": "other\n" });

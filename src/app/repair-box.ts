@@ -47,7 +47,7 @@ export async function repairBox(box: OpenBox, found: readonly Damage[]): Promise
   keepOwnHead(box);
   const hasLostObjects = packs.size > 0 || found.some(({ file }) => file.startsWith("commit "));
   if (hasLostObjects || hasLostHeads) forgetRemotes(box);
-  if (hasLostObjects) box.state.clearScan();
+  if (hasLostObjects) box.state.clearScans();
   return { setAside, isLacking: hasLostObjects || hasLostHeads };
 }
 

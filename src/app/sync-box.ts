@@ -143,9 +143,9 @@ const settledKey = "settled";
 /** Settles what can be, once for every head. */
 async function settleNews(box: OpenBox): Promise<number> {
   const head = box.head()?.commit;
-  const last = box.state.value(settledKey);
+  const last = box.state.folderValue(settledKey);
   if (head === undefined || (last !== undefined && equalBytes(last, head))) return 0;
   const settled = await settleConflicts(box);
-  box.state.setValue(settledKey, box.head()?.commit ?? head);
+  box.state.setFolderValue(settledKey, box.head()?.commit ?? head);
   return settled;
 }

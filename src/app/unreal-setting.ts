@@ -15,9 +15,10 @@ export function isUnreal(box: Pick<OpenBox, "settings">): boolean {
   return box.settings.findRow("box.content")?.value === "unreal";
 }
 
-/** Whether the folder holds only a part of the tree. */
-export function isPartFolder(box: Pick<OpenBox, "settings" | "root" | "state">): boolean {
-  return box.root !== undefined && (isUnreal(box) || box.state.value(marksKey) !== undefined);
+/** Whether the folder holds only a part of the tree. That of a branch has what was changed there. */
+export function isPartFolder(box: Pick<OpenBox, "settings" | "root" | "state" | "layout">): boolean {
+  const { root, state, layout } = box;
+  return root !== undefined && (layout.branch !== undefined || isUnreal(box) || state.value(marksKey) !== undefined);
 }
 
 /** Whether something stands at a path of the folder. */

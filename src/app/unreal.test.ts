@@ -125,7 +125,7 @@ test("a lost scan is no deletion", async () => {
   await using pair = await UnrealPair.make(world, some);
   const { b, pathA, pathB } = pair;
   await pair.makeReal("d/one");
-  b.state.clearScan();
+  b.state.clearScans();
   assert.deepEqual(await changesIn(b), []);
   writeAll(pathB, { "d/one": "changed\n" });
   assert.deepEqual(await changesIn(b), ["change d/one"]);

@@ -46,7 +46,7 @@ export function findDamage(database: Database): StateDamage[] {
   for (const table of stateTables)
     attempt(() => {
       const bad = readRows(database, table).filter((row) => !hasRightSum(table, row)).length;
-      const hint = table === "scan" ? scanHint : repairHint;
+      const hint = table === "scan" || table === "branch_scan" ? scanHint : repairHint;
       if (bad > 0) damage.push({ file, what: `${bad} rows of "${table}" have a wrong checksum`, hint });
     });
   return damage;

@@ -28,20 +28,39 @@ const migrations: readonly string[] = [
   CREATE TABLE branches (name TEXT PRIMARY KEY, writer BLOB NOT NULL, "commit" BLOB, last_clock BLOB, last_id BLOB,
     sum INTEGER NOT NULL) STRICT;
   `,
+  `
+  CREATE TABLE branch_operations (branch TEXT NOT NULL, id INTEGER NOT NULL, time_ms INTEGER NOT NULL, command TEXT NOT NULL,
+    before BLOB, after BLOB, sum INTEGER NOT NULL, PRIMARY KEY (branch, id)) STRICT;
+  CREATE TABLE branch_picks (branch TEXT NOT NULL, path BLOB NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY (branch, path)) STRICT;
+  CREATE TABLE branch_scan (branch TEXT NOT NULL, directory BLOB NOT NULL, data BLOB NOT NULL, sum INTEGER NOT NULL,
+    PRIMARY KEY (branch, directory)) STRICT;
+  CREATE TABLE branch_settings (branch TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, sum INTEGER NOT NULL,
+    PRIMARY KEY (branch, key)) STRICT;
+  `,
 ];
 
-export type StateTable = "head" | "remote_heads" | "tags" | "operations" | "picks" | "scan" | "settings" | "branches";
+/** The columns of what each folder has of its own: the box's, and in "branch_…", with the branch before, those of branches. */
+export const ownColumns = {
+  operations: ["id", "time_ms", "command", "before", "after"],
+  picks: ["path"],
+  scan: ["directory", "data"],
+  settings: ["key", "value"],
+} as const;
+
+export type OwnTable = keyof typeof ownColumns;
+export type StateTable = "head" | "remote_heads" | "tags" | "branches" | OwnTable | `branch_${OwnTable}`;
 
 /** The columns whose checksum stands in `sum`, per table, in that order. */
 export const summedColumns: Readonly<Record<StateTable, readonly string[]>> = {
   head: ["writer", "branch", "commit", "last_clock", "last_id"],
   remote_heads: ["remote", "writer", "commit", "raw"],
   tags: ["name", "clock", "writer", "commit"],
-  operations: ["id", "time_ms", "command", "before", "after"],
-  picks: ["path"],
-  scan: ["directory", "data"],
-  settings: ["key", "value"],
   branches: ["name", "writer", "commit", "last_clock", "last_id"],
+  ...ownColumns,
+  branch_operations: ["branch", ...ownColumns.operations],
+  branch_picks: ["branch", ...ownColumns.picks],
+  branch_scan: ["branch", ...ownColumns.scan],
+  branch_settings: ["branch", ...ownColumns.settings],
 };
 
 /**

@@ -258,3 +258,75 @@ test(
     }
   }),
 );
+
+test("the folder of a branch has a head, scan, picks, operations and values of its own, and shares all else", () => {
+  using state = State.open(":memory:");
+  const id = { clock, writer, counter: 1 };
+  const side = state.ofBranch("side");
+  state.setHead({ writer, branch: "main", commit });
+  assert.equal(side.head(), undefined);
+  side.setHead({ writer: 5n, branch: "side", commit: other, last: { clock, id: other } });
+  assert.deepEqual([side.head()?.branch, side.head()?.writer, state.head()?.branch], ["side", 5n, "main"]);
+  assert.deepEqual(plain(state.findBranch("side")?.commit), [...other]);
+  assert.deepEqual([side.findBranch("main")?.writer, side.findBranch("side")], [writer, undefined]);
+  state.setBranch({ writer: 6n, branch: "other" });
+  const names = (of: State): string[] => of.branches().map(({ branch }) => branch);
+  assert.deepEqual(
+    [names(state), names(side)],
+    [
+      ["other", "side"],
+      ["main", "other"],
+    ],
+  );
+  assert.throws(() => side.setHead({ writer, branch: "main", commit }), TypeError);
+
+  const again = state.ofBranch("again");
+  for (const [at, each] of [state, side, again].entries()) {
+    each.setScanRow(id, utf8(`scan ${at}`));
+    each.addPicks([utf8(`pick ${at}`)]);
+    each.setFolderValue("k", utf8(`value ${at}`));
+    assert.equal(each.addOperation({ timeMs: at, command: `c${at}`, after: commit }), 1);
+  }
+  for (const [at, each] of [state, side, again].entries()) {
+    assert.deepEqual(plain(each.scanRow(id)), plain(utf8(`scan ${at}`)));
+    assert.deepEqual(each.picks().map(plain), [plain(utf8(`pick ${at}`))]);
+    assert.deepEqual(plain(each.folderValue("k")), plain(utf8(`value ${at}`)));
+    assert.deepEqual(
+      each.operations().map(({ command }) => command),
+      [`c${at}`],
+    );
+  }
+  assert.equal(side.allOperations().length, 3);
+  side.setValue("shared", utf8("v"));
+  assert.deepEqual(plain(state.value("shared")), plain(utf8("v")));
+  side.removePicks();
+  side.deleteScanRow(id);
+  assert.deepEqual([state.picks().length, side.picks().length], [1, 0]);
+  assert.deepEqual([state.scanRow(id) === undefined, side.scanRow(id)], [false, undefined]);
+  state.forgetFolder("again");
+  assert.deepEqual([again.scanRow(id), again.picks().length, again.operations().length], [undefined, 0, 0]);
+  assert.deepEqual([again.folderValue("k"), side.operations().length], [undefined, 1]);
+  assert.deepEqual(state.check(), []);
+});
+
+test(
+  "a row of a branch's folder with a wrong checksum is told, and mended without the others",
+  withFolder((path) => {
+    const id = { clock, writer, counter: 1 };
+    State.open(path)[Symbol.dispose]();
+    {
+      using state = State.open(path);
+      for (const name of ["a", "b"]) state.ofBranch(name).setScanRow(id, utf8(name));
+    }
+    {
+      using database = new DatabaseSync(path);
+      database.exec("UPDATE branch_scan SET branch = 'c' WHERE branch = 'a'");
+    }
+    using state = State.open(path);
+    assert.equal(state.ofBranch("c").scanRow(id), undefined);
+    assert.equal(state.check().length, 1);
+    assert.deepEqual([...state.mend()], ["branch_scan"]);
+    assert.deepEqual(plain(state.ofBranch("b").scanRow(id)), plain(utf8("b")));
+    assert.deepEqual(state.check(), []);
+  }),
+);

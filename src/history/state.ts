@@ -1,5 +1,6 @@
 /**
- * The state of a working copy: its head, the heads seen on remotes, tags, operations, picked paths and the last scan.
+ * The state of a working copy: its head, the heads seen on remotes, tags, operations, picked paths and the last scan. Of a branch that has a folder of its own it
+ * is another view (`ofBranch`), in which that branch is the one at hand.
  *
  * It lives in `.ourobox/state.sqlite` and is authoritative: it is derived from nothing. What a transaction has written is
  * durable when it returns. A row whose checksum does not match is "corrupt"; of the last scan it counts as not there, for
@@ -9,7 +10,7 @@ import { OuroError } from "../base/errors.ts";
 import { compareEvents, type Dot, type Hash, type Tag, type WriterId } from "../format/mod.ts";
 import { Database, type DatabaseOptions, type Row, rowSum, type SummedValue } from "./database.ts";
 import { findDamage, hasRightSum, mendTables, repairHint, type StateDamage } from "./state-damage.ts";
-import { isMigrated, migrate, type StateTable } from "./state-schema.ts";
+import { isMigrated, migrate, type OwnTable, ownColumns, type StateTable, summedColumns } from "./state-schema.ts";
 
 /** How many operations are remembered. */
 export const operationsMax = 10_000;
@@ -50,11 +51,22 @@ export interface Operation {
   readonly after?: Hash;
 }
 
+/** Where the rows of one folder are: those of the box's own in tables for it alone. */
+interface OwnRows {
+  readonly table: StateTable;
+  /** Which of the table's rows, as a condition, and its value. */
+  readonly are: string;
+  readonly key: readonly string[];
+}
+
 export class State implements Disposable {
   readonly #database: Database;
+  /** Whose folder it is about; undefined: the box's. */
+  readonly #branch: string | undefined;
 
-  private constructor(database: Database) {
+  private constructor(database: Database, branch?: string) {
     this.#database = database;
+    this.#branch = branch;
   }
 
   /**
@@ -75,8 +87,17 @@ export class State implements Disposable {
     }
   }
 
+  /** Ends all views of it. */
   [Symbol.dispose](): void {
     this.#database[Symbol.dispose]();
+  }
+
+  /**
+   * The same state as it is for the folder of a branch that is not at hand in the box's: it has a scan, picks and operations of its own, and its head is where the branch is.
+   * Without the branch there is no head.
+   */
+  ofBranch(name: string): State {
+    return new State(this.#database, name);
   }
 
   /**
@@ -93,46 +114,53 @@ export class State implements Disposable {
   }
 
   head(): OwnHead | undefined {
-    const row = this.#get("head", "SELECT * FROM head");
-    if (row === undefined) return undefined;
-    return {
-      writer: u64Of(row["writer"]),
-      branch: String(row["branch"]),
-      commit: bytesOf(row["commit"]),
-      ...lastOf(row),
-    };
+    return this.#branch === undefined ? this.#folderHead() : withCommit(this.#findRow(this.#branch));
   }
 
-  setHead({ writer, branch, commit, last }: OwnHead): void {
-    const values = [u64Bytes(writer), branch, commit, ...lastValues(last)];
-    this.#put(
-      "head",
-      'INSERT OR REPLACE INTO head (writer, branch, "commit", last_clock, last_id, sum, one) VALUES (?, ?, ?, ?, ?, ?, 1)',
-      values,
-    );
+  setHead(head: OwnHead): void {
+    const { writer, branch, commit, last } = head;
+    if (this.#branch === undefined)
+      this.transaction(() => {
+        this.#database.run("DELETE FROM head");
+        this.#put("head", [u64Bytes(writer), branch, commit, ...lastValues(last)]);
+      });
+    else if (branch === this.#branch) this.setBranch(head);
+    else throw new TypeError(`a folder of ${this.#branch} cannot go to ${branch}`);
   }
 
   /** The other branches, deleted ones too, by name. */
   branches(): ParkedBranch[] {
-    return this.#all("branches", "SELECT * FROM branches ORDER BY name").map(branchOf);
+    const rows = this.#all("branches", "SELECT * FROM branches ORDER BY name").map(branchOf);
+    if (this.#branch === undefined) return rows;
+    const others = rows.filter(({ branch }) => branch !== this.#branch);
+    const atHand = this.#folderHead();
+    return atHand === undefined ? others : [...others, atHand].sort((a, b) => (a.branch < b.branch ? -1 : 1));
   }
 
   findBranch(name: string): ParkedBranch | undefined {
-    const row = this.#get("branches", "SELECT * FROM branches WHERE name = ?", name);
-    return row === undefined ? undefined : branchOf(row);
+    if (this.#branch === undefined) return this.#findRow(name);
+    return this.branches().find(({ branch }) => branch === name);
   }
 
   setBranch({ branch, writer, commit, last }: ParkedBranch): void {
-    this.#put(
-      "branches",
-      'INSERT OR REPLACE INTO branches (name, writer, "commit", last_clock, last_id, sum) VALUES (?, ?, ?, ?, ?, ?)',
-      [branch, u64Bytes(writer), commit ?? null, ...lastValues(last)],
-    );
+    this.#put("branches", [branch, u64Bytes(writer), commit ?? null, ...lastValues(last)]);
   }
 
   /** Forgets that there was such a branch: it is the one at hand now. */
   forgetBranch(name: string): void {
     this.#database.run("DELETE FROM branches WHERE name = ?", name);
+  }
+
+  #folderHead(): OwnHead | undefined {
+    const row = this.#get("head", "SELECT * FROM head");
+    return row === undefined
+      ? undefined
+      : { ...named(row), branch: String(row["branch"]), commit: bytesOf(row["commit"]) };
+  }
+
+  #findRow(name: string): ParkedBranch | undefined {
+    const row = this.#get("branches", "SELECT * FROM branches WHERE name = ?", name);
+    return row === undefined ? undefined : branchOf(row);
   }
 
   /** The heads seen on one remote, or on all, by remote and writer. */
@@ -150,12 +178,7 @@ export class State implements Disposable {
   }
 
   setRemoteHead({ remote, writer, commit, raw }: RemoteHead): void {
-    const values = [remote, u64Bytes(writer), commit, raw];
-    this.#put(
-      "remote_heads",
-      'INSERT OR REPLACE INTO remote_heads (remote, writer, "commit", raw, sum) VALUES (?, ?, ?, ?, ?)',
-      values,
-    );
+    this.#put("remote_heads", [remote, u64Bytes(writer), commit, raw]);
   }
 
   /** Forgets what was seen on a remote, or of one writer there. */
@@ -191,58 +214,58 @@ export class State implements Disposable {
     return this.transaction(() => {
       const row = this.#get("tags", "SELECT * FROM tags WHERE name = ?", tag.name);
       if (row !== undefined && compareEvents(tagOf(row), tag) >= 0) return false;
-      const values = [tag.name, u64Bytes(tag.clock), u64Bytes(tag.writer), tag.commit ?? null];
-      this.#put(
-        "tags",
-        'INSERT OR REPLACE INTO tags (name, clock, writer, "commit", sum) VALUES (?, ?, ?, ?, ?)',
-        values,
-      );
+      this.#put("tags", [tag.name, u64Bytes(tag.clock), u64Bytes(tag.writer), tag.commit ?? null]);
       return true;
     });
   }
 
   /** Records that a command moved the head. Only the last 10,000 are kept. @returns Its number. */
   addOperation({ timeMs, command, before, after }: Omit<Operation, "id">): number {
+    const { table, are, key } = this.#own("operations");
     return this.transaction(() => {
-      const id = Number(this.#database.get("SELECT max(id) AS id FROM operations")?.["id"] ?? 0) + 1;
-      const values = [id, timeMs, command, before ?? null, after ?? null];
-      this.#put(
-        "operations",
-        "INSERT INTO operations (id, time_ms, command, before, after, sum) VALUES (?, ?, ?, ?, ?, ?)",
-        values,
-      );
-      this.#database.run("DELETE FROM operations WHERE id <= ?", id - operationsMax);
+      const id = Number(this.#database.get(`SELECT max(id) AS id FROM ${table} WHERE ${are}`, ...key)?.["id"] ?? 0) + 1;
+      this.#put(table, [...key, id, timeMs, command, before ?? null, after ?? null]);
+      this.#database.run(`DELETE FROM ${table} WHERE ${are} AND id <= ?`, ...key, id - operationsMax);
       return id;
     });
   }
 
   /** The last operations, newest first. @param limit At most so many; all that are remembered by default. */
   operations(limit: number = operationsMax): Operation[] {
-    return this.#all("operations", "SELECT * FROM operations ORDER BY id DESC LIMIT ?", limit).map((row) => ({
-      id: Number(row["id"]),
-      timeMs: Number(row["time_ms"]),
-      command: String(row["command"]),
-      ...(row["before"] === null ? {} : { before: bytesOf(row["before"]) }),
-      ...(row["after"] === null ? {} : { after: bytesOf(row["after"]) }),
-    }));
+    const { table, are, key } = this.#own("operations");
+    return this.#all(table, `SELECT * FROM ${table} WHERE ${are} ORDER BY id DESC LIMIT ?`, ...key, limit).map(
+      operationOf,
+    );
+  }
+
+  /** Those of all folders, in no order. */
+  allOperations(): Operation[] {
+    return (["operations", "branch_operations"] as const).flatMap((table) =>
+      this.#all(table, `SELECT * FROM ${table}`).map(operationOf),
+    );
   }
 
   /** The paths picked for the next commit, names joined by "/", in order of their bytes. */
   picks(): Uint8Array[] {
-    return this.#all("picks", "SELECT * FROM picks ORDER BY path").map((row) => bytesOf(row["path"]));
+    const { table, are, key } = this.#own("picks");
+    return this.#all(table, `SELECT * FROM ${table} WHERE ${are} ORDER BY path`, ...key).map((row) =>
+      bytesOf(row["path"]),
+    );
   }
 
   addPicks(paths: Iterable<Uint8Array>): void {
+    const { table, key } = this.#own("picks");
     this.transaction(() => {
-      for (const path of paths) this.#put("picks", "INSERT OR REPLACE INTO picks (path, sum) VALUES (?, ?)", [path]);
+      for (const path of paths) this.#put(table, [...key, path]);
     });
   }
 
   /** Forgets the picks: these, or all. */
   removePicks(paths?: Iterable<Uint8Array>): void {
+    const { table, are, key } = this.#own("picks");
     this.transaction(() => {
-      if (paths === undefined) this.#database.run("DELETE FROM picks");
-      else for (const path of paths) this.#database.run("DELETE FROM picks WHERE path = ?", path);
+      if (paths === undefined) this.#database.run(`DELETE FROM ${table} WHERE ${are}`, ...key);
+      else for (const path of paths) this.#database.run(`DELETE FROM ${table} WHERE ${are} AND path = ?`, ...key, path);
     });
   }
 
@@ -252,39 +275,64 @@ export class State implements Disposable {
    * @returns Bytes the caller owns; undefined when there are none or they are damaged.
    */
   scanRow(directory: Dot): Uint8Array | undefined {
-    const key = dotBytes(directory);
-    const row = this.#database.get("SELECT data, sum FROM scan WHERE directory = ?", key);
+    const { table, are, key } = this.#own("scan");
+    const id = dotBytes(directory);
+    const row = this.#database.get(`SELECT data, sum FROM ${table} WHERE ${are} AND directory = ?`, ...key, id);
     if (row === undefined) return undefined;
     const data = bytesOf(row["data"]);
-    return rowSum("scan", [key, data]) === row["sum"] ? data : undefined;
+    return rowSum(table, [...key, id, data]) === row["sum"] ? data : undefined;
   }
 
   setScanRow(directory: Dot, data: Uint8Array): void {
-    this.#put("scan", "INSERT OR REPLACE INTO scan (directory, data, sum) VALUES (?, ?, ?)", [
-      dotBytes(directory),
-      data,
-    ]);
+    const { table, key } = this.#own("scan");
+    this.#put(table, [...key, dotBytes(directory), data]);
   }
 
   deleteScanRow(directory: Dot): void {
-    this.#database.run("DELETE FROM scan WHERE directory = ?", dotBytes(directory));
+    const { table, are, key } = this.#own("scan");
+    this.#database.run(`DELETE FROM ${table} WHERE ${are} AND directory = ?`, ...key, dotBytes(directory));
   }
 
-  /** Forgets the last scan: the next one looks at every file. */
-  clearScan(): void {
-    this.#database.run("DELETE FROM scan");
+  /** Forgets the last scan of every folder: the next one looks at every file. */
+  clearScans(): void {
+    for (const table of ["scan", "branch_scan"]) this.#database.run(`DELETE FROM ${table}`);
+  }
+
+  /** Forgets all that is about the folder of a branch: there is none any more. */
+  forgetFolder(branch: string): void {
+    this.transaction(() => {
+      for (const table of Object.keys(ownColumns))
+        this.#database.run(`DELETE FROM branch_${table} WHERE branch = ?`, branch);
+    });
   }
 
   /** A value of some other part, by its key. */
   value(key: string): Uint8Array | undefined {
-    const row = this.#get("settings", "SELECT * FROM settings WHERE key = ?", key);
-    return row === undefined ? undefined : bytesOf(row["value"]);
+    return this.#valueIn({ table: "settings", are: "TRUE", key: [] }, key);
   }
 
   /** @param value Undefined removes it. */
   setValue(key: string, value: Uint8Array | undefined): void {
-    if (value === undefined) this.#database.run("DELETE FROM settings WHERE key = ?", key);
-    else this.#put("settings", "INSERT OR REPLACE INTO settings (key, value, sum) VALUES (?, ?, ?)", [key, value]);
+    this.#setValueIn({ table: "settings", are: "TRUE", key: [] }, key, value);
+  }
+
+  /** As `value`, of one that is about the folder alone. */
+  folderValue(key: string): Uint8Array | undefined {
+    return this.#valueIn(this.#own("settings"), key);
+  }
+
+  setFolderValue(key: string, value: Uint8Array | undefined): void {
+    this.#setValueIn(this.#own("settings"), key, value);
+  }
+
+  #valueIn({ table, are, key: own }: OwnRows, key: string): Uint8Array | undefined {
+    const row = this.#get(table, `SELECT * FROM ${table} WHERE ${are} AND key = ?`, ...own, key);
+    return row === undefined ? undefined : bytesOf(row["value"]);
+  }
+
+  #setValueIn({ table, are, key: own }: OwnRows, key: string, value: Uint8Array | undefined): void {
+    if (value === undefined) this.#database.run(`DELETE FROM ${table} WHERE ${are} AND key = ?`, ...own, key);
+    else this.#put(table, [...own, key, value]);
   }
 
   /** Reads all of it. @returns What is damaged, and what to do about it. */
@@ -319,29 +367,49 @@ export class State implements Disposable {
     });
   }
 
-  /** @param values In the order of `summedColumns`; their checksum is the next value of the statement. */
-  #put(table: StateTable, sql: string, values: readonly SummedValue[]): void {
+  #own(table: OwnTable): OwnRows {
+    if (this.#branch === undefined) return { table, are: "TRUE", key: [] };
+    return { table: `branch_${table}`, are: "branch = ?", key: [this.#branch] };
+  }
+
+  /** Writes a row, in place of one with the same key. @param values In the order of `summedColumns`. */
+  #put(table: StateTable, values: readonly SummedValue[]): void {
+    const columns = [...summedColumns[table], "sum"];
+    const names = columns.map((name) => `"${name}"`).join(", ");
+    const sql = `INSERT OR REPLACE INTO ${table} (${names}) VALUES (${columns.map(() => "?").join(", ")})`;
     this.#database.run(sql, ...values, rowSum(table, values));
   }
 }
 
 function branchOf(row: Row): ParkedBranch {
   const commit = row["commit"];
-  return {
-    branch: String(row["name"]),
-    writer: u64Of(row["writer"]),
-    ...(commit === null ? {} : { commit: bytesOf(commit) }),
-    ...lastOf(row),
-  };
+  return { ...named(row), branch: String(row["name"]), ...(commit === null ? {} : { commit: bytesOf(commit) }) };
 }
 
-function lastOf(row: Row): Pick<OwnHead, "last"> {
+/** What rows of heads and of branches have alike. */
+function named(row: Row): Pick<OwnHead, "writer" | "last"> {
   const [clock, id] = [row["last_clock"], row["last_id"]];
-  return clock === null || id === null ? {} : { last: { clock: u64Of(clock), id: bytesOf(id) } };
+  const last = clock === null || id === null ? {} : { last: { clock: u64Of(clock), id: bytesOf(id) } };
+  return { writer: u64Of(row["writer"]), ...last };
+}
+
+/** Undefined for a branch that was deleted. */
+function withCommit(parked: ParkedBranch | undefined): OwnHead | undefined {
+  return parked?.commit === undefined ? undefined : { ...parked, commit: parked.commit };
 }
 
 function lastValues(last: OwnHead["last"]): [Uint8Array | null, Uint8Array | null] {
   return last === undefined ? [null, null] : [u64Bytes(last.clock), last.id];
+}
+
+function operationOf(row: Row): Operation {
+  return {
+    id: Number(row["id"]),
+    timeMs: Number(row["time_ms"]),
+    command: String(row["command"]),
+    ...(row["before"] === null ? {} : { before: bytesOf(row["before"]) }),
+    ...(row["after"] === null ? {} : { after: bytesOf(row["after"]) }),
+  };
 }
 
 function tagOf(row: Row): Tag {
