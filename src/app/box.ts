@@ -88,6 +88,7 @@ import {
 } from "./several-remotes.ts";
 import { type SyncReport, type SyncRequest, syncBox } from "./sync-box.ts";
 import { setTag, type TagRow, tagsOf, untag } from "./tags.ts";
+import { thinHistory } from "./thin-history.ts";
 import { findUndone, operationsOf, restoreOperation, type UndoReport, undoOperation } from "./undo.ts";
 import { type WatchRequest, watchBox } from "./watch-box.ts";
 import { type WhereReport, whereIs } from "./where-box.ts";
@@ -332,6 +333,11 @@ export class Box extends OpenBox {
   /** Keeps only some of the commits. @throws OuroError "usage", "not-found". */
   forget(request: ForgetRequest): Promise<ForgetReport> {
     return forgetCommits(this, request);
+  }
+
+  /** After a commit that nobody asked for: as `thinHistory`. */
+  thinHistory(): Promise<void> {
+    return thinHistory(this);
   }
 
   /** Which commits' files have been given up, as it is now. */

@@ -115,7 +115,7 @@ export async function joinHeads(box: OpenBox, request: JoinRequest): Promise<Joi
       if (round === roundsMax) throw thrown;
       if (isKind(thrown, "stale")) continue;
       if (!isStoppedByChanges(thrown)) throw thrown;
-      const report = await commitChanges(box, `Before a ${request.command}`);
+      const report = await commitChanges(box, `Before a ${request.command}`, commitFlags.automatic);
       isPartial ||= report.partial;
       if (report.id === undefined) throw thrown;
       saved = report.id;
@@ -125,10 +125,10 @@ export async function joinHeads(box: OpenBox, request: JoinRequest): Promise<Joi
   }
 }
 
-/** Commits everything that was changed in the folder. */
-export async function commitChanges(box: OpenBox, message: string): Promise<CommitReport> {
+/** Commits everything that was changed in the folder. @param flags Of `commitFlags`. */
+export async function commitChanges(box: OpenBox, message: string, flags: number): Promise<CommitReport> {
   using _ = await lockWhole(box, "shared");
-  return await commitBox(box, { message, all: true, flags: commitFlags.automatic });
+  return await commitBox(box, { message, all: true, flags });
 }
 
 /** Joins commits, and keeps what comes out in the sink. @returns Undefined when there is nothing at all. */

@@ -72,6 +72,11 @@ export const settingTable: Readonly<Record<string, Setting>> = {
     default: "auto",
     check: oneOf("auto", "keep", "skip"),
   },
+  "history.automatic": {
+    help: "What live mounts and sync commit by themselves: thin (all for an hour, one an hour for a day, then one a day) or keep",
+    default: "thin",
+    check: oneOf("thin", "keep"),
+  },
   "init.chunk-size": {
     help: "Average size of a chunk in new boxes, a power of two from 1K to 4M",
     default: "64K",

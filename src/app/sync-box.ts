@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { equalBytes, toHex } from "../base/bytes.ts";
 import { isKind, type OuroError } from "../base/errors.ts";
-import type { Hash, NamedCommit } from "../format/mod.ts";
+import { commitFlags, type Hash, type NamedCommit } from "../format/mod.ts";
 import { commitsOnBranch, type FetchReport, hasFarAhead, type PushReport, pushBox } from "./box-remotes.ts";
 import { conflictsOf } from "./conflicts.ts";
 import { isStoppedByGuard } from "./guard.ts";
@@ -16,6 +16,7 @@ import { keepOwnHead } from "./own-head.ts";
 import { remotesOf } from "./remote-list.ts";
 import { settleConflicts } from "./settle.ts";
 import { chooseRemotes, chooseWritable, fetchOrNothing, sumFetches } from "./several-remotes.ts";
+import { thinHistory } from "./thin-history.ts";
 
 export interface SyncRequest {
   /** Takes in what would remove or overwrite a great part of the files, too. */
@@ -88,7 +89,9 @@ export async function syncBox(
   };
   await fetchAll();
   // Now it is known whether this box is an old copy: what it commits is then another writer's.
-  const own = box.root === undefined ? undefined : await commitChanges(box, message);
+  // What somebody has given a message was asked for.
+  const flags = message === "" ? commitFlags.automatic : 0;
+  const own = box.root === undefined ? undefined : await commitChanges(box, message, flags);
   const beforeMend = async (): Promise<boolean> => {
     await sleep(((box.context.random(1)[0] ?? 0) / 255) * mendWaitMsMax, undefined, { signal: box.context.signal });
     return fetchAll();
@@ -122,6 +125,7 @@ export async function syncBox(
       if (report !== undefined) pushed.push({ remote, ...report });
     }
   }
+  if (own?.id !== undefined) await thinHistory(box);
   const isAhead = !acceptClock && hasFarAhead(box, box.branch);
   const isPartial = isAhead || [...fetched.values()].some(({ partial }) => partial);
   return {

@@ -27,6 +27,11 @@ export class CliBox {
     afterEach(() => rmSync(this.top, { recursive: true, force: true }));
   }
 
+  /** Lets time pass for the commands that follow. */
+  pass(ms: number): void {
+    this.#nowMs += ms;
+  }
+
   get folder(): string {
     return join(this.top, "box");
   }

@@ -22,13 +22,13 @@ everything in any case. When nothing has changed there is no commit, and that is
 
 With --from the commit is of another folder, DIR: all of it, as the whole of the box. So a --bare box is used for backups.
 
-With --automatic it says of the commit that no person asked for it, as \`sync\` and live mounts do: \`forget --policy auto\` thins such commits out.
+With --automatic it says of the commit that no person asked for it, as \`sync\` and live mounts do: such commits are thinned out by themselves, unless the setting history.automatic is keep.
 
 Files that cannot be read are left as they were in the last commit, each has a warning, and the status is 3.`,
   options: {
     message: { kind: "text", short: "m", value: "TEXT", default: "", help: "What the commit is about" },
     all: { kind: "flag", short: "a", help: "Everything that has changed, whatever is picked" },
-    automatic: { kind: "flag", help: "Not asked for by a person: `forget --policy auto` may thin it out" },
+    automatic: { kind: "flag", help: "Not asked for by a person: it may be thinned out" },
     from: { kind: "text", value: "DIR", help: "Take the state of this folder instead" },
   },
   dryRun: "says",
@@ -47,6 +47,7 @@ Files that cannot be read are left as they were in the last commit, each has a w
       ...(from === undefined ? {} : { from }),
     });
     tell(context, report);
+    if (automatic && report.id !== undefined) await box.thinHistory();
     return report.partial ? exitStatus.partial : exitStatus.ok;
   },
 });

@@ -108,3 +108,38 @@ test("from cron: commit, push, forget with --prune on a remote: it stays small, 
   const json = JSON.parse(await box.ok("gc", "--remote", "nas", "--dry-run", "--json")) as { readonly remote: string };
   assert.equal(json.remote, "nas");
 });
+
+test("what is committed automatically thins out by itself, and what a person commits stays", async () => {
+  const minute = 60_000;
+  const commit = async (name: string, ...args: string[]): Promise<void> => {
+    box.write("a.txt", `${name}\n`);
+    box.write("large", Buffer.from(prng.bytes(60_000)).toString("latin1"));
+    await box.ok(...args);
+  };
+  const automatic = (name: string) => commit(name, "commit", "--automatic", "-m", name);
+  for (let at = 0; at < 6; at += 1) {
+    await automatic(`${at}`);
+    box.pass(10 * minute);
+  }
+  await commit("mine", "commit", "-m", "mine");
+  await commit("synced", "sync", "-m", "synced");
+  const before = sizeBelow(join(box.folder, ".ourobox/packs"));
+  box.pass(60 * minute);
+  await box.ok("config", "history.automatic", "keep");
+  await automatic("kept");
+  assert.equal(await logged(), "kept synced mine 5 4 3 2 1 0 First");
+  await box.ok("config", "unset", "history.automatic");
+  await automatic("last");
+  assert.equal(await logged(), "last kept synced mine 5 First");
+  assert.ok(sizeBelow(join(box.folder, ".ourobox/packs")) < before, "their space is given back");
+  assert.equal(await box.ok("check", "--read-data"), "");
+  // No more than once an hour.
+  box.pass(50 * minute);
+  await automatic("again");
+  box.pass(5 * minute);
+  await commit("", "sync");
+  assert.equal(await logged("-n", "3"), "(automatic) again last");
+  box.pass(61 * minute);
+  await commit("late", "sync");
+  assert.equal(await logged(), "(automatic) (automatic) synced mine 5 First");
+});

@@ -24,6 +24,7 @@ brought back, and their space is free after \`gc\`. Of every hour, day, week, mo
 a branch, what a remote's heads are at, and what is tagged are always kept.
 
 With --policy auto only commits that were made automatically are thinned out: all are kept for an hour, one of each hour for a day, then one of each day.
+That is done by itself, too, now and then, after such commits, unless the setting history.automatic is keep.
 
 With --prune the space is given back at once, and with --remote on that remote, too: there everything stays that the head of any other machine keeps, so
 run it on all machines that push. What is found needless there is deleted by the next --prune but one (\`ourobox gc --remote\`).`,
