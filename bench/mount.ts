@@ -47,7 +47,7 @@ export const question: Question = {
   title: "A saved tree, read through a mount",
   about:
     "The saved tree, a repository of git and a file of 256 MiB in it, is mounted by each tool and read. *cold*: mounted anew with all caches of the kernel dropped; *warm*: once more after that. `cp -a` is a plain copy on ext4, read directly. Peak memory and processor time are those of the reader, not of the daemon.",
-  tools: ["ours", "restic", "borg-lz4", "squashfuse", native],
+  tools: ["ours", "restic", "borg-lz4", "rclone", "squashfuse", native],
   runs: 3,
   async prepare(bench) {
     await bench.useDataset(await sourceTree(bench.options.directory, bench.options.scale));

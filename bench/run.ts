@@ -42,17 +42,28 @@ function readOptions(): {
   question: Promise<{ question: Question }>;
   values: ReturnType<typeof parse>["values"];
 } {
-  const { values, positionals } = parse();
+  const { values, positionals } = parseOrExit();
   const [name = ""] = positionals;
   if (values.list) {
     process.stdout.write(`questions: ${names.join(" ")}\ntools: ${allTools.map((tool) => tool.name).join(", ")}\n`);
     process.exit(0);
   }
-  if (!names.includes(name)) {
-    process.stderr.write(`${usage}\nQuestions: ${names.join(" ")}\n`);
-    process.exit(2);
-  }
+  if (!names.includes(name)) exitWithUsage();
   return { name, values, question: import(`./${name}.ts`) as Promise<{ question: Question }> };
+}
+
+function parseOrExit(): ReturnType<typeof parse> {
+  try {
+    return parse();
+  } catch (thrown) {
+    process.stderr.write(`${(thrown as Error).message}\n\n`);
+    return exitWithUsage();
+  }
+}
+
+function exitWithUsage(): never {
+  process.stderr.write(`${usage}\nQuestions: ${names.join(" ")}\n`);
+  process.exit(2);
 }
 
 function parse() {

@@ -34,6 +34,11 @@ const mountings: Readonly<Record<string, Mounting>> = {
     start: (_place, directory) => shell('borg mount "::$(borg list --short --last 1)" "$1"', [directory]),
     stop: (_place, directory) => ({ argv: ["borg", "umount", directory] }),
   },
+  rclone: {
+    start: (place, directory) =>
+      shell(inBackground('rclone mount --links ":local:$2" "$1"'), [directory, place.repository]),
+    stop: unmount,
+  },
   squashfuse: {
     start: (place, directory) => ({ argv: ["squashfuse", join(place.repository, "tree.squashfs"), directory] }),
     stop: (_place, directory) => ({ argv: ["fusermount3", "-u", directory] }),

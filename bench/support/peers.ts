@@ -57,6 +57,16 @@ const tarRclone: Tool = {
   repositoryOf: (place) => place.repository,
 };
 
+/** A plain copy, by a program that can mount it; for benchmarks of reading. */
+const rclone: Tool = {
+  name: "rclone",
+  findVersion: tarRclone.findVersion,
+  environment: (place) => ({ ...homeOnly(place), RCLONE_CONFIG: join(place.home, "rclone.conf") }),
+  commit: (place) => shell('rclone copy --links "$1" ":local:$2"', [place.tree, place.repository]),
+  forgetful: true,
+  repositoryOf: (place) => place.repository,
+};
+
 const casync: Tool = {
   name: "casync",
   findVersion: version(["casync", "--version"], /\d+/),
@@ -220,6 +230,7 @@ export const peerTools: readonly Tool[] = [
   bup,
   git,
   squashfuse,
+  rclone,
   tarZstd,
   rsync,
   cp,
