@@ -5,7 +5,8 @@
  *
  * Failures are Errors with `code`, as in posix.ts. Sources: linux/stat.h, linux/fcntl.h, linux/falloc.h, linux/uio.h; struct statfs of asm-generic/statfs.h.
  */
-import { joinNs, splitNs } from "./nanoseconds.ts";
+import { errnoOf } from "./errors.ts";
+import { joinNs, splitNs, writeSeconds } from "./nanoseconds.ts";
 import { type FileStat, statFromBytes } from "./posix.ts";
 import {
   addressOf,
@@ -53,14 +54,14 @@ export function findInode(directory: number, name: PathLike): InodeStat | undefi
 
 export function statInode(fd: number): InodeStat {
   const lib = library();
-  check(lib.call.statx(fd, putPath(lib, ""), atEmptyPath | atSymlinkNoFollow, statxMask, lib.data), "statx");
+  check(lib.call.statx(fd, noPath(lib), atEmptyPath | atSymlinkNoFollow, statxMask, lib.data), "statx");
   return statOfScratch(lib);
 }
 
 function statOfScratch({ scratch }: Library): InodeStat {
   const at = dataAt + atimeAt;
   const seconds = scratch.readInt32LE(at + 4) * 2 ** 32 + scratch.readUInt32LE(at);
-  return { ...statFromBytes(scratch, dataAt), atimeNs: joinNs(seconds, scratch.readUInt32LE(at + 8)) };
+  return Object.assign(statFromBytes(scratch, dataAt), { atimeNs: joinNs(seconds, scratch.readUInt32LE(at + 8)) });
 }
 
 /** Opens what a descriptor stands for once more, with other flags. Not for symlinks. @param flags Of `openFlags`. */
@@ -77,6 +78,20 @@ export function reopen(fd: number, flags: number): number {
 export function openFollowing(path: PathLike, flags: number): number {
   const lib = library();
   return check(lib.call.open(putPath(lib, path), flags | openFlags.closeOnExec, 0), "open", path);
+}
+
+/**
+ * A descriptor on a directory, for calls on it: open for reading where that is allowed, for then the kernel takes the descriptor itself for what it takes of
+ * one that is opened as a path only by a way through /proc.
+ * @param open Opens it, with these flags.
+ */
+export function openDirectory(open: (flags: number) => number): number {
+  try {
+    return open(openFlags.read | openFlags.directory);
+  } catch (thrown) {
+    if (errnoOf(thrown) !== "EACCES") throw thrown;
+    return open(openFlags.pathOnly | openFlags.directory);
+  }
 }
 
 /** O_TMPFILE: a file without a name, on the file system of a directory. @throws Error: EOPNOTSUPP, EISDIR where there are none. */
@@ -103,12 +118,14 @@ export function readInodeLink(fd: number): Uint8Array {
 /** @throws Error: EOPNOTSUPP of a symlink. */
 export function setInodeMode(fd: number, mode: number): void {
   const lib = library();
-  check(lib.call.chmod(putPath(lib, linkOf(fd)), mode), "chmod");
+  let result = lib.call.fchmod(fd, mode);
+  if (isPathOnly(lib, result)) result = lib.call.chmod(putPath(lib, linkOf(fd)), mode);
+  check(result, "chmod");
 }
 
 export function setInodeOwner(fd: number, uid: number | undefined, gid: number | undefined): void {
   const lib = library();
-  check(lib.call.fchownat(fd, putPath(lib, ""), uid ?? noId, gid ?? noId, atEmptyPath), "fchownat");
+  check(lib.call.fchownat(fd, noPath(lib), uid ?? noId, gid ?? noId, atEmptyPath), "fchownat");
 }
 
 /** Nanoseconds since 1970; undefined leaves a time as it is. */
@@ -120,14 +137,14 @@ export function setInodeTimes(
   const lib = library();
   putTime(lib, dataAt, atimeNs);
   putTime(lib, dataAt + 16, mtimeNs);
-  check(lib.call.utimensat(fd, putPath(lib, ""), lib.data, atEmptyPath), "utimensat");
+  check(lib.call.utimensat(fd, noPath(lib), lib.data, atEmptyPath), "utimensat");
 }
 
 function putTime({ scratch }: Library, at: number, ns: bigint | "now" | undefined): void {
   const isSaid = ns !== undefined && ns !== "now";
   const time = isSaid ? splitNs(ns) : { seconds: 0, ns: ns === "now" ? timeNow : timeOmit };
-  scratch.writeBigInt64LE(BigInt(time.seconds), at);
-  scratch.writeBigInt64LE(BigInt(time.ns), at + 8);
+  writeSeconds(scratch, time.seconds, at);
+  writeSeconds(scratch, time.ns, at + 8);
 }
 
 export function setInodeSize(fd: number, size: number): void {
@@ -138,10 +155,12 @@ export function setInodeSize(fd: number, size: number): void {
 /** The value, or undefined when there is none of that name. The caller owns the bytes. @throws Error: ENOTSUP. */
 export function findInodeXattr(fd: number, name: PathLike): Uint8Array | undefined {
   const lib = library();
-  const [path, key] = [putPath(lib, linkOf(fd)), putPath(lib, name, true)];
-  let length = lib.call.getxattr(path, key, lib.data, xattrBytesUsual);
-  if (length < 0 && lib.errno() === errnos.ERANGE) length = lib.call.getxattr(path, key, lib.data, xattrBytesMax);
+  const key = putPath(lib, name, true);
+  let length = lib.call.fgetxattr(fd, key, lib.data, xattrBytesUsual);
+  if (isPathOnly(lib, length)) length = lib.call.getxattr(putPath(lib, linkOf(fd)), key, lib.data, xattrBytesUsual);
   if (length < 0 && lib.errno() === errnos.ENODATA) return undefined;
+  if (length < 0 && lib.errno() === errnos.ERANGE)
+    length = lib.call.getxattr(putPath(lib, linkOf(fd)), key, lib.data, xattrBytesMax);
   check(length, "getxattr");
   return new Uint8Array(lib.scratch.subarray(dataAt, dataAt + length));
 }
@@ -220,4 +239,15 @@ export function spaceOf(fd: number): SpaceOfFileSystem {
 
 function linkOf(fd: number): string {
   return `/proc/self/fd/${fd}`;
+}
+
+/** A call on a descriptor was refused because that is opened as a path only: it has to be made by its link. Asking first costs less than the link does. */
+function isPathOnly(lib: Library, result: number): boolean {
+  return result < 0 && lib.errno() === errnos.EBADF;
+}
+
+/** An empty path: with `atEmptyPath` the descriptor itself. */
+function noPath({ scratch, pathA }: Library): number {
+  scratch[0] = 0;
+  return pathA;
 }

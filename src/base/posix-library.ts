@@ -95,6 +95,7 @@ export interface Library {
   readonly pathB: number;
   /** Where `dataAt` of `scratch` is. */
   readonly data: number;
+  addressOf(bytes: Uint8Array | Int32Array): number;
 }
 
 /** The offset of the data part in `scratch`, and its size. */
@@ -128,10 +129,11 @@ function load(): Library {
   }
   const memory = new ArrayBuffer(dataAt + dataRoom);
   const scratch = Buffer.from(memory);
-  const base = Number(koffi.address(scratch));
+  const address = (bytes: Uint8Array | Int32Array): number => Number(koffi.address(bytes));
+  const base = address(scratch);
   const words = new Int32Array(memory, 0, memory.byteLength >>> 2);
   const errno = (): number => koffi.errno();
-  return { call, errno, scratch, words, pathA: base, pathB: base + pathRoom, data: base + dataAt };
+  return { call, errno, scratch, words, pathA: base, pathB: base + pathRoom, data: base + dataAt, addressOf: address };
 }
 
 /**
@@ -146,8 +148,7 @@ export function discardOutput(): void {
 
 /** The address of memory that the caller keeps alive, unmoved, for as long as it uses the number. */
 export function addressOf(bytes: Uint8Array | Int32Array): number {
-  const koffi = createRequire(import.meta.url)("koffi") as typeof Koffi;
-  return Number(koffi.address(bytes));
+  return library().addressOf(bytes);
 }
 
 /** Puts a path into the scratch memory, with its NUL. @param second Whether it is the second path of a call. */
@@ -199,6 +200,7 @@ export const errnos = {
   EPERM: 1,
   ENOENT: 2,
   EINTR: 4,
+  EBADF: 9,
   EAGAIN: 11,
   EACCES: 13,
   EEXIST: 17,

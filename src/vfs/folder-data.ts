@@ -23,6 +23,8 @@ export interface FolderHandle {
   readonly isWriter: boolean;
 }
 
+type Written = Pick<posix.InodeStat, "kind" | "mode" | "mtimeNs">;
+
 export abstract class FolderData {
   protected readonly inodes: FolderInodes;
   protected readonly handles: Map<number, FolderHandle> = new Map();
@@ -78,9 +80,11 @@ export abstract class FolderData {
     const { mode, uid, gid, size, atimeNs, mtimeNs } = changes;
     const fd = this.inodes.fdOf(node);
     try {
-      if (changes.clearSetId === true && mode === undefined) clearSetId(fd);
+      const isOwned = isOwnerChange(changes);
+      // A change of owner clears them by itself.
+      if (changes.clearSetId === true && mode === undefined && !isOwned) clearSetId(fd);
       if (size !== undefined) this.#resize(node, size);
-      if (isOwnerChange(changes)) posix.setInodeOwner(fd, uid, gid);
+      if (isOwned) posix.setInodeOwner(fd, uid, gid);
       if (mode !== undefined) posix.setInodeMode(fd, mode);
       if (atimeNs !== undefined || mtimeNs !== undefined) posix.setInodeTimes(fd, atimeNs, mtimeNs);
     } finally {
@@ -101,7 +105,8 @@ export abstract class FolderData {
     if (flags.truncate && flags.clearSetId) clearSetId(path);
     const fd = openContent(path, flags);
     if (flags.truncate) this.onChange();
-    return this.openedFile(node, fd, { isWriter: flags.write, isPrivileged: caller.uid === 0 });
+    const stat = flags.write ? posix.statInode(fd) : undefined;
+    return this.openedFile(node, fd, { writable: stat, isPrivileged: caller.uid === 0 });
   }
 
   read(inode: number, handle: number, offset: number, length: number): readonly Uint8Array[] {
@@ -241,18 +246,19 @@ export abstract class FolderData {
   /**
    * A kernel that passes files through clears no setuid bits, which a write without privileges must: a file that has any is then not told to be one.
    * @param fd Becomes the handle's.
+   * @param options.writable What it is, where it may be written.
    */
   protected openedFile(
     node: FolderInode,
     fd: number,
-    { isWriter, isPrivileged }: { readonly isWriter: boolean; readonly isPrivileged: boolean },
+    { writable, isPrivileged }: { readonly writable?: Written | undefined; readonly isPrivileged: boolean },
   ): fs.Opened {
     const handle = this.#nextHandle;
     this.#nextHandle += 1;
     this.inodes.handleOpened(node, fd);
-    const stat = isWriter ? posix.statInode(fd) : undefined;
-    const isBacking = stat === undefined || isPrivileged || setIdBits(stat) === 0;
-    this.handles.set(handle, { node, fd, isWriter, writtenNs: isBacking ? stat?.mtimeNs : undefined });
+    const isWriter = writable !== undefined;
+    const isBacking = !isWriter || isPrivileged || setIdBits(writable) === 0;
+    this.handles.set(handle, { node, fd, isWriter, writtenNs: isBacking ? writable?.mtimeNs : undefined });
     if (isWriter) this.onChange();
     return isBacking ? { handle, backingFd: fd } : { handle };
   }
@@ -302,8 +308,10 @@ export abstract class FolderData {
 
 export function attributesOf({ number, generation }: FolderInode, stat: posix.InodeStat): fs.Attributes {
   const { kind, mode, nlink, uid, gid, rdevMajor, rdevMinor, size, blocks, atimeNs, mtimeNs, ctimeNs } = stat;
-  const numbers = { inode: number, generation, kind, mode, nlink, uid, gid, rdevMajor, rdevMinor };
-  return { ...numbers, size, blocks, atimeNs, mtimeNs, ctimeNs };
+  // biome-ignore format: in the order of the interface
+  return {
+    inode: number, generation, kind, mode, nlink, uid, gid, rdevMajor, rdevMinor, size, blocks, atimeNs, mtimeNs, ctimeNs,
+  };
 }
 
 /** For reading, too, where that is allowed: doors that keep pages fill them before they write. @param path On the file. */
@@ -328,7 +336,7 @@ function clearSetId(fd: number): boolean {
 }
 
 /** Those that a write without privileges clears. Without the group's execute bit, setgid is a mark of another kind. */
-function setIdBits({ kind, mode }: posix.InodeStat): number {
+function setIdBits({ kind, mode }: Pick<posix.InodeStat, "kind" | "mode">): number {
   return kind === "file" ? mode & (setUidBit | ((mode & groupExecuteBit) === 0 ? 0 : setGidBit)) : 0;
 }
 

@@ -51,10 +51,9 @@ export class FolderFilesystem extends FolderData implements fs.Filesystem {
 
   /** @throws Error ENOENT, ENOTDIR, EACCES. */
   constructor({ path, onChange = () => {}, ...options }: FolderFilesystemOptions) {
-    const { pathOnly, directory } = posix.openFlags;
     const { numberOf, descriptorsMax = descriptorsUsual, liveMax: softMax = liveUsual } = options;
     // Not `openAt`, which refuses symlinks: the path of the folder is the user's own.
-    const root = inodes.openFollowing(path, pathOnly | directory);
+    const root = inodes.openDirectory((flags) => inodes.openFollowing(path, flags));
     const onUnwanted = (nodes: readonly FolderInode[]): void => this.unwanted(nodes);
     super(new FolderInodes(root, { numberOf, descriptorsMax, softMax, onUnwanted }), onChange);
   }
@@ -141,7 +140,7 @@ export class FolderFilesystem extends FolderData implements fs.Filesystem {
       fd = posix.openAt(directory, name, flags, mode);
       return fd;
     });
-    const how = { isWriter: true, isPrivileged: caller.uid === 0 };
+    const how = { writable: found.attributes, isPrivileged: caller.uid === 0 };
     return { ...found, ...this.openedFile(this.inodes.get(found.attributes.inode), fd, how) };
   }
 
@@ -153,7 +152,7 @@ export class FolderFilesystem extends FolderData implements fs.Filesystem {
     const stat = inodes.statInode(fd);
     const node = this.inodes.take(stat, undefined, "");
     this.inodes.keep(node, inodes.reopen(fd, posix.openFlags.pathOnly));
-    const how = { isWriter: true, isPrivileged: caller.uid === 0 };
+    const how = { writable: stat, isPrivileged: caller.uid === 0 };
     return { attributes: attributesOf(node, stat), ...this.openedFile(node, fd, how) };
   }
 
@@ -188,7 +187,7 @@ export class FolderFilesystem extends FolderData implements fs.Filesystem {
   opendir(inode: number): fs.Opened {
     const node = this.#directoryAt(inode);
     const fd = inodes.reopen(this.inodes.fdOf(node), posix.openFlags.read | posix.openFlags.directory);
-    const { handle } = this.openedFile(node, fd, { isWriter: false, isPrivileged: true });
+    const { handle } = this.openedFile(node, fd, { isPrivileged: true });
     this.#listings.set(handle, new FolderListing(fd));
     return { handle };
   }

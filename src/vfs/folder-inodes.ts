@@ -10,13 +10,12 @@
  */
 import { errnoOf } from "../base/errors.ts";
 import { close, openBeneath, openFlags } from "../base/posix.ts";
-import { findInode, type InodeStat, statInode } from "../base/posix-inode.ts";
+import { findInode, type InodeStat, openDirectory, statInode } from "../base/posix-inode.ts";
 import { FilesystemFailure } from "./failure.ts";
 import { rootInode } from "./filesystem.ts";
 import { folderNumbersBelow, type NodeNumber, numberMin, numberOfText } from "./node-number.ts";
 import { Wishes } from "./wishes.ts";
 
-const pathFlags: number = openFlags.pathOnly | openFlags.noFollow;
 /** Of one path given to the kernel, which takes 4,095. */
 const pathBytesMax = 3500;
 
@@ -247,7 +246,9 @@ export class FolderInodes {
       while (names.length > 0 && path.length + (names.at(-1) as string).length < pathBytesMax)
         path += `/${names.pop()}`;
       try {
-        const next = openBeneath(fd, bytesOf(path), pathFlags);
+        const open = (flags: number): number => openBeneath(fd, bytesOf(path), flags | openFlags.noFollow);
+        const isDirectory = names.length === 0 && node.kind === "directory";
+        const next = isDirectory ? openDirectory(open) : open(openFlags.pathOnly);
         if (isOurs) close(fd);
         fd = next;
         isOurs = true;

@@ -45,8 +45,10 @@ export class StructReader {
     return this.#bytes.readBigUInt64LE(this.#take(8));
   }
 
-  i64AsBigint(): bigint {
-    return this.#bytes.readBigInt64LE(this.#take(8));
+  /** Not exact beyond 2^53. */
+  i64(): number {
+    const at = this.#take(8);
+    return this.#bytes.readUInt32LE(at) + this.#bytes.readInt32LE(at + 4) * high;
   }
 
   skip(bytes: number): void {

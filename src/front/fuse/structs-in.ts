@@ -3,6 +3,7 @@
  * sizes, offsets; what is malformed is an EINVAL, what is too large the errno for that.
  */
 import { constants } from "node:fs";
+import { joinNs } from "../../base/nanoseconds.ts";
 import type {
   AllocateOptions,
   AttributeChanges,
@@ -18,7 +19,6 @@ import { accessModeMask, formatOfKind, lockFlags, openFlags, setattrValid } from
 import type { StructReader } from "./struct-reader.ts";
 import { unpackDevice } from "./structs-out.ts";
 
-const secondNs = 1_000_000_000n;
 const permissionBits = 0o7777;
 const umaskBits = 0o777;
 const nameBytesMax = 255;
@@ -84,32 +84,28 @@ function failMode(mode: number): "file" {
 export function readSetattr(reader: StructReader): AttributeChanges {
   const valid = reader.u32();
   const has = (flag: number): boolean => (valid & flag) !== 0;
+  const changes: { -readonly [Name in keyof AttributeChanges]: AttributeChanges[Name] } = {};
   reader.skip(4 + 8);
-  const size = has(setattrValid.size) ? readFileSize(reader) : reader.skip(8);
+  if (has(setattrValid.size)) changes.size = readFileSize(reader);
+  else reader.skip(8);
   reader.skip(8);
-  const seconds = [reader.i64AsBigint(), reader.i64AsBigint(), reader.i64AsBigint()] as const;
-  const [atimeNs, mtimeNs, ctimeNs] = seconds.map((each) => each * secondNs + BigInt(reader.u32()));
+  const [atime, mtime, ctime] = [reader.i64(), reader.i64(), reader.i64()];
+  const atimeNs = joinNs(atime, reader.u32());
+  const mtimeNs = joinNs(mtime, reader.u32());
+  const ctimeNs = joinNs(ctime, reader.u32());
   const mode = reader.u32() & permissionBits;
   reader.skip(4);
   const [uid, gid] = [reader.u32(), reader.u32()];
-  return {
-    ...(has(setattrValid.mode) ? { mode } : {}),
-    ...(has(setattrValid.uid) ? { uid } : {}),
-    ...(has(setattrValid.gid) ? { gid } : {}),
-    ...(size === undefined ? {} : { size }),
-    ...(has(setattrValid.atimeNow)
-      ? { atimeNs: "now" }
-      : has(setattrValid.atime)
-        ? { atimeNs: atimeNs as bigint }
-        : {}),
-    ...(has(setattrValid.mtimeNow)
-      ? { mtimeNs: "now" }
-      : has(setattrValid.mtime)
-        ? { mtimeNs: mtimeNs as bigint }
-        : {}),
-    ...(has(setattrValid.ctime) ? { ctimeNs: ctimeNs as bigint } : {}),
-    ...(has(setattrValid.killSuidGid) ? { clearSetId: true } : {}),
-  };
+  if (has(setattrValid.mode)) changes.mode = mode;
+  if (has(setattrValid.uid)) changes.uid = uid;
+  if (has(setattrValid.gid)) changes.gid = gid;
+  if (has(setattrValid.atimeNow)) changes.atimeNs = "now";
+  else if (has(setattrValid.atime)) changes.atimeNs = atimeNs;
+  if (has(setattrValid.mtimeNow)) changes.mtimeNs = "now";
+  else if (has(setattrValid.mtime)) changes.mtimeNs = mtimeNs;
+  if (has(setattrValid.ctime)) changes.ctimeNs = ctimeNs;
+  if (has(setattrValid.killSuidGid)) changes.clearSetId = true;
+  return changes;
 }
 
 function readFileSize(reader: StructReader): number {

@@ -2,10 +2,10 @@
  * Writes the structs that the kernel gets, each at a place in a buffer whose room the caller has seen to. In the order of the kernel's header.
  * Reserved and padding fields are zeros, also where the buffer was used before.
  */
+import { splitNs, writeSeconds } from "../../base/nanoseconds.ts";
 import type { Attributes, DirectoryEntry, FileLock, FilesystemSpace } from "../../vfs/mod.ts";
 import { formatOfKind, structBytes } from "./kernel.ts";
 
-const secondNs = 1_000_000_000n;
 const high = 2 ** 32;
 const lockTypes = { shared: 0, exclusive: 1, unlock: 2 } as const;
 /** What the kernel takes for "to the end": OFFSET_MAX. */
@@ -43,13 +43,8 @@ function putAttr(into: Buffer, at: number, attributes: Attributes): void {
 }
 
 function putTime(into: Buffer, secondsAt: number, nanosecondsAt: number, ns: bigint): void {
-  let seconds = ns / secondNs;
-  let rest = Number(ns - seconds * secondNs);
-  if (rest < 0) {
-    rest += Number(secondNs);
-    seconds -= 1n;
-  }
-  into.writeBigInt64LE(BigInt.asIntN(64, seconds), secondsAt);
+  const { seconds, ns: rest } = splitNs(ns);
+  writeSeconds(into, seconds, secondsAt);
   into.writeUInt32LE(rest, nanosecondsAt);
 }
 
