@@ -13,6 +13,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { nodeDisk } from "../../src/base/node-disk.ts";
 import { DirRemote } from "../../src/remote/dir-remote.ts";
 import { HttpRemote, parseHttpUrl } from "../../src/remote/http/http-remote.ts";
+import type { Remote } from "../../src/remote/mod.ts";
 import { measureConditions, openRemote } from "../../src/remote/open-remote.ts";
 import { testRemote } from "../../src/remote/remote.suite.ts";
 import type { S3Verdict } from "../../src/remote/s3/s3-remote.ts";
@@ -110,6 +111,34 @@ async function testBucket(
   });
   test(`${name}: two machines that never meet`, () =>
     goThere("s3://boxes/a", server.env, during && (() => during(server))));
+  test(`${name}: what is too large for one put goes in parts, and is there whole or not at all`, async () => {
+    await using remote = openRemote("s3://boxes/parts", { ...options, verdict });
+    await putInParts(remote);
+  });
+}
+
+/** A blob above 64 MiB, and one whose put is stopped in its second part. */
+async function putInParts(remote: Remote): Promise<void> {
+  const bytes = randomBytes(70_000_000);
+  const path = join(newFolder(), "large");
+  writeFileSync(path, bytes);
+  const source = { path, size: bytes.length };
+  let sent = 0;
+  await remote.put("packs/large", source, { onBytes: (count) => (sent += count) });
+  assert.equal(sent, bytes.length);
+  const border = 32 * 1024 * 1024;
+  const range = { start: border - 1000, end: border + 1000 };
+  assert.ok(bytes.subarray(range.start, range.end).equals(await remote.get("packs/large", { range })));
+  await remote.download("packs/large", `${path}-back`);
+  assert.ok(readFileSync(`${path}-back`).equals(bytes));
+  const stop = new AbortController();
+  const onBytes = (count: number): void => {
+    sent += count;
+    if (sent > bytes.length + border + 1_000_000) stop.abort();
+  };
+  await assert.rejects(remote.put("packs/stopped", source, { onBytes, signal: stop.signal }), { kind: "aborted" });
+  const listed = (await Array.fromAsync(remote.list("packs/"))).map(({ name, size }) => ({ name, size }));
+  assert.deepEqual(listed, [{ name: "packs/large", size: bytes.length }]);
 }
 
 await testBucket("Ceph", startCeph, {
