@@ -35,7 +35,14 @@ import { fileReader, readDirectoryThere } from "./pack-directory.ts";
 import { forEachParallel } from "./parallel.ts";
 import { writePlainPack } from "./plain-pack.ts";
 import { RemoteCommits } from "./remote-commits.ts";
-import { isDamage, putIndexFile, type RemoteIndex, readRemoteIndex, removeReplaced } from "./remote-index.ts";
+import {
+  isDamage,
+  isToBeMerged,
+  putIndexFile,
+  type RemoteIndex,
+  readRemoteIndex,
+  removeReplaced,
+} from "./remote-index.ts";
 import { RemoteMemory } from "./remote-memory.ts";
 import { type SyncProgress, transfersDefault } from "./sync-options.ts";
 
@@ -67,8 +74,6 @@ export interface CopyRemoteResult {
   readonly left: ReadonlyMap<string, string>;
 }
 
-/** More index files than this are merged into one, as by a push. */
-const indexFilesMax = 64;
 const roundsMax = 5;
 
 /**
@@ -125,7 +130,7 @@ class Copying {
     if (await this.#hasCondemned(target)) return undefined;
     const result = await this.#copyHeads(heads, there, target);
     if (await this.#hasCondemned(target)) return undefined;
-    await removeReplaced({ ...this.#options, remote: to }, target.memory, target.index);
+    await removeReplaced({ ...this.#options, remote: to }, target.index);
     return { packs: this.#packs, bytes: this.#bytes, ...result };
   }
 
@@ -273,7 +278,7 @@ class Copying {
 
   async #sendIndex(added: readonly PackInfo[], { index, memory }: Place): Promise<void> {
     if (added.length === 0) return;
-    const isMerged = index.files.size >= indexFilesMax && index.damaged.length === 0;
+    const isMerged = isToBeMerged(index);
     const packs = new Map(isMerged ? index.packs : []);
     for (const pack of added) packs.set(toHex(pack.name), pack);
     const replaces = isMerged ? [...index.files.keys()].map((name) => fromHex(name, hashBytes)) : [];

@@ -152,6 +152,31 @@ test("efficiency: many index files become one, and whoever comes late reads litt
   }
 });
 
+test("efficiency: index files stay few where several writers push at the same moment, over and over", async () => {
+  const secrets = someSecrets("plain");
+  const place = new MemoryPlace();
+  const remote = new MemoryRemote(nodeDisk, place);
+  using a = new TestBox(secrets);
+  using b = new TestBox(secrets);
+  using c = new TestBox(secrets);
+  await a.init(remote);
+  let most = 0;
+  for (let count = 0; count < 40; count += 1) {
+    await Promise.all(
+      [a, b, c].map(async (box, at) => {
+        await box.commit({ [`f${at}`]: `${count}` });
+        await box.push(remote);
+      }),
+    );
+    most = Math.max(most, [...place.blobs.keys()].filter((name) => name.startsWith("index/")).length);
+  }
+  assert.ok(most < 100, `${most} index files`);
+  using late = new TestBox(secrets);
+  assert.deepEqual((await late.fetch(remote)).keptOut, []);
+  assert.equal(late.state.remoteHeads().length, 3);
+  assert.deepEqual(late.damage(), []);
+});
+
 test("efficiency: an index file that is merged away while it is being read is no trouble", async () => {
   const secrets = someSecrets();
   const place = new MemoryPlace();

@@ -144,7 +144,7 @@ class Pruning {
       await this.#dropLists(place);
     }
     const retired = dryRun === true ? [] : await this.#retire(place);
-    if (dryRun !== true) await removeReplaced(this.#options, this.#memory, index);
+    if (dryRun !== true) await removeReplaced(this.#options, index);
     const waiting = [...condemned].filter((name) => present.has(name) && !deletable.includes(name));
     const sizeOf = (names: readonly string[]): number =>
       names.reduce((sum, name) => sum + (present.get(name)?.size ?? 0), 0);

@@ -32,7 +32,7 @@ import { knownPacks } from "./known-packs.ts";
 import { hasTags, joinTags, mayReplace } from "./own-head.ts";
 import { forEachParallel } from "./parallel.ts";
 import { type PruneRules, pruneRules } from "./prune-rules.ts";
-import { putIndexFile, type RemoteIndex, readRemoteIndex, removeReplaced } from "./remote-index.ts";
+import { isToBeMerged, putIndexFile, type RemoteIndex, readRemoteIndex, removeReplaced } from "./remote-index.ts";
 import { RemoteMemory } from "./remote-memory.ts";
 import { publishRetention } from "./retentions.ts";
 import { type SyncOptions, type SyncStore, transfersDefault } from "./sync-options.ts";
@@ -61,8 +61,6 @@ export interface PushResult {
   readonly isListed: boolean;
 }
 
-/** More index files than this are merged into one. */
-const indexFilesMax = 64;
 /** A merged file beyond this would be slow to write anew each time. */
 const mergedPacksMax = 200_000;
 /** How often a push begins again because something has moved under it: gc here, prune there, a commit. */
@@ -262,7 +260,7 @@ class Pushing {
     }
     if (await this.#hasCondemned(listed)) return "packs there were condemned meanwhile";
     this.#unsettled.clear();
-    await removeReplaced(this.#options, this.#memory, index);
+    await removeReplaced(this.#options, index);
     return undefined;
   }
 
@@ -358,11 +356,7 @@ class Pushing {
 
   /** Lists what is new; and all that others list, too, when there are too many index files. */
   async #sendIndex(added: readonly PackInfo[], index: RemoteIndex): Promise<void> {
-    const isMerged =
-      index.files.size >= indexFilesMax &&
-      index.damaged.length === 0 &&
-      index.packs.size + added.length <= mergedPacksMax &&
-      this.#memory.indexFiles.size > 1;
+    const isMerged = isToBeMerged(index) && index.packs.size + added.length <= mergedPacksMax;
     if (added.length === 0) return;
     const packs = new Map(isMerged ? index.packs : []);
     for (const { name, class: packClass, size, directorySize, objects } of added) {

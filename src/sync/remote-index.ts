@@ -13,7 +13,7 @@ import { forEachParallel } from "./parallel.ts";
 import type { RemoteMemory } from "./remote-memory.ts";
 import type { SyncOptions } from "./sync-options.ts";
 
-const readersMax = 4;
+const requestsMax = 4;
 const listingsMax = 4;
 const saltBytes = 16;
 /** 32 TiB of packs of the usual size. */
@@ -24,6 +24,8 @@ export interface RemoteIndex {
   readonly packs: ReadonlyMap<string, PackInfo>;
   /** The index files there are, by name in hex; those that are replaced by others, too. */
   readonly files: ReadonlyMap<string, BlobInfo>;
+  /** Of `files` those that others of them replace. */
+  readonly replaced: readonly string[];
   /** The files that could not be read: what they list may be missing from `packs`. */
   readonly damaged: readonly OuroError[];
 }
@@ -37,8 +39,9 @@ export async function readRemoteIndex(box: BoxOnRemote, memory: RemoteMemory): P
     const gone = await readFiles(box, memory, files, damaged);
     if (gone !== undefined && listing < listingsMax) continue;
     if (gone !== undefined) damaged.push(gone);
+    const replaced = [...replacedBy(memory.indexFiles.values())].filter((name) => files.has(name));
     forgetReplaced(memory);
-    return { packs: allPacks(memory, box.remote.url), files, damaged };
+    return { packs: allPacks(memory, box.remote.url), files, replaced, damaged };
   }
 }
 
@@ -53,7 +56,7 @@ async function readFiles(
   // The largest first: they are the merged ones, which make others needless.
   const unread = [...files].filter(([name]) => !memory.indexFiles.has(name)).sort(([, a], [, b]) => b.size - a.size);
   let gone: OuroError | undefined;
-  await forEachParallel(unread, readersMax, async ([name]) => {
+  await forEachParallel(unread, requestsMax, async ([name]) => {
     if (replaced.has(name)) return;
     try {
       const { index } = await box.readIndexFile(fromHex(name, hashBytes));
@@ -100,6 +103,14 @@ export function allPacks(memory: Pick<RemoteMemory, "indexFiles">, url: string):
   return packs;
 }
 
+/** More index files than this that none has replaced are merged into one. */
+const indexFilesMax = 64;
+
+/** Whether the next index file is to list everything, and replace all. */
+export function isToBeMerged({ files, replaced, damaged }: RemoteIndex): boolean {
+  return damaged.length === 0 && files.size - replaced.length >= indexFilesMax;
+}
+
 /** Writes an index file, under a name that no other has had. @throws As `Remote.put`. */
 export async function putIndexFile(
   options: Pick<SyncOptions, "remote" | "secrets" | "random" | "signal">,
@@ -122,18 +133,14 @@ export async function putIndexFile(
  */
 export async function removeReplaced(
   { remote, signal }: Pick<SyncOptions, "remote" | "signal">,
-  memory: RemoteMemory,
-  index: RemoteIndex,
+  { replaced }: RemoteIndex,
 ): Promise<void> {
-  const known = [...memory.indexFiles].filter(([name]) => index.files.has(name)).map(([, file]) => file);
-  for (const name of replacedBy(known)) {
-    if (!index.files.has(name)) continue;
-    try {
+  try {
+    await forEachParallel(replaced, requestsMax, async (name) => {
       await remote.remove(indexName(fromHex(name, hashBytes)), signal === undefined ? {} : { signal });
-    } catch (thrown) {
-      // Somebody who may add may not be one who may remove; they do no harm.
-      if (!isKind(thrown, "permission") && !isKind(thrown, "read-only") && !isKind(thrown, "unsupported")) throw thrown;
-      return;
-    }
+    });
+  } catch (thrown) {
+    // Somebody who may add may not be one who may remove; they do no harm.
+    if (!isKind(thrown, "permission") && !isKind(thrown, "read-only") && !isKind(thrown, "unsupported")) throw thrown;
   }
 }
