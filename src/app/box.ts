@@ -31,7 +31,9 @@ import { type FetchReport, fetchBox, type PushReport, publishRemote, pushBox } f
 import { type RestoreReport, type RestoreRequest, restoreBox } from "./box-restore.ts";
 import { checkBox, type GcReport, gcBox } from "./box-upkeep.ts";
 import {
+  type BeginRequest,
   type BranchRow,
+  beginBranch,
   branchesOf,
   deleteBranch,
   makeBranch,
@@ -51,7 +53,7 @@ import { forgetKey } from "./forget-key.ts";
 import { forgottenIdsIn, forgottenIn } from "./forgotten.ts";
 import { type JoinReport, type MergeRequest, mergeCommit } from "./join-heads.ts";
 import type { KeyReport } from "./key-places.ts";
-import { findBox } from "./layout.ts";
+import { branchLayout, findBox } from "./layout.ts";
 import { makeBoxFolder } from "./make-box.ts";
 import type { Mark } from "./marks.ts";
 import { lockWhole } from "./move-folder.ts";
@@ -255,8 +257,17 @@ export class Box extends OpenBox {
     makeBranch(this, name, commit);
   }
 
+  override openBranch(name: string): Box {
+    return new Box(this.context, branchLayout(this.layout, name));
+  }
+
+  /** Sees to it that there is a branch that can be mounted beside the box's folder. @returns Whether it was begun by this. */
+  beginBranch(request: BeginRequest): Promise<boolean> {
+    return beginBranch(this, request);
+  }
+
   async deleteBranch(name: string, options: { readonly force: boolean }): Promise<void> {
-    deleteBranch(this, name, options);
+    await deleteBranch(this, name, options);
   }
 
   switch(request: SwitchRequest): Promise<SwitchReport> {

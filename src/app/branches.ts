@@ -5,7 +5,10 @@
 import { join } from "node:path";
 import { errnoOf, ioError, OuroError } from "../base/errors.ts";
 import { compareVectors, fullVector, type Hash, type NamedCommit, type WriterId, writerHex } from "../format/mod.ts";
+import { atHand, endBranchFolder } from "./branch-folder.ts";
 import { findFarAhead } from "./far-clocks.ts";
+import { lockBranches } from "./folder-lock.ts";
+import { findLive } from "./live-lock.ts";
 import { moveFolder, resumeMove } from "./move-folder.ts";
 import type { OpenBox } from "./open-box.ts";
 import { ownOn } from "./own-writer.ts";
@@ -20,6 +23,8 @@ export interface BranchRow {
   readonly commit?: Hash;
   /** What others' heads of it were when they were last fetched. */
   readonly remotes: readonly BranchHead[];
+  /** Where it is mounted to be written, beside the box's folder. */
+  readonly mountedOn?: string;
 }
 
 /** All branches there are, here and on remotes, by name. */
@@ -34,7 +39,14 @@ export function branchesOf(box: OpenBox): BranchRow[] {
   return [...names].sort().map((name) => {
     const commit = here.get(name);
     const remotes = remote.filter(({ branch }) => branch === name);
-    return { name, isCurrent: name === box.branch, remotes, ...(commit === undefined ? {} : { commit }) };
+    const mountedOn = findLive(box.context.disk, { box: box.layout.top, branch: name });
+    return {
+      name,
+      isCurrent: name === box.branch,
+      remotes,
+      ...(commit === undefined ? {} : { commit }),
+      ...(mountedOn === undefined ? {} : { mountedOn }),
+    };
   });
 }
 
@@ -64,9 +76,12 @@ function requireNew(box: OpenBox, name: string): void {
 
 /**
  * Takes a branch away. Its commits stay as long as something else names them.
- * @throws OuroError "not-found"; "invalid" for the one at hand; without `force` "diverged" when it has commits that no other head has.
+ * @throws OuroError "not-found"; "invalid" for the one at hand; "locked" for one that is mounted; without `force` "diverged" when it has commits that no other head
+ * has, or its mount has left something that is in none.
  */
-export function deleteBranch(box: OpenBox, name: string, { force }: { readonly force: boolean }): void {
+export async function deleteBranch(box: OpenBox, name: string, { force }: { readonly force: boolean }): Promise<void> {
+  box.requireOwnFolder("delete a branch");
+  using _ = await lockBranches(box, "alone");
   if (name === box.branch)
     throw new OuroError("invalid", `Cannot delete the branch ${name}: it is the one at hand`, {
       subject: name,
@@ -86,6 +101,7 @@ export function deleteBranch(box: OpenBox, name: string, { force }: { readonly f
       hint: `Take them in with \`ourobox merge ${name}\`, or delete it with --force.`,
     });
   }
+  await endBranchFolder(box, name, { command: `delete the branch ${name}`, force, whole: true });
   const { writer, last } = parked;
   box.state.setBranch({ branch: name, writer, ...(last === undefined ? {} : { last }) });
   removeHeadFile(box, writer);
@@ -137,27 +153,62 @@ export interface SwitchReport {
 
 /**
  * Goes to another branch: head and folder become what it is. Uncommitted changes stay where they are.
- * @throws OuroError "exists", "not-found"; "diverged" when it would replace what is not committed; "invalid" for what is dated far ahead.
+ * @throws OuroError "exists", "not-found"; "diverged" when it would replace what is not committed, or that is in a folder of the branch's own; "locked" when it is mounted
+ * there; "invalid" for what is dated far ahead.
  */
 export async function switchBranch(box: OpenBox, { name, create, acceptClock }: SwitchRequest): Promise<SwitchReport> {
+  box.requireOwnFolder("go to another branch");
+  using _ = await lockBranches(box, "alone");
   await resumeMove(box);
   if (create !== undefined) requireNew(box, name);
   const known = create ?? findOwnBranch(box, name);
-  const commit = known ?? findOthersBranch(box, name);
-  if (commit === undefined) {
-    throw new OuroError("not-found", `Cannot go to the branch ${name}: there is none`, {
-      subject: name,
-      hint: "Run `ourobox branch` for the list, or begin it with `ourobox switch -c`.",
-    });
-  }
+  const commit = known ?? findWhereOthersAre(box, name);
   const isNew = create !== undefined || known === undefined;
-  const ahead = isNew && acceptClock !== true ? findFarAhead(box, box.commits.read(commit)) : undefined;
-  if (ahead !== undefined) throw ahead;
+  if (isNew && acceptClock !== true) requireNear(box, commit);
+  await endBranchFolder(box, name, { command: `go to the branch ${name}`, force: false, whole: false });
   const { isPartial } = await moveFolder(box, commit, {
     command: `switch ${name} from ${box.branch}`,
     onto: ownOn(box, name),
   });
   return { commit, isNew, isPartial };
+}
+
+/** @throws OuroError "invalid". */
+function requireNear(box: OpenBox, commit: Hash): void {
+  const ahead = findFarAhead(box, box.commits.read(commit));
+  if (ahead !== undefined) throw ahead;
+}
+
+/** @throws OuroError "not-found", "diverged". */
+function findWhereOthersAre(box: OpenBox, name: string): Hash {
+  const commit = findOthersBranch(box, name);
+  if (commit !== undefined) return commit;
+  throw new OuroError("not-found", `Cannot go to the branch ${name}: there is none`, {
+    subject: name,
+    hint: "Run `ourobox branch` for the list, or begin it with `ourobox switch -c`.",
+  });
+}
+
+export interface BeginRequest {
+  readonly name: string;
+  /** Begin it, at this commit; absent: there is one, here or on remotes. */
+  readonly create?: Hash;
+}
+
+/**
+ * Sees to it that there is a branch that is not at hand.
+ * @returns Whether it was begun by this.
+ * @throws OuroError "exists", "not-found", "diverged"; "invalid" for the one at hand, a name that may not be, and what is dated far ahead.
+ */
+export async function beginBranch(box: OpenBox, { name, create }: BeginRequest): Promise<boolean> {
+  box.requireOwnFolder("mount a branch");
+  using _ = await lockBranches(box, "shared");
+  if (create === undefined && name === box.branch) throw atHand(name);
+  if (create === undefined && findOwnBranch(box, name) !== undefined) return false;
+  const commit = create ?? findWhereOthersAre(box, name);
+  requireNear(box, commit);
+  makeBranch(box, name, commit);
+  return true;
 }
 
 function findOwnBranch({ state }: OpenBox, name: string): Hash | undefined {

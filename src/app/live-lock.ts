@@ -1,14 +1,13 @@
 /**
- * At most one live mount of a box: `.ourobox/live` is locked by the kernel for as long as its process lives, and says where the mount is. Two would each
+ * At most one live mount of a folder: `.ourobox/live`, or what a branch's folder has of that name beside it, is locked by the kernel for as long as its process lives, and says where the mount is. Two would each
  * commit what the other is writing, and keep locks that the other does not know.
  */
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { toText, utf8 } from "../base/bytes.ts";
 import type { Disk } from "../base/disk.ts";
 import { errnoOf, ioError, OuroError } from "../base/errors.ts";
 import { tryLock } from "../base/posix-space.ts";
-import { layoutOf } from "./layout.ts";
+import { branchLayout, type Layout, layoutOf } from "./layout.ts";
 import type { OpenBox } from "./open-box.ts";
 
 const directoryBytesMax = 4096;
@@ -16,8 +15,21 @@ const directoryBytesMax = 4096;
 const triesMax = 5;
 const pauseMs = 20;
 
-function lockFile(top: string): string {
-  return join(layoutOf(top).box, "live");
+/** What is mounted live: the folder of a box, or that of one of its branches. */
+export interface LivePlace {
+  /** The box's folder. */
+  readonly box: string;
+  readonly branch?: string | undefined;
+}
+
+function layoutAt({ box, branch }: LivePlace): Layout {
+  const layout = layoutOf(box);
+  return branch === undefined ? layout : branchLayout(layout, branch);
+}
+
+/** The folder that is shown. */
+export function liveFolder(place: LivePlace): string {
+  return layoutAt(place).files;
 }
 
 /**
@@ -27,13 +39,12 @@ function lockFile(top: string): string {
  */
 export async function lockLive(box: OpenBox, directory: string): Promise<Disposable> {
   const { disk } = box.context;
-  const { top } = box.layout;
-  const path = lockFile(top);
+  const { top, branch, live: path } = box.layout;
   let fd: number | undefined;
   try {
     fd = openFile(disk, path);
     for (let tries = 1; !tryLock(fd, "exclusive"); tries += 1) {
-      if (tries === triesMax) throw mounted(top, readDirectory(disk, fd));
+      if (tries === triesMax) throw mounted({ box: top, branch }, readDirectory(disk, fd));
       await delay(pauseMs);
     }
     disk.truncate(fd, 0);
@@ -46,15 +57,30 @@ export async function lockLive(box: OpenBox, directory: string): Promise<Disposa
   return { [Symbol.dispose]: () => disk.close(held) };
 }
 
-/** Where the live mount of a box is; undefined when there is none, or this process may not know. @param top The box's folder. */
-export function findLive(disk: Disk, top: string): string | undefined {
+/** Where the live mount of a folder is; undefined when there is none, or this process may not know. */
+export function findLive(disk: Disk, place: LivePlace): string | undefined {
   let fd: number | undefined;
   try {
-    fd = disk.open(lockFile(top), "read");
+    fd = disk.open(layoutAt(place).live, "read");
     return tryLock(fd, "shared") ? undefined : readDirectory(disk, fd);
   } catch (thrown) {
     ioError("Cannot look for a live mount", thrown);
     return undefined;
+  } finally {
+    if (fd !== undefined) disk.close(fd);
+  }
+}
+
+/** Does something at once while no live mount can begin; nothing where there is one. @throws OuroError of the disk. */
+export function unlessLive(box: OpenBox, act: () => void): void {
+  const { disk } = box.context;
+  const { live: path } = box.layout;
+  let fd: number | undefined;
+  try {
+    fd = openFile(disk, path);
+    if (tryLock(fd, "exclusive")) act();
+  } catch (thrown) {
+    throw ioError(`Cannot lock ${path}`, thrown, path);
   } finally {
     if (fd !== undefined) disk.close(fd);
   }
@@ -79,9 +105,10 @@ function readDirectory(disk: Disk, fd: number): string {
   return toText(bytes.subarray(0, disk.read(fd, bytes, 0)));
 }
 
-function mounted(top: string, directory: string): OuroError {
-  return new OuroError("locked", `Cannot mount ${top}: it is mounted already, on ${directory}`, {
+function mounted({ box, branch }: LivePlace, directory: string): OuroError {
+  const what = branch === undefined ? box : `the branch ${branch} of ${box}`;
+  return new OuroError("locked", `Cannot mount ${what}: it is mounted already, on ${directory}`, {
     subject: directory,
-    hint: `Use it there, or run \`ourobox umount ${directory}\` first. Commits can be mounted beside it: \`ourobox mount HEAD DIR\`.`,
+    hint: `Use it there, or run \`ourobox umount ${directory}\` first. Commits can be mounted beside it: \`ourobox mount ${branch ?? "HEAD"} DIR\`.`,
   });
 }

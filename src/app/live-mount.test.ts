@@ -23,21 +23,21 @@ test("the folder of a box is opened live by one at a time, and others are told w
   mkdirSync(path, { recursive: true });
   writeFileSync(join(path, "f"), "content");
   await using box = await Box.init(path, world.initOptions, world.context());
-  assert.equal(findLive(nodeDisk, path), undefined);
+  assert.equal(findLive(nodeDisk, { box: path }), undefined);
   {
     await using live = await openLive(box, { directory: "/somewhere/far", readOnly, onChange, settle });
     const client = new DirectClient(live.filesystem);
     assert.deepEqual(await client.readdir(""), ["f"]);
     assert.equal((await readAll(client, "f")).toString(), "content");
-    assert.equal(findLive(nodeDisk, path), "/somewhere/far");
+    assert.equal(findLive(nodeDisk, { box: path }), "/somewhere/far");
     await assert.rejects(openLive(box, { directory: "/a", readOnly, onChange, settle }), {
       kind: "locked",
       message: /on \/somewhere\/far$/,
     });
   }
-  assert.equal(findLive(nodeDisk, path), undefined);
+  assert.equal(findLive(nodeDisk, { box: path }), undefined);
   await using again = await openLive(box, { directory: "/a", readOnly, onChange, settle });
-  assert.equal(findLive(nodeDisk, path), "/a");
+  assert.equal(findLive(nodeDisk, { box: path }), "/a");
   assert.equal(readFileSync(join(path, ".ourobox/live"), "utf8"), "/a");
   assert.equal(again.log.size, 0);
 });
@@ -54,7 +54,7 @@ test("a folder is not shown inside of itself, whatever it is called, and a bare 
   const bare = { ...world.initOptions, bare: true };
   await using folderless = await Box.init(join(world.folder, "bare"), bare, world.context());
   await assert.rejects(openLive(folderless, { directory: "/a", readOnly, onChange, settle }), { kind: "usage" });
-  assert.equal(findLive(nodeDisk, path), undefined);
+  assert.equal(findLive(nodeDisk, { box: path }), undefined);
 });
 
 test("times after which a mount commits are written with their unit", () => {

@@ -1,8 +1,13 @@
-/** The box itself as a filesystem, for doors: what is written there is in its folder at once, and in a commit later. See live-filesystem.ts for what is shown. */
+/**
+ * The box itself, or a branch that is not at hand, as a filesystem, for doors: what is written there is in its folder at once, and in a commit later. See
+ * live-filesystem.ts for what is shown.
+ */
 import { realpathSync } from "node:fs";
 import { OuroError } from "../base/errors.ts";
 import type { Filesystem } from "../vfs/mod.ts";
+import { makePlaceOfBranch, prepareBranchFolder } from "./branch-folder.ts";
 import { tellOfCache } from "./cache-quota.ts";
+import { lockBranches } from "./folder-lock.ts";
 import { openLiveFilesystem } from "./live-filesystem.ts";
 import { lockLive } from "./live-lock.ts";
 import type { MountLog } from "./mount-log.ts";
@@ -31,20 +36,21 @@ export interface LiveMount extends AsyncDisposable {
 }
 
 /**
- * Opens it, for as long as nobody else has: of a box there is one live mount, but for those in which nothing can be written.
- * @throws OuroError "usage": a bare box, or the two places are within each other; "read-only"; and as `lockLive`.
+ * Opens it, for as long as nobody else has: of a folder there is one live mount, but for those in which nothing can be written.
+ * @throws OuroError "usage": a bare box, or the two places are within each other; "read-only"; as `lockLive`, and of a branch as `prepareBranchFolder`.
  */
 export async function openLive(box: OpenBox, request: LiveRequest): Promise<LiveMount> {
   const { directory, readOnly } = request;
-  const root = requireFolder(box, directory);
   if (box.isReadOnly && !readOnly)
-    throw new OuroError("read-only", `Cannot mount ${root}: this box can only be read here`, {
-      subject: root,
+    throw new OuroError("read-only", `Cannot mount ${box.root ?? "the box"}: this box can only be read here`, {
+      subject: box.layout.top,
       hint: "Mount it with -o ro, or a commit of it: `ourobox mount HEAD DIR`.",
     });
   const opened = new AsyncDisposableStack();
   try {
-    if (!box.isReadOnly) opened.use(await lockLive(box, directory));
+    if (box.layout.branch !== undefined) opened.use(await openBranchFolder(box, directory));
+    requireFolder(box, directory);
+    if (box.layout.branch === undefined && !box.isReadOnly) opened.use(await lockLive(box, directory));
     const { filesystem, folder, log, flush } = opened.use(openLiveFilesystem(box, request));
     tellOfCache(box, (text) => log.add(text));
     return {
@@ -60,14 +66,24 @@ export async function openLive(box: OpenBox, request: LiveRequest): Promise<Live
   }
 }
 
-/** The folder, where it can be shown elsewhere. What is mounted within it would be taken for a part of it. */
-function requireFolder(box: OpenBox, directory: string): string {
+/** While it is begun nobody goes to that branch, or deletes it; afterwards they look whether it is mounted. */
+async function openBranchFolder(box: OpenBox, directory: string): Promise<Disposable> {
+  using _ = await lockBranches(box, "shared");
+  using locked = new DisposableStack();
+  makePlaceOfBranch(box);
+  locked.use(await lockLive(box, directory));
+  await prepareBranchFolder(box);
+  return locked.move();
+}
+
+/** The folder must be one that can be shown elsewhere. What is mounted within it would be taken for a part of it. */
+function requireFolder(box: OpenBox, directory: string): void {
   if (box.root === undefined)
     throw new OuroError("usage", "Cannot mount the box itself: it is bare, and has no folder", {
       hint: "Mount its last commit: `ourobox mount HEAD DIR`.",
     });
   const root = realpathSync(box.root);
-  if (directory !== root && !directory.startsWith(root === "/" ? root : `${root}/`)) return root;
+  if (directory !== root && !directory.startsWith(root === "/" ? root : `${root}/`)) return;
   throw new OuroError("usage", `Cannot mount on ${directory}: it is in the folder of the box itself`, {
     subject: directory,
     hint: "Choose an empty folder elsewhere.",

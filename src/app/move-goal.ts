@@ -29,7 +29,7 @@ export function clearGoal({ state }: OpenBox): void {
 }
 
 /** Undefined when no move was interrupted. @throws OuroError "corrupt". */
-export function findGoal({ state }: OpenBox): Goal | undefined {
+export function findGoal({ state }: Pick<OpenBox, "state">): Goal | undefined {
   const bytes = state.folderValue(movingKey);
   if (bytes === undefined) return undefined;
   const reader = new ByteReader(bytes, "the goal of an interrupted move");

@@ -10,7 +10,7 @@ import type { IsRight, Store } from "../store/mod.ts";
 import { checkKey } from "./check-key.ts";
 import type { AppContext } from "./context.ts";
 import { findDatabases } from "./databases.ts";
-import type { Layout } from "./layout.ts";
+import { branchLayout, type Layout } from "./layout.ts";
 import { readSecrets } from "./make-box.ts";
 import { isOnlyReadable, OpenedDatabases } from "./open-databases.ts";
 import { peerKeyPath } from "./peer-key.ts";
@@ -69,6 +69,11 @@ export class OpenBox implements AsyncDisposable {
 
   get state(): State {
     return this.#state;
+  }
+
+  /** The same box, worked on in the folder of a branch that is not at hand; that folder need not be there yet. @throws OuroError "not-found". */
+  openBranch(name: string): OpenBox {
+    return new OpenBox(this.context, branchLayout(this.layout, name));
   }
 
   /** Sets the state aside, and makes another one from the heads' files: nothing else helps. @throws OuroError as `openState`. */
@@ -144,6 +149,16 @@ export class OpenBox implements AsyncDisposable {
 
   commitOf(id: Hash): NamedCommit {
     return this.commits.read(id);
+  }
+
+  /** @throws OuroError "usage" in the folder of a branch: that is for the box's own. */
+  requireOwnFolder(what: string): void {
+    const { branch, top } = this.layout;
+    if (branch === undefined) return;
+    throw new OuroError("usage", `Cannot ${what} here: this is the branch ${branch}, beside the box's own folder`, {
+      subject: branch,
+      hint: `Do it in ${top}.`,
+    });
   }
 
   /** @throws OuroError "usage" in a bare box. */

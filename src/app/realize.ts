@@ -130,23 +130,28 @@ export async function unrealizePaths(box: OpenBox, paths: readonly Path[]): Prom
 
 async function letGo(box: OpenBox, paths: readonly Path[], folder: string | undefined): Promise<UnrealizeReport> {
   const chosen = topmost(paths);
-  const { state, reader } = box;
   const contents = chosen.flatMap((path) => [...contentsBelow(box, path, entryAt(box, path).entry)]);
   const giveUp = await evictContent(box, contents, () => markPaths(box, chosen, "unreal"));
+  const report = folder === undefined ? { files: 0, partial: false } : await takeOut(box, folder, chosen);
+  return { ...report, bytes: giveUp() };
+}
+
+/**
+ * Takes paths of the last commit out of the folder, as they are committed: that they are missing is no deletion then. Under the folder's lock, alone.
+ * @throws OuroError as `checkout`.
+ */
+export async function takeOut(box: OpenBox, folder: string, paths: readonly Path[]): Promise<RealizeReport> {
+  const { state, reader } = box;
   const tree = box.headCommit()?.commit.tree;
-  let files = 0;
-  let isPartial = false;
-  if (folder !== undefined && tree !== undefined) {
-    const rows = new FolderRows(reader, state, reader.root(tree), existsIn(box));
-    const only = chosen.flatMap((path) => [...removals(box, rows, path, entryAt(box, path).entry)]);
-    only.sort((a, b) => comparePaths(a.path, b.path));
-    state.transaction(() => forgetRows(state, reader, reader.root(tree), only));
-    const report = await checkoutFolder(box, { folder, from: tree, to: tree, only, isLive: true });
-    state.transaction(() => saveObservations(state, report, { nowMs: box.context.clock.nowMs(), isPart: true }));
-    files = only.filter(({ before }) => before !== undefined && before.kind !== kinds.directory).length;
-    isPartial = report.isPartial;
-  }
-  return { files, bytes: giveUp(), partial: isPartial };
+  if (tree === undefined) return { files: 0, partial: false };
+  const rows = new FolderRows(reader, state, reader.root(tree), existsIn(box));
+  const only = paths.flatMap((path) => [...removals(box, rows, path, entryAt(box, path).entry)]);
+  only.sort((a, b) => comparePaths(a.path, b.path));
+  state.transaction(() => forgetRows(state, reader, reader.root(tree), only));
+  const report = await checkoutFolder(box, { folder, from: tree, to: tree, only, isLive: true });
+  state.transaction(() => saveObservations(state, report, { nowMs: box.context.clock.nowMs(), isPart: true }));
+  const files = only.filter(({ before }) => before !== undefined && before.kind !== kinds.directory).length;
+  return { files, partial: report.isPartial };
 }
 
 /** What of a path is in the folder, as removals. What says how to read the folder's top stays. */

@@ -10,7 +10,7 @@ import { State } from "../history/mod.ts";
 import { verifySignature } from "../peer/mod.ts";
 import type { AppContext } from "./context.ts";
 import { findStat, listNames } from "./disk-folders.ts";
-import type { Layout } from "./layout.ts";
+import { branchLayout, type Layout } from "./layout.ts";
 import { findSmallFile } from "./small-files.ts";
 
 /** @throws OuroError "locked", "newer-format", "io", and "corrupt" when there is nothing to make it from. */
@@ -87,14 +87,16 @@ export function findHeads(context: AppContext, layout: Layout, secrets: BoxSecre
 
 function recoverHead(context: AppContext, layout: Layout, { secrets, state }: Recovery): void {
   const found = findHeads(context, layout, secrets);
-  const [head] = found;
-  if (head === undefined) return;
+  const [newest] = found;
+  if (newest === undefined) return;
+  // A branch that has a folder of its own is not the one at hand in the box's.
+  const head = found.find(({ branch }) => findStat(context.disk, branchLayout(layout, branch).files) === undefined);
   state.transaction(() => {
     if (state.head() !== undefined) return;
-    state.setHead(head);
+    if (head !== undefined) state.setHead(head);
     // The newest of each branch counts: of a copied box there are those of its former writer ids, too.
-    for (const other of found.toReversed()) if (other.branch !== head.branch) state.setBranch(other);
-    for (const tag of head.tags) state.setTag(tag);
+    for (const other of found.toReversed()) if (other.branch !== head?.branch) state.setBranch(other);
+    for (const tag of newest.tags) state.setTag(tag);
   });
   context.notice(`The head was read again from ${layout.heads}.`);
 }

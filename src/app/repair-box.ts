@@ -27,6 +27,7 @@ export interface RepairReport {
 /** @param found All that `checkBox` has found. @throws OuroError "locked" when others are writing; "no-space" and its like. */
 export async function repairBox(box: OpenBox, found: readonly Damage[]): Promise<RepairReport> {
   box.requireWritable();
+  box.requireOwnFolder("repair the box");
   const { store, layout } = box;
   const folder = join(layout.box, "damaged");
   const hasLostHeads = found.some(({ file }) => file === layout.state) && mendState(box);

@@ -11,8 +11,10 @@ import { usage } from "./options.ts";
 import { exitStatus } from "./status.ts";
 
 export interface WantedMount {
-  /** Undefined: the box itself. */
+  /** Undefined: the box itself, or a branch that there is. */
   readonly commit: Uint8Array | undefined;
+  /** To be written, and begun at the commit if it is new. */
+  readonly branch: { readonly name: string; readonly isNew: boolean } | undefined;
   readonly directory: string;
   /** As of -o and --commit-after. */
   readonly options: string;
@@ -63,7 +65,7 @@ export async function serveMount(
 ): Promise<void> {
   const { serveCommit, serveLive } = await import("../daemon/mod.ts");
   const { world, messages } = context;
-  const { commit, directory, readAheadBytes } = wanted;
+  const { commit, branch, directory, readAheadBytes } = wanted;
   const { owners, allowOther, readOnly } = readMountOptions(wanted.options);
   const { [readyVariable]: descriptor, ...env } = world.env;
   const serving = {
@@ -82,19 +84,35 @@ export async function serveMount(
       tellReady(descriptor);
     },
   };
-  if (commit !== undefined) return serveCommit(box, { ...serving, commit, owners });
+  if (commit !== undefined && branch === undefined) return serveCommit(box, { ...serving, commit, owners });
   const quietMs = parseCommitAfter(wanted.commitAfter) ?? Number.POSITIVE_INFINITY;
-  return serveLive(box, { ...serving, readOnly, quietMs, program: programOf(context), env, clock: steadyClock });
+  const live = { ...serving, readOnly, quietMs, program: programOf(context), env, clock: steadyClock };
+  if (branch === undefined) return serveLive(box, live);
+  const isBegun = await box.beginBranch({ name: branch.name, ...(commit === undefined ? {} : { create: commit }) });
+  let isMounted = false;
+  const onMounted = (): void => {
+    isMounted = true;
+    serving.onMounted();
+  };
+  try {
+    await using own = box.openBranch(branch.name);
+    await serveLive(own, { ...live, onMounted });
+  } catch (thrown) {
+    // Nobody wanted it but for the mount.
+    if (isBegun && !isMounted) await box.deleteBranch(branch.name, { force: true });
+    throw thrown;
+  }
 }
 
 /** Starts this program once more, which serves, and waits until it answers. @returns The exit status. */
 export async function startServing(context: CommandContext, wanted: WantedMount): Promise<number> {
   const { world, messages, cwd, json } = context;
-  const { commit, directory, options, commitAfter, cacheSize, readAheadBytes } = wanted;
+  const { commit, branch, directory, options, commitAfter, cacheSize, readAheadBytes } = wanted;
   const program = programOf(context);
   const { startChild } = await import("../daemon/mod.ts");
   const flags = ["-f", "-C", cwd, "-o", options, "--commit-after", commitAfter, ...(json ? ["--json"] : [])];
   flags.push("--cache-size", cacheSize, "--read-ahead", `${readAheadBytes}`);
+  if (branch !== undefined) flags.push(branch.isNew ? "-c" : "-b", branch.name);
   const operands = [...(commit === undefined ? [] : [toHex(commit)]), directory];
   const { status, told } = await startChild({
     command: [...program, "mount", ...flags, "--", ...operands],
@@ -110,7 +128,8 @@ export async function startServing(context: CommandContext, wanted: WantedMount)
   return status === exitStatus.ok ? exitStatus.error : status;
 }
 
-function whatOf({ commit }: WantedMount): string {
+function whatOf({ commit, branch }: WantedMount): string {
+  if (branch !== undefined) return `the ${branch.isNew ? "new " : ""}branch ${branch.name}`;
   return commit === undefined ? "the box" : shortId(commit);
 }
 

@@ -1,5 +1,5 @@
 /**
- * Commands that are run in a mount of a box: in a live one they work on the box, in its folder of the same path; a commit's is no box.
+ * Commands that are run in a mount of a box: in a live one they work on the box, in the folder of the same path that it shows; a commit's is no box.
  * The kernel is asked what is mounted where, so that no mount has to answer, a dead one neither.
  */
 import { readFileSync, realpathSync } from "node:fs";
@@ -12,7 +12,7 @@ export interface MountedFolder {
   readonly box: string;
   /** The beginning of its commit's id; undefined of a live mount. */
   readonly commit: string | undefined;
-  /** The folder that was asked about, in the box's folder. */
+  /** The folder that was asked about, in the one that is shown. */
   readonly folder: string;
 }
 
@@ -22,7 +22,7 @@ const mountType = " fuse.ourobox ";
 /** Undefined where the folder is in no mount of a box: of one's own or of root's. @param folder Absolute. */
 export async function findMountedFolder(folder: string): Promise<MountedFolder | undefined> {
   if (!hasMounts()) return undefined;
-  const { listBoxMounts } = await import("../daemon/mod.ts");
+  const [{ listBoxMounts }, { liveFolder }] = await Promise.all([import("../daemon/mod.ts"), import("../app/mod.ts")]);
   const uid = process.geteuid?.() ?? 0;
   const path = withoutLinks(folder);
   const mounts = listBoxMounts()
@@ -34,7 +34,7 @@ export async function findMountedFolder(folder: string): Promise<MountedFolder |
   for (const each of mounts) if (each.directory.length >= (found?.directory.length ?? 0)) found = each;
   if (found === undefined) return undefined;
   const { directory, box, commit } = found;
-  return { directory, box, commit, folder: join(box, path.slice(directory.length)) };
+  return { directory, box, commit, folder: join(liveFolder(found), path.slice(directory.length)) };
 }
 
 /** Most machines have none, and most commands need not load what reads them. */

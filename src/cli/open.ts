@@ -34,7 +34,7 @@ export function refuseMountedCommit({ mounted, givenCwd }: CommandContext): void
   const { directory, box, commit } = mounted;
   const what = `commit ${commit} of the box ${box}, to be read`;
   throw new OuroError("no-box", `Cannot work in ${givenCwd}: ${directory} is a mount of ${what}`, {
-    hint: `Work in the box: \`ourobox -C ${box} …\`. To write to it elsewhere, mount the box itself: \`ourobox mount DIR\`.`,
+    hint: `Work in the box: \`ourobox -C ${box} …\`. To write to it elsewhere, mount the box itself, or a branch: \`ourobox mount -c NAME DIR\`.`,
     subject: givenCwd,
   });
 }

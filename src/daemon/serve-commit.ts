@@ -36,7 +36,7 @@ export async function serveCommit(box: Box, request: ServeRequest): Promise<void
   const mount = await mountFilesystem(opened.filesystem, {
     ...behaviour(opened.hasXattrs, request),
     directory,
-    source: mountSource(box.layout.top, toHex(request.commit)),
+    source: mountSource(box.layout.top, { commit: toHex(request.commit) }),
     subtype: mountSubtype,
     uid,
     gid,

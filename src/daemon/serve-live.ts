@@ -1,5 +1,5 @@
 /**
- * Serving the live mount of a box: its own folder, read and written, until somebody ends it. What is written through it is committed by itself, when it has been quiet
+ * Serving the live mount of a box: its own folder, or that of a branch, read and written, until somebody ends it. What is written through it is committed by itself, when it has been quiet
  * for a while and at the end, by another process (run-commit.ts).
  */
 import { setTimeout as delay } from "node:timers/promises";
@@ -48,7 +48,8 @@ export async function serveLive(box: Box, request: LiveServeRequest): Promise<vo
   const directory = placeOfMount(box, request.directory);
   await waitForLast(box, request.signal);
   let commits: AutoCommits | undefined;
-  const folder = box.layout.top;
+  const { top, branch } = box.layout;
+  const folder = box.root ?? top;
   const commit = oneByOne(() => {
     opened.flush();
     return runCommit({ program, folder, env, onWarning: (text) => opened.log.add(text) });
@@ -64,7 +65,7 @@ export async function serveLive(box: Box, request: LiveServeRequest): Promise<vo
   const mount = await mountFilesystem(filesystem, {
     ...behaviour(request),
     directory,
-    source: mountSource(box.layout.top, undefined),
+    source: mountSource(top, branch === undefined ? {} : { branch }),
     subtype: mountSubtype,
     uid,
     gid,
@@ -102,9 +103,9 @@ function oneByOne(act: () => Promise<void>): () => Promise<void> {
 /** Waits while the one before, out of sight already, makes its last commit. One that is there is for `openLive` to refuse. */
 async function waitForLast(box: Box, signal: AbortSignal): Promise<void> {
   const { disk } = box.context;
-  const { top } = box.layout;
+  const { top, branch } = box.layout;
   for (let leftMs = endingMsMax; leftMs > 0; leftMs -= pauseMs) {
-    const at = findLive(disk, top);
+    const at = findLive(disk, { box: top, branch });
     if (at === undefined || isMounted(at)) return;
     await delay(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted());
   }

@@ -6,7 +6,7 @@ import { findLive } from "../app/mod.ts";
 import type { Disk } from "../base/disk.ts";
 import { ioError, isKind, OuroError } from "../base/errors.ts";
 import { findMount, unmountDirectory } from "../front/fuse/mod.ts";
-import { boxMountOf } from "./box-mounts.ts";
+import { boxMountOf, type ListedMount } from "./box-mounts.ts";
 import { busyMount } from "./busy-mount.ts";
 
 export interface UnmountOptions {
@@ -45,11 +45,15 @@ export async function unmountBox(path: string, options: UnmountOptions): Promise
     if (isKind(thrown, "locked")) throw busyMount(directory, thrown);
     throw thrown;
   }
-  if (listed.commit === undefined && !lazy) await waitForEnd(listed.box, directory, options);
+  if (listed.commit === undefined && !lazy) await waitForEnd(listed, directory, options);
 }
 
-async function waitForEnd(box: string, directory: string, { disk, signal, onWait }: UnmountOptions): Promise<void> {
-  for (let pauses = 0; findLive(disk, box) === directory; pauses += 1) {
+async function waitForEnd(
+  place: ListedMount,
+  directory: string,
+  { disk, signal, onWait }: UnmountOptions,
+): Promise<void> {
+  for (let pauses = 0; findLive(disk, place) === directory; pauses += 1) {
     if (pauses === pausesUntold) onWait();
     await delay(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted());
   }

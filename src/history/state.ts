@@ -95,8 +95,9 @@ export class State implements Disposable {
   /**
    * The same state as it is for the folder of a branch that is not at hand in the box's: it has a scan, picks and operations of its own, and its head is where the branch is.
    * Without the branch there is no head.
+   * @param name Undefined: as it is for the box's folder.
    */
-  ofBranch(name: string): State {
+  ofBranch(name: string | undefined): State {
     return new State(this.#database, name);
   }
 

@@ -218,7 +218,7 @@ test("live mount: commands in it work on its box, and those in a commit's mount 
   assert.equal((await run(below, "restore", "--target", "../../taken out", "g")).status, 0);
   assert.equal(readFileSync(join(place, "taken out/d/g"), "utf8"), "edited\n");
   const listed = jsonLines(await ok(box, "mount", "--list", "--json"));
-  const row = { directory: mount.directory, commit: null, live: true, box };
+  const row = { directory: mount.directory, commit: null, live: true, branch: null, box };
   assert.deepEqual(
     listed.find(({ directory }) => directory === mount.directory),
     row,

@@ -15,7 +15,7 @@ export const command: Command = defineCommand({
   summary: "List, begin or delete branches",
   usage: usageText,
   description: `
-Without arguments, list the branches: those of this box, and those that are only on remotes; with -v others' heads of each, too. With a name, begin a branch at COMMIT (default HEAD) and
+Without arguments, list the branches: those of this box, where they are mounted to be written, and those that are only on remotes; with -v others' heads of each, too. With a name, begin a branch at COMMIT (default HEAD) and
 stay on the present one; \`ourobox switch -c\` begins one and goes there.
 
 A branch that has commits which no other branch has is deleted only with --force; its commits stay until a gc.`,
@@ -42,11 +42,18 @@ A branch that has commits which no other branch has is deleted only with --force
   },
 });
 
-function branchJson({ name, isCurrent, commit, remotes }: BranchRow): Parameters<CommandContext["out"]["json"]>[0] {
+function branchJson({
+  name,
+  isCurrent,
+  commit,
+  remotes,
+  mountedOn,
+}: BranchRow): Parameters<CommandContext["out"]["json"]>[0] {
   return {
     branch: name,
     current: isCurrent,
     commit: commit === undefined ? null : toHex(commit),
+    mountedOn: mountedOn ?? null,
     remotes: remotes.map(({ remote, writer, commit: at, peerName }) => ({
       remote,
       writer: writer.toString(16).padStart(16, "0"),
@@ -57,10 +64,11 @@ function branchJson({ name, isCurrent, commit, remotes }: BranchRow): Parameters
 }
 
 function linesOf(rows: readonly BranchRow[], { style }: CommandContext, isVerbose: boolean): string[][] {
-  return rows.flatMap(({ name, isCurrent, commit, remotes }) => {
+  return rows.flatMap(({ name, isCurrent, commit, remotes, mountedOn }) => {
     const where = [...new Set(remotes.map(({ remote }) => remote))].join(", ");
     const at = commit === undefined ? (where === "" ? "(no commit yet)" : `(on ${where})`) : shortId(commit);
-    const line = isCurrent ? [`* ${style.green(name)}`, at] : [`  ${name}`, at];
+    const mount = mountedOn === undefined ? [] : [`mounted on ${mountedOn}`];
+    const line = [isCurrent ? `* ${style.green(name)}` : `  ${name}`, at, ...mount];
     const others = remotes.map(({ remote, commit: id, peerName }) => [
       `    ${remote}`,
       `${shortId(id)} of ${peerName}`,

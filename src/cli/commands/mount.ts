@@ -1,16 +1,23 @@
 /** `ourobox mount`: see the box, or a state of it, as a folder elsewhere. */
 import { resolve } from "node:path";
+import type { ListedMount } from "../../daemon/mod.ts";
 import { type Command, type CommandContext, defineCommand } from "../command.ts";
 import { alignColumns, parseSize } from "../format.ts";
 import { commitOf } from "../lookup.ts";
 import { readMountOptions, refuseOwners } from "../mount-options.ts";
+import type { WantedMount } from "../mount-serving.ts";
 import { refuseMountedCommit } from "../open.ts";
 import { usage } from "../options.ts";
 import { checkCount, folderOf } from "../paths.ts";
 import { exitStatus } from "../status.ts";
 
-const usageText =
-  "mount [-f] [-o OPTIONS] [--commit-after TIME] [--cache-size SIZE] DIR\nmount [-f] [-o OPTIONS] [--cache-size SIZE] COMMIT DIR\nmount --list";
+const usageText = [
+  "mount [-f] [-o OPTIONS] [--commit-after TIME] [--cache-size SIZE] DIR",
+  "mount [-f] [-o OPTIONS] [--cache-size SIZE] COMMIT DIR",
+  "mount -c NAME [-f] [-o OPTIONS] [--commit-after TIME] [--cache-size SIZE] [COMMIT] DIR",
+  "mount -b NAME [-f] [-o OPTIONS] [--commit-after TIME] [--cache-size SIZE] DIR",
+  "mount --list",
+].join("\n");
 
 const readAheadBytesMax = 64 * 2 ** 20;
 
@@ -25,6 +32,10 @@ It is committed by itself when nothing was written for TIME (--commit-after: 5s,
 With COMMIT (an id, a tag, a branch, a time as @{yesterday}) mount its tree, to be read. Nothing is copied: directories are
 read when they are listed, content when it is read. What is mounted is kept by \`gc\`.
 
+With -c begin the branch NAME at COMMIT (default HEAD) and mount it, live, beside the box's folder, which stays as it is: what is written there is committed on that
+branch, and commands run there work on it. Nothing is copied; what is changed is in .ourobox/branches until somebody goes to the branch with \`ourobox switch\`, or
+deletes it. With -b go on with a branch that there is, of this box or one that others have pushed.
+
 It returns when the mount answers; a process of its own goes on serving it until \`ourobox umount DIR\`. With -f it stays in the foreground, and Ctrl-C ends
 the mount.
 
@@ -34,8 +45,22 @@ written). Of a commit, which can only be read anyway, also uid=N and gid=N (all 
 In the root of a commit's mount, .ourobox is there and not listed: history/by-commit, by-time and by-tag are the trees of other commits
 (by-time/yesterday, too), conflicts has all values of each conflict, status says what is mounted, log what went wrong.
 
-With --list show what is mounted on this machine: the folder, the commit or "live", the box.`,
+With --list show what is mounted on this machine: the folder, the commit, the branch or "live", the box.`,
   options: {
+    create: {
+      kind: "text",
+      short: "c",
+      value: "NAME",
+      default: "",
+      help: "Begin a branch there, and mount it to be written",
+    },
+    branch: {
+      kind: "text",
+      short: "b",
+      value: "NAME",
+      default: "",
+      help: "Mount a branch that is not at hand, to be written",
+    },
     foreground: { kind: "flag", short: "f", help: "Serve in this process, until it is interrupted" },
     options: { kind: "text", short: "o", value: "OPTIONS", default: "", help: "Options of the mount, as above" },
     "commit-after": {
@@ -67,7 +92,8 @@ With --list show what is mounted on this machine: the folder, the commit or "liv
       await listMounts(context);
       return exitStatus.ok;
     }
-    checkCount(operands, 1, 2, usageText);
+    const branch = branchOf(values);
+    checkCount(operands, 1, branch === undefined || branch.isNew ? 2 : 1, usageText);
     const [revision, folder] = operands.length === 1 ? [undefined, operands[0]] : operands;
     if (folder === undefined) throw usage(`Usage: ${usageText}`);
     const { options, "commit-after": commitAfter, "cache-size": cacheSize } = values;
@@ -76,14 +102,20 @@ With --list show what is mounted on this machine: the folder, the commit or "liv
       throw usage(`Cannot use --read-ahead ${values["read-ahead"]}: it is a number of bytes, as 256K, at most 64M`);
     const directory = resolve(context.givenCwd, folderOf(folder.text, "DIR", context.givenCwd));
     const given = readMountOptions(options);
+    if (given.readOnly && branch !== undefined)
+      throw usage(
+        `Cannot use -o ro with the branch ${branch.name}: it is mounted to be written`,
+        "Mount it as a commit.",
+      );
     refuseMountedCommit(context);
     const { Box, mustBeCacheSize, mustBeCommitAfter, parseCacheSize, parseCommitAfter } = await import(
       "../../app/mod.ts"
     );
     const { servingContext, serveMount, startServing } = await import("../mount-serving.ts");
-    if (revision === undefined) {
+    const isLive = revision === undefined || branch !== undefined;
+    if (revision === undefined) requireFolder(context, directory, folder.text);
+    if (isLive) {
       refuseOwners(given);
-      requireFolder(context, directory, folder.text);
       if (parseCommitAfter(commitAfter) === undefined)
         throw usage(`Cannot use --commit-after ${commitAfter}: ${mustBeCommitAfter}`);
     }
@@ -91,11 +123,12 @@ With --list show what is mounted on this machine: the folder, the commit or "liv
       throw usage(`Cannot use --cache-size ${cacheSize}: ${mustBeCacheSize}`);
     const app = servingContext(context, cacheSize);
     const how = { directory, options, commitAfter, cacheSize, readAheadBytes };
-    let wanted = { commit: undefined as Uint8Array | undefined, ...how };
+    let wanted: WantedMount = { commit: undefined, branch, ...how };
     {
       await using box = await Box.open(context.cwd, app);
       if (revision !== undefined)
         wanted = { ...wanted, commit: commitOf(box, revision, { context, command: "mount" }) };
+      else if (branch?.isNew === true) wanted = { ...wanted, commit: box.resolve("HEAD") };
       if (values.foreground) {
         await serveMount(context, box, wanted, app);
         return exitStatus.ok;
@@ -104,6 +137,13 @@ With --list show what is mounted on this machine: the folder, the commit or "liv
     return await startServing(context, wanted);
   },
 });
+
+/** @throws OuroError "usage". */
+function branchOf({ create, branch }: { readonly create: string; readonly branch: string }): WantedMount["branch"] {
+  if (create !== "" && branch !== "") throw usage("Cannot use both -c and -b: a branch is begun, or is there already");
+  if (create === "" && branch === "") return undefined;
+  return { name: create || branch, isNew: create !== "" };
+}
 
 /** Who names no commit may have forgotten the folder. */
 function requireFolder({ world }: CommandContext, directory: string, text: string): void {
@@ -128,9 +168,12 @@ async function listMounts({ out, json }: CommandContext): Promise<void> {
     directory: Buffer.from(each.directory, "latin1").toString(),
   }));
   if (json)
-    for (const { directory, commit, box } of mounts)
-      out.json({ directory, commit: commit ?? null, live: commit === undefined, box });
-  else
-    for (const line of alignColumns(mounts.map(({ directory, commit, box }) => [directory, commit ?? "live", box])))
-      out.line(line);
+    for (const { directory, commit, branch = null, box } of mounts)
+      out.json({ directory, commit: commit ?? null, live: commit === undefined, branch, box });
+  else for (const line of alignColumns(mounts.map((each) => [each.directory, whatIn(each), each.box]))) out.line(line);
+}
+
+function whatIn({ commit, branch }: Pick<ListedMount, "commit" | "branch">): string {
+  if (commit !== undefined) return commit;
+  return branch === undefined ? "live" : `branch ${branch}`;
 }

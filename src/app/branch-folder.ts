@@ -1,0 +1,151 @@
+/**
+ * The folder that a branch has of its own, `.ourobox/branches/<name>/files`, once it was mounted to be written: a folder that holds a part, as that of an unreal clone,
+ * with what was changed there. Its commits are the branch's. It stays until somebody goes to the branch in the box's own folder, or deletes it; then it is taken away,
+ * unless something in it is in no commit. See doc/decisions/0020-branch-mounts.md.
+ *
+ * That it is there, and what the state has of it, go together so: rows without the folder are forgotten before it is made; it goes after its rows have, file by file as they
+ * are committed, or out of sight first.
+ */
+import { dirname, join } from "node:path";
+import { toHex, toText } from "../base/bytes.ts";
+import { ioError, OuroError } from "../base/errors.ts";
+import { quotePath } from "../base/quote.ts";
+import { type Hash, rootId } from "../format/mod.ts";
+import { type Change, directoryOf, isShown } from "../history/mod.ts";
+import { recordedNames, saveObservations } from "../workdir/mod.ts";
+import { statusOf } from "./box-commit.ts";
+import { discardFolder, findStat, listNames, makeFolders } from "./disk-folders.ts";
+import { checkoutFolder } from "./folder.ts";
+import { branchLayout } from "./layout.ts";
+import { findLive } from "./live-lock.ts";
+import { lockWhole } from "./move-folder.ts";
+import { findGoal } from "./move-goal.ts";
+import type { OpenBox } from "./open-box.ts";
+import { changesOfPart } from "./part-changes.ts";
+import { takeOut } from "./realize.ts";
+import { existsIn } from "./unreal-setting.ts";
+
+/** Of one that is being removed whole. */
+const removedPrefix = "removed-";
+
+/** Where the branch's folder is to be, and its lock. @param box Worked on in that folder. */
+export function makePlaceOfBranch({ context, layout }: OpenBox): void {
+  const place = dirname(layout.files);
+  try {
+    makeFolders(context.disk, place, 0o700);
+  } catch (thrown) {
+    throw ioError(`Cannot make ${place}`, thrown, place);
+  }
+}
+
+/**
+ * Makes the folder, if there is none. Nothing but what says how to read it is in it at first. Under its live lock, and with the branches locked.
+ * @param box Worked on in that folder.
+ * @throws OuroError "invalid" when the branch has come to hand in the box's own folder; "no-space", "permission" and their like.
+ */
+export async function prepareBranchFolder(box: OpenBox): Promise<void> {
+  const { context, layout, state } = box;
+  const { branch = "", files } = layout;
+  const head = box.headCommit();
+  if (head === undefined || findGoal({ state: state.ofBranch(undefined) })?.onto?.branch === branch)
+    throw atHand(branch);
+  const place = dirname(files);
+  for (const name of listNames(context.disk, place).map(toText))
+    if (name.startsWith(removedPrefix)) discardFolder(context.disk, join(place, name));
+  if (findStat(context.disk, files) === undefined) {
+    state.forgetFolder(branch);
+    try {
+      context.disk.makeDirectory(files, 0o777);
+    } catch (thrown) {
+      throw ioError(`Cannot make ${files}`, thrown, files);
+    }
+  }
+  using _ = await lockWhole(box, "alone");
+  await bringRules(box, files, head.commit.tree);
+}
+
+/** Brings what says how to read the folder's top, but for what somebody has deleted there. */
+async function bringRules(box: OpenBox, folder: string, tree: Hash): Promise<void> {
+  const { context, reader, state } = box;
+  const [exists, noted] = [existsIn(box), recordedNames(state, rootId)];
+  const isLacking = ({ path }: Change): boolean => !exists(path) && !noted.has(Buffer.from(path).toString("latin1"));
+  const rules = changesOfPart({ reader, rows: state, exists, from: undefined, to: tree, isWanted: () => false });
+  const only = rules.filter(isLacking);
+  if (only.length === 0) return;
+  const report = await checkoutFolder(box, { folder, from: undefined, to: tree, only, isLive: true });
+  state.transaction(() => saveObservations(state, report, { nowMs: context.clock.nowMs(), isPart: true }));
+}
+
+export function atHand(branch: string): OuroError {
+  return new OuroError(
+    "invalid",
+    `Cannot mount the branch ${branch} beside the box's folder: it is the one at hand there`,
+    {
+      subject: branch,
+      hint: "Mount the box itself: `ourobox mount DIR`.",
+    },
+  );
+}
+
+/**
+ * Takes the folder of a branch away, if there is one: for who goes to that branch, or deletes it. With the branches locked, alone. What is ignored there stays.
+ * @param options.force Whatever is in it.
+ * @throws OuroError "locked" where it is mounted; "diverged" for what is not committed; with `whole` also for what is ignored.
+ */
+export async function endBranchFolder(
+  box: OpenBox,
+  branch: string,
+  { command, force, whole }: { readonly command: string; readonly force: boolean; readonly whole: boolean },
+): Promise<void> {
+  const { disk, random } = box.context;
+  const { files } = branchLayout(box.layout, branch);
+  if (findStat(disk, files) === undefined) return;
+  const at = findLive(disk, { box: box.layout.top, branch });
+  if (at !== undefined)
+    throw new OuroError("locked", `Cannot ${command}: it is mounted on ${at}`, {
+      subject: branch,
+      hint: `Run \`ourobox umount ${at}\` first.`,
+    });
+  if (!force) await takeOutCommitted(box, branch, command);
+  const [left] = force ? [] : listNames(disk, files);
+  if (left !== undefined) {
+    if (!whole) return;
+    throw new OuroError("diverged", `Cannot ${command}: its mount has left what is ignored, as ${quotePath(left)}`, {
+      subject: branch,
+      hint: `It is in ${files}. With --force it goes, too.`,
+    });
+  }
+  const removed = join(dirname(files), `${removedPrefix}${toHex(random(4))}`);
+  try {
+    disk.rename(files, removed);
+  } catch (thrown) {
+    throw ioError(`Cannot remove ${files}`, thrown, files);
+  }
+  box.state.forgetFolder(branch);
+  discardFolder(disk, dirname(files));
+}
+
+/** Takes out of a branch's folder what is committed, which is all. */
+async function takeOutCommitted(box: OpenBox, branch: string, command: string): Promise<void> {
+  await using own = box.openBranch(branch);
+  const folder = own.requireRoot(command);
+  using _ = await lockWhole(own, "alone");
+  const { changes, partial } = await statusOf(own);
+  const [changed] = changes.filter(isShown);
+  if (changed !== undefined || partial) {
+    const what = changed === undefined ? "something in it cannot be read" : `as ${quotePath(changed.path)}`;
+    throw new OuroError("diverged", `Cannot ${command}: what was written in its mount is not committed, ${what}`, {
+      subject: branch,
+      hint: `Mount it again, which commits it: \`ourobox mount -b ${branch} DIR\`. Or commit in ${folder}.`,
+    });
+  }
+  const root = own.headCommit()?.commit.tree;
+  const directory = root === undefined ? undefined : directoryOf(own.reader.root(root));
+  const paths = directory === undefined ? [] : [...own.reader.entries(directory)].map(({ name }) => name);
+  const report = await takeOut(own, folder, paths);
+  if (report.partial)
+    throw new OuroError("io", `Cannot ${command}: not all files of its mount could be removed`, {
+      subject: folder,
+      hint: "The warnings say which.",
+    });
+}
