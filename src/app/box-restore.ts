@@ -18,6 +18,7 @@ import { checkoutFolder } from "./folder.ts";
 import { type GraftedTree, graftTree, withoutPaths } from "./graft-tree.ts";
 import { wantedIn } from "./marks.ts";
 import { lockWhole } from "./move-folder.ts";
+import { broughtBy, noteReal } from "./number-moves.ts";
 import type { OpenBox } from "./open-box.ts";
 import { changesOfPart } from "./part-changes.ts";
 import { TemporaryFolder } from "./temporary-folder.ts";
@@ -110,7 +111,7 @@ async function restoreLocked(
     reader: grafted.reader,
     ...(only === undefined ? {} : { only }),
   });
-  if (only !== undefined && equalBytes(source, box.head()?.commit ?? nothing)) noteReal(box, report);
+  if (only !== undefined && equalBytes(source, box.head()?.commit ?? nothing)) noteRestored(box, report, only);
   return {
     written: report.written,
     removed: report.removed,
@@ -120,9 +121,13 @@ async function restoreLocked(
 }
 
 /** Of a folder that holds only a part: what was written as the head has it is there from now on. */
-function noteReal({ state, context }: OpenBox, report: CheckoutReport): void {
+function noteRestored(box: OpenBox, report: CheckoutReport, only: readonly Change[]): void {
+  const { state, context } = box;
   const nowMs = context.clock.nowMs();
-  state.transaction(() => saveObservations(state, report, { nowMs, isPart: true }));
+  state.transaction(() => {
+    saveObservations(state, report, { nowMs, isPart: true });
+    noteReal(box, broughtBy(only));
+  });
 }
 
 /** Of a folder that holds only a part: what is there, and all of the paths that were named. */

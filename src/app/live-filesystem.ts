@@ -4,7 +4,7 @@
  */
 import { toHex } from "../base/bytes.ts";
 import type { NamedCommit } from "../format/mod.ts";
-import { CommitFilesystem, FolderFilesystem, LiveFilesystem, shownNumbersFrom } from "../vfs/mod.ts";
+import { CommitFilesystem, FolderFilesystem, LiveFilesystem, shownNumbersFrom, TreeNode } from "../vfs/mod.ts";
 import { LazySource } from "./content-here.ts";
 import { LiveLayer, type LiveLayerOptions } from "./live-layer.ts";
 import { HiddenFolder } from "./mount-hidden.ts";
@@ -31,9 +31,9 @@ export function openLiveFilesystem(box: OpenBox, request: LiveFilesystemRequest)
   const { directory, onFailure, onChange } = request;
   const path = box.requireRoot("mount it");
   const opened = new AsyncDisposableStack();
-  const folder = new FolderFilesystem({ path, onChange });
-  opened.defer(() => folder.close());
   const layer = opened.use(new LiveLayer(box, request));
+  const folder = new FolderFilesystem({ path, onChange, numberOf: layer.numberOfFile });
+  opened.defer(() => folder.close());
   const source = opened.use(new LazySource(box, "reading"));
   const log = new MountLog(box.context.clock, onFailure);
   const hidden = new HiddenOfHead(box, { directory, log });
@@ -46,6 +46,10 @@ export function openLiveFilesystem(box: OpenBox, request: LiveFilesystemRequest)
         store: box.store,
         tree,
         numbersFrom: shownNumbersFrom,
+        numberOf: (node) =>
+          node instanceof TreeNode && node.view.name === "" && node.parent !== undefined
+            ? layer.numberOfNode(node.entry)
+            : undefined,
         source,
         log: (text) => log.add(text),
         hidden: (root) => hidden.open().open(root),

@@ -10,10 +10,21 @@ import { lstat } from "../base/posix.ts";
 import { quotePath } from "../base/quote.ts";
 import { type Dot, dotKey, type Entry, equalDots, type Hash } from "../format/mod.ts";
 import { joinPath, splitPath } from "../history/mod.ts";
-import type { LayerMark, RemovedFrom, UnrealLayer } from "../vfs/mod.ts";
+import {
+  type FolderFile,
+  type FolderFilesystemOptions,
+  InodeNumbers,
+  type LayerMark,
+  type NodeNumber,
+  type Numbered,
+  numberedNode,
+  type RemovedFrom,
+  type UnrealLayer,
+} from "../vfs/mod.ts";
 import { noteDirectory, noteGone, recordedNames } from "../workdir/mod.ts";
 import { Marks } from "./marks.ts";
 import { lockWhole } from "./move-folder.ts";
+import { numberedIn } from "./number-moves.ts";
 import type { OpenBox } from "./open-box.ts";
 import { realizeInFolder } from "./realize-folder.ts";
 import { isPartFolder } from "./unreal-setting.ts";
@@ -54,6 +65,9 @@ export class LiveLayer implements UnrealLayer, Disposable {
   readonly #options: LiveLayerOptions;
   readonly #rows = new Map<string, { has(name: string): boolean }>();
   readonly #gone = new Map<string, Gone>();
+  readonly #numbers: InodeNumbers;
+  /** Of the folder. */
+  readonly #device: bigint;
   #wanted: Wanted[] = [];
   #isRealizing = false;
   #timer: NodeJS.Timeout | undefined;
@@ -67,6 +81,8 @@ export class LiveLayer implements UnrealLayer, Disposable {
   constructor(box: OpenBox, options: LiveLayerOptions) {
     this.#box = box;
     this.#root = box.requireRoot("mount it");
+    this.#device = lstat(this.#root).device;
+    this.#numbers = new InodeNumbers(box.state);
     this.#options = options;
   }
 
@@ -115,18 +131,22 @@ export class LiveLayer implements UnrealLayer, Disposable {
   note(directory: Dot, entry: Entry, path: Uint8Array): void {
     const { state, reader } = this.#box;
     const stat = lstat(Buffer.concat([utf8(`${this.#root}/`), path]));
-    state.transaction(() => noteDirectory(state, directory, { reader, entry, stat }));
+    state.transaction(() => {
+      noteDirectory(state, directory, { reader, entry, stat });
+      this.#numbers.flush();
+    });
     this.#rows.delete(dotKey(directory));
   }
 
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#gone.size === 0) return;
+    if (this.#gone.size === 0 && !this.#numbers.isPending) return;
     const { state, reader } = this.#box;
     const startMs = performance.now();
-    const { device } = lstat(this.#root);
+    const device = this.#device;
     state.transaction(() => {
+      this.#numbers.flush();
       for (const { id, entries } of this.#gone.values()) {
         const noted = recordedNames(state, id);
         const lacking = [...entries].filter(([name]) => !noted.has(name)).map(([, entry]) => entry);
@@ -135,6 +155,33 @@ export class LiveLayer implements UnrealLayer, Disposable {
     });
     this.#rows.clear();
     this.#flushMs = Math.max(flushMsMin, (performance.now() - startMs) * flushTimes);
+  }
+
+  readonly numberOfFile: NonNullable<FolderFilesystemOptions["numberOf"]> = (stat, own) => {
+    const file = numberedIn(this.#device, stat);
+    return file === undefined ? own : this.#settle(file);
+  };
+
+  /** Of what is unreal. */
+  numberOfNode(entry: Entry): NodeNumber {
+    return this.#numbers.of(numberedNode(entry));
+  }
+
+  settleNumber(entry: Entry): void {
+    this.#settle(numberedNode(entry));
+  }
+
+  becameReal(entry: Entry, file: FolderFile): void {
+    const numbered = numberedIn(this.#device, file);
+    if (numbered === undefined) return;
+    this.#numbers.becameReal(numberedNode(entry), numbered);
+    this.#flushSoon();
+  }
+
+  #settle(numbered: Numbered): NodeNumber {
+    const number = this.#numbers.settle(numbered);
+    if (this.#numbers.isPending) this.#flushSoon();
+    return number;
   }
 
   /** What cannot be noted now is noted later: whoever asks for it to be durable is told why it is not. */
@@ -186,6 +233,7 @@ export class LiveLayer implements UnrealLayer, Disposable {
     if (version === this.#version) return;
     this.#version = version;
     this.#rows.clear();
+    this.#numbers.look();
     this.#isPart = isPartFolder(box);
     const commit = box.state.head()?.commit;
     const before = this.#head?.commit;

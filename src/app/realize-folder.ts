@@ -12,6 +12,7 @@ import type { Path } from "./changes.ts";
 import { bringContent } from "./content-here.ts";
 import { checkoutFolder } from "./folder.ts";
 import { withoutPaths } from "./graft-tree.ts";
+import { broughtBy, noteReal } from "./number-moves.ts";
 import type { OpenBox } from "./open-box.ts";
 import { changesOfPart } from "./part-changes.ts";
 import { existsIn, statIn } from "./unreal-setting.ts";
@@ -77,7 +78,10 @@ export async function realizeInFolder(
   );
   if (paths.length > 0) state.setFolderValue(key, writer.finish());
   const report = await checkoutFolder(box, { folder, from, to: tree, only, isLive: true, reader });
-  state.transaction(() => saveObservations(state, report, { nowMs: box.context.clock.nowMs(), isPart: true }));
+  state.transaction(() => {
+    saveObservations(state, report, { nowMs: box.context.clock.nowMs(), isPart: true });
+    noteReal(box, broughtBy(coming));
+  });
   state.setFolderValue(key, undefined);
   return { files: report.written, partial: report.isPartial };
 }

@@ -17,6 +17,7 @@ import { evictContent } from "./evict-content.ts";
 import { checkoutFolder } from "./folder.ts";
 import { type Mark, Marks } from "./marks.ts";
 import { lockWhole } from "./move-folder.ts";
+import { noteReal, noteUnreal } from "./number-moves.ts";
 import type { OpenBox } from "./open-box.ts";
 import { ruleFileNames } from "./part-changes.ts";
 import { realizeInFolder } from "./realize-folder.ts";
@@ -147,9 +148,17 @@ export async function takeOut(box: OpenBox, folder: string, paths: readonly Path
   const rows = new FolderRows(reader, state, reader.root(tree), existsIn(box));
   const only = paths.flatMap((path) => [...removals(box, rows, path, entryAt(box, path).entry)]);
   only.sort((a, b) => comparePaths(a.path, b.path));
-  state.transaction(() => forgetRows(state, reader, reader.root(tree), only));
+  const going = only.flatMap(({ path, before }) => (before === undefined ? [] : [{ path, entry: before }]));
+  state.transaction(() => {
+    noteUnreal(box, going);
+    forgetRows(state, reader, reader.root(tree), only);
+  });
   const report = await checkoutFolder(box, { folder, from: tree, to: tree, only, isLive: true });
-  state.transaction(() => saveObservations(state, report, { nowMs: box.context.clock.nowMs(), isPart: true }));
+  state.transaction(() => {
+    saveObservations(state, report, { nowMs: box.context.clock.nowMs(), isPart: true });
+    // What could not go.
+    noteReal(box, going);
+  });
   const files = only.filter(({ before }) => before !== undefined && before.kind !== kinds.directory).length;
   return { files, partial: report.isPartial };
 }

@@ -37,6 +37,12 @@ const migrations: readonly string[] = [
   CREATE TABLE branch_settings (branch TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, sum INTEGER NOT NULL,
     PRIMARY KEY (branch, key)) STRICT;
   `,
+  `
+  CREATE TABLE numbers (thing BLOB PRIMARY KEY, number INTEGER NOT NULL UNIQUE, generation INTEGER NOT NULL,
+    sum INTEGER NOT NULL) STRICT;
+  CREATE TABLE branch_numbers (branch TEXT NOT NULL, thing BLOB NOT NULL, number INTEGER NOT NULL, generation INTEGER NOT NULL,
+    sum INTEGER NOT NULL, PRIMARY KEY (branch, thing), UNIQUE (branch, number)) STRICT;
+  `,
 ];
 
 /** The columns of what each folder has of its own: the box's, and in "branch_…", with the branch before, those of branches. */
@@ -45,6 +51,7 @@ export const ownColumns = {
   picks: ["path"],
   scan: ["directory", "data"],
   settings: ["key", "value"],
+  numbers: ["thing", "number", "generation"],
 } as const;
 
 export type OwnTable = keyof typeof ownColumns;
@@ -61,6 +68,7 @@ export const summedColumns: Readonly<Record<StateTable, readonly string[]>> = {
   branch_picks: ["branch", ...ownColumns.picks],
   branch_scan: ["branch", ...ownColumns.scan],
   branch_settings: ["branch", ...ownColumns.settings],
+  branch_numbers: ["branch", ...ownColumns.numbers],
 };
 
 /**

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
-import { utf8 } from "../base/bytes.ts";
+import { toText, utf8 } from "../base/bytes.ts";
 import { isKind } from "../base/errors.ts";
 import { operationsMax, State } from "./state.ts";
 
@@ -328,5 +328,41 @@ test(
     assert.deepEqual([...state.mend()], ["branch_scan"]);
     assert.deepEqual(plain(state.ofBranch("b").scanRow(id)), plain(utf8("b")));
     assert.deepEqual(state.check(), []);
+  }),
+);
+
+test(
+  "of what a number is noted is found by the thing and by the number, for each folder by itself; a damaged row is not there",
+  withFolder((path) => {
+    const [one, other] = [utf8("one"), utf8("other")];
+    const row = { thing: one, number: 2 ** 52 + 1, generation: 7 };
+    const rowsOf = (state: State, thing: Uint8Array, number: number): unknown[] =>
+      state.numberRows(thing, number).map((each) => ({ ...each, thing: toText(each.thing) }));
+    {
+      using state = State.open(path);
+      assert.equal(state.hasNumbers(), false);
+      state.setNumber(row);
+      assert.equal(state.hasNumbers(), true);
+      const found = { ...row, thing: "one" };
+      assert.deepEqual(rowsOf(state, one, 5), [found]);
+      assert.deepEqual(rowsOf(state, other, row.number), [found]);
+      assert.equal(state.ofBranch("b").hasNumbers(), false);
+      state.ofBranch("b").setNumber({ ...row, thing: other });
+      assert.deepEqual(rowsOf(state, other, 5), []);
+      state.setNumber({ ...row, thing: other });
+      assert.deepEqual(rowsOf(state, one, row.number), [{ ...row, thing: "other" }]);
+      state.deleteNumber(other);
+      assert.equal(state.hasNumbers(), false);
+      state.setNumber(row);
+    }
+    {
+      using database = new DatabaseSync(path);
+      database.exec("UPDATE numbers SET generation = 8");
+    }
+    using state = State.open(path);
+    assert.deepEqual(rowsOf(state, one, row.number), []);
+    assert.equal(state.check().length, 1);
+    assert.deepEqual([...state.mend()], ["numbers"]);
+    assert.equal(state.hasNumbers(), false);
   }),
 );

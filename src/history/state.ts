@@ -41,6 +41,14 @@ export interface RemoteHead {
   readonly raw: Uint8Array;
 }
 
+/** The inode number of something that has another one than its own. */
+export interface NumberRow {
+  /** A file or a node, as bytes. */
+  readonly thing: Uint8Array;
+  readonly number: number;
+  readonly generation: number;
+}
+
 /** A command that moved the head. */
 export interface Operation {
   readonly id: number;
@@ -305,6 +313,36 @@ export class State implements Disposable {
       for (const table of Object.keys(ownColumns))
         this.#database.run(`DELETE FROM branch_${table} WHERE branch = ?`, branch);
     });
+  }
+
+  /** Whether anything in the folder has another inode number than its own. */
+  hasNumbers(): boolean {
+    const { table, are, key } = this.#own("numbers");
+    return this.#database.get(`SELECT 1 FROM ${table} WHERE ${are} LIMIT 1`, ...key) !== undefined;
+  }
+
+  /** The row of a thing, and that of what has a number; damaged ones are not there. */
+  numberRows(thing: Uint8Array, number: number): NumberRow[] {
+    const { table, are, key } = this.#own("numbers");
+    return this.#database
+      .all(`SELECT * FROM ${table} WHERE ${are} AND (thing = ? OR number = ?)`, ...key, thing, number)
+      .filter((row) => hasRightSum(table, row))
+      .map((row) => ({
+        thing: bytesOf(row["thing"]),
+        number: Number(row["number"]),
+        generation: Number(row["generation"]),
+      }));
+  }
+
+  /** Whatever had the number before has it no more. */
+  setNumber({ thing, number, generation }: NumberRow): void {
+    const { table, key } = this.#own("numbers");
+    this.#put(table, [...key, thing, number, generation]);
+  }
+
+  deleteNumber(thing: Uint8Array): void {
+    const { table, are, key } = this.#own("numbers");
+    this.#database.run(`DELETE FROM ${table} WHERE ${are} AND thing = ?`, ...key, thing);
   }
 
   /** A value of some other part, by its key. */

@@ -14,7 +14,7 @@ import { type ChunkStore, ContentReader } from "./content-reader.ts";
 import { FilesystemFailure } from "./failure.ts";
 import type * as fs from "./filesystem.ts";
 import { filesystemLimits } from "./filesystem.ts";
-import { InodeTable, type LiveInode } from "./inode-table.ts";
+import { InodeTable, type InodeTableOptions, type LiveInode } from "./inode-table.ts";
 import { ReadOnlyFilesystem, readOnly } from "./read-only-filesystem.ts";
 import type { ShownNode } from "./shown-node.ts";
 import { TreeNode } from "./tree-node.ts";
@@ -44,6 +44,7 @@ export interface CommitFilesystemOptions extends ShownOwners {
   readonly liveMax?: number;
   /** As in `InodeTableOptions`. */
   readonly numbersFrom?: number;
+  readonly numberOf?: InodeTableOptions["numberOf"];
 }
 
 export class CommitFilesystem extends ReadOnlyFilesystem implements fs.Filesystem {
@@ -57,8 +58,9 @@ export class CommitFilesystem extends ReadOnlyFilesystem implements fs.Filesyste
   #nextHandle = 1;
 
   /** @throws OuroError "not-found", "corrupt": the tree cannot be read. */
-  constructor({ store, tree, source, hidden, log, liveMax, numbersFrom = 0, ...owners }: CommitFilesystemOptions) {
+  constructor(options: CommitFilesystemOptions) {
     super();
+    const { store, tree, source, hidden, log, liveMax, numbersFrom = 0, numberOf, ...owners } = options;
     this.content = new ContentReader(store, source);
     const reader = new TreeReader(store, { cacheBytes: nodeBytesMax });
     this.#root = TreeNode.root(TreeView.open({ reader, lists: this.content.lists, name: "", ...owners }, tree));
@@ -68,6 +70,7 @@ export class CommitFilesystem extends ReadOnlyFilesystem implements fs.Filesyste
       root: this.#root,
       softMax: liveMax ?? liveMaxDefault,
       numbersFrom,
+      ...(numberOf === undefined ? {} : { numberOf }),
       onUnwanted: (inodes) => this.#wishAway(inodes),
     });
   }
@@ -97,6 +100,14 @@ export class CommitFilesystem extends ReadOnlyFilesystem implements fs.Filesyste
     return this.#inodes.numberOf(node);
   }
 
+  /** The number by which a node is known, where nobody knows it: undefined. @param likely Looked at first. */
+  knownAs(node: ShownNode, likely: number): number | undefined {
+    const isIt = (inode: number): boolean => this.#inodes.find(inode)?.node.isSame(node) === true;
+    if (isIt(likely)) return likely;
+    const number = this.numberOf(node);
+    return isIt(number) ? number : undefined;
+  }
+
   /** A node that somebody has found, one lookup more. */
   show(node: ShownNode): fs.Answer<fs.Found> {
     return this.#attempt(node, "look at", () => this.#found(node));
@@ -108,9 +119,15 @@ export class CommitFilesystem extends ReadOnlyFilesystem implements fs.Filesyste
     if (live !== undefined) live.node = node;
   }
 
-  /** One lookup more of what is known. */
-  again(inode: number): void {
-    this.#inodes.get(inode).lookups += 1;
+  /** More lookups of what is known. */
+  again(inode: number, lookups = 1): void {
+    this.#inodes.get(inode).lookups += lookups;
+  }
+
+  /** Of what is known. */
+  generationOf(inode: number): number {
+    const { node, generation } = this.#inodes.get(inode);
+    return generation ?? node.attributes().generation;
   }
 
   listen(listener: fs.ChangeListener): () => void {
@@ -312,8 +329,9 @@ export class CommitFilesystem extends ReadOnlyFilesystem implements fs.Filesyste
   }
 }
 
-function attributesOf({ inode, node }: LiveInode): fs.Attributes {
-  return { inode, ...node.attributes() };
+function attributesOf({ inode, generation, node }: LiveInode): fs.Attributes {
+  const attributes = { inode, ...node.attributes() };
+  return generation === undefined ? attributes : { ...attributes, generation };
 }
 
 /** @throws FilesystemFailure EISDIR, EINVAL: not a regular file. */

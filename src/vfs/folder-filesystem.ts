@@ -22,11 +22,12 @@ import { filesystemLimits } from "./filesystem.ts";
 import { attributesOf, FolderData } from "./folder-data.ts";
 import { type FolderInode, FolderInodes, type NumberOf } from "./folder-inodes.ts";
 import { FolderListing } from "./folder-listing.ts";
+import type { FolderFile } from "./unreal-layer.ts";
 
 export interface FolderFilesystemOptions {
   /** Of a directory; symlinks in it are followed, this once. */
   readonly path: posix.PathLike;
-  /** Its own inode numbers when not said. Must always say the same of the same file, and not below 65,536 but of what is the folder's own. */
+  /** Its own inode numbers when not said. Asked of what is not known; must not say what is below 65,536 but of what is the folder's own. */
   readonly numberOf?: NumberOf;
   /** Held on inodes that nobody has open. */
   readonly descriptorsMax?: number;
@@ -78,6 +79,23 @@ export class FolderFilesystem extends FolderData implements fs.Filesystem {
   placeOf(inode: number): { readonly parent: number; readonly name: string } | undefined {
     const { parent, name } = this.inodes.get(inode);
     return parent === undefined ? undefined : { parent: parent.number, name };
+  }
+
+  /** What a file is in the folder. */
+  fileAt(inode: number): FolderFile {
+    return this.inodes.get(inode);
+  }
+
+  /** Asks `numberOf` again about something of which nobody was told the number. @returns The number. */
+  renumber(inode: number): number {
+    const node = this.inodes.get(inode);
+    this.inodes.renumber(node);
+    return node.number;
+  }
+
+  /** As `FolderInodes.giveAway`. */
+  giveAway(inode: number): number {
+    return this.inodes.giveAway(inode);
   }
 
   /** Whether a directory has a name, without looking it up. */

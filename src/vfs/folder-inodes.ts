@@ -11,6 +11,7 @@
 import { errnoOf } from "../base/errors.ts";
 import { close, openBeneath, openFlags } from "../base/posix.ts";
 import { findInode, type InodeStat, openDirectory, statInode } from "../base/posix-inode.ts";
+import { birthMarkOf } from "../workdir/mod.ts";
 import { FilesystemFailure } from "./failure.ts";
 import { rootInode } from "./filesystem.ts";
 import { folderNumbersBelow, type NodeNumber, numberMin, numberOfText } from "./node-number.ts";
@@ -19,11 +20,12 @@ import { Wishes } from "./wishes.ts";
 /** Of one path given to the kernel, which takes 4,095. */
 const pathBytesMax = 3500;
 
-export type NumberOf = (stat: InodeStat) => NodeNumber;
+/** @param own Its own number. */
+export type NumberOf = (stat: InodeStat, own: NodeNumber) => NodeNumber;
 
 export interface FolderInode {
-  readonly number: number;
-  readonly generation: number;
+  number: number;
+  generation: number;
   readonly kind: InodeStat["kind"];
   readonly device: bigint;
   readonly inode: bigint;
@@ -45,9 +47,10 @@ export interface FolderInode {
 }
 
 /** By inode number and birth: equal after a remount, for as long as the file is not another one. */
-export function numbersByInode(root: InodeStat): NumberOf {
-  return ({ device, inode, birthNs }) => {
-    const generation = birthNs === undefined ? 0 : numberOfText(birthNs.toString(36)).generation;
+function ownNumbers(root: InodeStat): (stat: InodeStat) => NodeNumber {
+  return (stat) => {
+    const { device, inode } = stat;
+    const generation = birthMarkOf(stat) >>> 1;
     const isPlain = device === root.device && inode > 1n && inode < BigInt(folderNumbersBelow);
     if (isPlain) return { number: Number(inode), generation };
     return { number: Math.max(numberMin, numberOfText(`${device}:${inode}`).number % folderNumbersBelow), generation };
@@ -65,18 +68,22 @@ export interface FolderInodesOptions {
 export class FolderInodes {
   readonly root: FolderInode;
   readonly #live = new Map<number, FolderInode>();
+  /** The last one of each inode beneath: what is known is asked for no number again. */
+  readonly #byInode = new Map<bigint, FolderInode>();
   /** Those that have not the number they wanted. */
   readonly #moved = new Set<FolderInode>();
   /** With a descriptor of their own, those used last at the end. */
   readonly #held = new Set<FolderInode>();
-  readonly #numberOf: NumberOf;
+  readonly #numberOf: (stat: InodeStat) => NodeNumber;
+  #nobodys = -1;
   readonly #descriptorsMax: number;
   readonly #wishes: Wishes<FolderInode>;
 
   /** @param rootFd Becomes this object's. */
   constructor(rootFd: number, { numberOf, descriptorsMax, softMax, onUnwanted }: FolderInodesOptions) {
     const stat = statInode(rootFd);
-    this.#numberOf = numberOf ?? numbersByInode(stat);
+    const own = ownNumbers(stat);
+    this.#numberOf = numberOf === undefined ? own : (each) => numberOf(each, own(each));
     this.#descriptorsMax = descriptorsMax;
     this.#wishes = new Wishes(softMax, onUnwanted);
     this.root = makeInode(stat, { number: rootInode, generation: this.#numberOf(stat).generation });
@@ -119,10 +126,11 @@ export class FolderInodes {
   /** The inode of what was just found at a place, with one lookup more. @param parent None for what has no name yet. */
   take(stat: InodeStat, parent: FolderInode | undefined, name: string): FolderInode {
     const { number, live, wanted } = this.#place(stat);
-    const node = live ?? makeInode(stat, { number, generation: wanted.generation });
+    const node = live ?? makeInode(stat, { number, generation: wanted?.generation ?? 0 });
     if (live === undefined) {
       this.#live.set(number, node);
-      if (number !== wanted.number) this.#moved.add(node);
+      this.#byInode.set(node.inode, node);
+      if (number !== wanted?.number) this.#moved.add(node);
     }
     node.lookups += 1;
     if (parent !== undefined) this.setPlace(node, parent, name);
@@ -152,6 +160,33 @@ export class FolderInodes {
     if (node === undefined) return;
     node.lookups = Math.max(0, node.lookups - lookups);
     this.#dropIfUnused(node);
+  }
+
+  /** Gives something the number that it is to have, before anybody was told another. */
+  renumber(node: FolderInode): void {
+    const { number, generation } = this.#numberOf(this.statOf(node));
+    if (this.#live.has(number)) return;
+    this.#setNumber(node, number);
+    node.generation = generation;
+  }
+
+  /** A number is another thing's from now on: what had it lives as long as it is used, unknown to all. @returns Its lookups. */
+  giveAway(number: number): number {
+    const node = this.#live.get(number);
+    if (node === undefined) return 0;
+    const { lookups } = node;
+    this.#setNumber(node, this.#nobodys);
+    this.#nobodys -= 1;
+    this.#byInode.delete(node.inode);
+    node.lookups = 0;
+    this.#dropIfUnused(node);
+    return lookups;
+  }
+
+  #setNumber(node: FolderInode, number: number): void {
+    this.#live.delete(node.number);
+    node.number = number;
+    this.#live.set(number, node);
   }
 
   handleOpened(node: FolderInode, fd: number): void {
@@ -277,20 +312,24 @@ export class FolderInodes {
   #dropIfUnused(node: FolderInode): void {
     if (node.lookups > 0 || node.children > 0 || node.opened.length > 0 || node === this.root) return;
     if (!this.#live.delete(node.number)) return;
+    if (this.#byInode.get(node.inode) === node) this.#byInode.delete(node.inode);
     this.#moved.delete(node);
     this.#letGo(node);
     this.setPlace(node, undefined, "");
     this.#setAbove(node, undefined);
   }
 
+  /** @returns What it wants is undefined of what is known. */
   #place(stat: InodeStat): {
     readonly number: number;
     readonly live: FolderInode | undefined;
-    readonly wanted: NodeNumber;
+    readonly wanted?: NodeNumber;
   } {
+    if (isThat(this.root, stat)) return { number: rootInode, live: this.root };
+    const known = this.#byInode.get(stat.inode);
+    if (known !== undefined && isThat(known, stat)) return { number: known.number, live: known };
+    for (const live of this.#moved) if (isThat(live, stat)) return { number: live.number, live };
     const wanted = this.#numberOf(stat);
-    if (isThat(this.root, stat)) return { number: rootInode, live: this.root, wanted };
-    for (const live of this.#moved) if (isThat(live, stat)) return { number: live.number, live, wanted };
     for (let number = wanted.number; ; number = number === Number.MAX_SAFE_INTEGER ? numberMin : number + 1) {
       const live = this.#live.get(number);
       if (live === undefined || isThat(live, stat)) return { number, live, wanted };

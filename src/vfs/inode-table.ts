@@ -5,12 +5,14 @@
  */
 import { FilesystemFailure } from "./failure.ts";
 import { rootInode } from "./filesystem.ts";
-import { numberMin } from "./node-number.ts";
+import { type NodeNumber, numberMin } from "./node-number.ts";
 import type { ShownNode } from "./shown-node.ts";
 import { Wishes } from "./wishes.ts";
 
 export interface LiveInode {
   readonly inode: number;
+  /** Where it is not the node's. */
+  readonly generation: number | undefined;
   /** Where it was last found. */
   node: ShownNode;
   lookups: number;
@@ -21,6 +23,8 @@ export interface InodeTableOptions {
   readonly softMax: number;
   /** The least number of all, for who has others below. */
   readonly numbersFrom?: number;
+  /** Of nodes that are to have another number than their own: undefined of others. */
+  readonly numberOf?: (node: ShownNode) => NodeNumber | undefined;
   readonly onUnwanted: (inodes: readonly LiveInode[]) => void;
 }
 
@@ -32,10 +36,12 @@ export class InodeTable {
   readonly #root: LiveInode;
   readonly #softMax: number;
   readonly #numbersFrom: number;
+  readonly #numberOf: NonNullable<InodeTableOptions["numberOf"]>;
   readonly #wishes: Wishes<LiveInode>;
 
-  constructor({ root, softMax, numbersFrom = 0, onUnwanted }: InodeTableOptions) {
-    this.#root = { inode: rootInode, node: root, lookups: 1 };
+  constructor({ root, softMax, numbersFrom = 0, numberOf = () => undefined, onUnwanted }: InodeTableOptions) {
+    this.#root = { inode: rootInode, generation: undefined, node: root, lookups: 1 };
+    this.#numberOf = numberOf;
     this.#softMax = softMax;
     this.#numbersFrom = numbersFrom;
     this.#wishes = new Wishes(softMax, onUnwanted);
@@ -65,7 +71,7 @@ export class InodeTable {
 
   /** The inode of a node, with one lookup more. */
   take(node: ShownNode): LiveInode {
-    const { inode, live } = this.#place(node);
+    const { inode, live, wish } = this.#place(node);
     if (live !== undefined) {
       if (live !== this.#root) {
         live.lookups += 1;
@@ -73,9 +79,9 @@ export class InodeTable {
       }
       return live;
     }
-    const made = { inode, node, lookups: 1 };
+    const made = { inode, generation: wish?.generation, node, lookups: 1 };
     this.#live.set(inode, made);
-    if (inode !== this.#wishOf(node)) this.#moved.add(made);
+    if (inode !== wish?.number) this.#moved.add(made);
     this.#wishes.added(this.#live);
     return made;
   }
@@ -101,19 +107,27 @@ export class InodeTable {
     this.#live.set(live.inode, live);
   }
 
-  #place(node: ShownNode): { readonly inode: number; readonly live: LiveInode | undefined } {
+  #place(node: ShownNode): {
+    readonly inode: number;
+    readonly live: LiveInode | undefined;
+    readonly wish?: { readonly number: number; readonly generation: number | undefined };
+  } {
     if (node === this.#root.node || (node.parent === undefined && node.isSame(this.#root.node)))
       return { inode: rootInode, live: this.#root };
     for (const live of this.#moved) if (live.node.isSame(node)) return { inode: live.inode, live };
+    const wish = this.#wishOf(node);
     const least = Math.max(this.#numbersFrom, numberMin);
-    for (let inode = this.#wishOf(node); ; inode = inode === Number.MAX_SAFE_INTEGER ? least : inode + 1) {
+    for (let inode = wish.number; ; inode = inode === Number.MAX_SAFE_INTEGER ? least : inode + 1) {
       const live = this.#live.get(inode);
-      if (live === undefined || live.node.isSame(node)) return { inode, live };
+      if (live === undefined || live.node.isSame(node)) return { inode, live, wish };
     }
   }
 
-  #wishOf({ number }: ShownNode): number {
+  #wishOf(node: ShownNode): { readonly number: number; readonly generation: number | undefined } {
+    const said = this.#numberOf(node);
+    if (said !== undefined) return said;
     const from = this.#numbersFrom;
-    return from === 0 ? number : from + (number % (Number.MAX_SAFE_INTEGER + 1 - from));
+    const number = from === 0 ? node.number : from + (node.number % (Number.MAX_SAFE_INTEGER + 1 - from));
+    return { number, generation: undefined };
   }
 }

@@ -219,7 +219,7 @@ export abstract class LiveData {
 
   /** What was opened in the folder, as it is known here. A kernel that has kept pages of it as something unreal does not take another file for it. */
   protected openedAs(inode: number, opened: fs.Opened): fs.Opened {
-    if (this.live.isOfFolder(inode)) return opened;
+    if (!this.live.wasUnreal(inode)) return opened;
     this.shownAt().again(inode);
     this.#opened.set(opened.handle, inode);
     return { handle: opened.handle };

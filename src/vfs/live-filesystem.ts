@@ -3,7 +3,7 @@
  * changed in the folder, where the next commit finds it; an unreal file comes into the folder before it is changed, and is read where it lies otherwise.
  * `.ourobox` in the root is found and not listed, as in a mounted commit.
  *
- * Numbers: a real file has the folder's, an unreal one that of its node; what becomes real keeps the number it is known by while it is known. Locks are kept
+ * Numbers: a real file has the folder's, an unreal one that of its node; what becomes real or unreal keeps the number it has (inode-numbers.ts). Locks are kept
  * here, so they stay where they are when that happens. What fails for want of content is an EIO and a line in the log.
  */
 import { type CommitFilesystem, hiddenName } from "./commit-filesystem.ts";
@@ -60,7 +60,7 @@ export class LiveFilesystem extends LiveData implements fs.Filesystem {
     }
     checkLength(name);
     const node = live.unrealIn(tree, name);
-    return node === undefined ? undefined : shown?.show(node);
+    return node === undefined ? undefined : live.showUnreal(node);
   }
 
   forget(inode: number, lookups: number): void {
@@ -190,7 +190,8 @@ export class LiveFilesystem extends LiveData implements fs.Filesystem {
     if (node.kind !== "directory") throw new FilesystemFailure("ENOTDIR", "cannot look into it: it is not a directory");
     const above = live.numberAbove(node);
     const realAbove = live.realOf(above);
-    if (realAbove === undefined) return live.shown?.show(node.parent ?? node);
+    if (realAbove === undefined)
+      return live.showUnreal(node.parent === undefined ? node : (node.parent as typeof node));
     const found = live.folder.lookup(realAbove, latin("."));
     return found === undefined ? undefined : live.found(found);
   }

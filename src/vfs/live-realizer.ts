@@ -126,8 +126,9 @@ export class LiveRealizer extends LiveTrees {
     );
     this.#dress(made, node);
     const above = node.parent as TreeNode;
+    this.layer.becameReal(node.entry, this.folder.fileAt(made));
     this.layer.note(above.entry.id, node.entry, this.pathOf(made));
-    return made;
+    return this.folder.renumber(made);
   }
 
   /** For who is about to write all of it anew. */
@@ -136,6 +137,7 @@ export class LiveRealizer extends LiveTrees {
     const file = { kind: "file", mode: mode & permissionBits, umask: 0, rdevMajor: 0, rdevMinor: 0 } as const;
     const made = this.#makeQuietly(parent, () => this.folder.mknod(parent, node.name, file, noCaller));
     this.#dress(made, node);
+    this.layer.becameReal(node.entry, this.folder.fileAt(made));
     this.folder.forget(made, 1);
   }
 

@@ -103,18 +103,20 @@ export class LiveTrees {
 
   /** The inode in the folder of what is real. */
   realOf(inode: number): number | undefined {
-    return inode < shownNumbersFrom ? inode : this.realized.get(inode)?.real;
+    const realized = this.realized.get(inode);
+    if (realized !== undefined) return realized.real;
+    return this.folder.isKnown(inode) ? inode : undefined;
   }
 
-  /** Whether its number is the folder's, and not that of what it was while it was unreal. */
-  isOfFolder(inode: number): boolean {
-    return inode < shownNumbersFrom;
+  /** Whether something real was known as something unreal. */
+  wasUnreal(inode: number): boolean {
+    return this.realized.has(inode);
   }
 
   /** Whether it is shown and none of the tree's own: `.ourobox` and what is in it. */
   isForeign(inode: number): boolean {
     const node = this.lastShown?.nodeAt(inode);
-    return inode >= shownNumbersFrom && !(node instanceof TreeNode && node.view.name === "");
+    return node !== undefined && !(node instanceof TreeNode && node.view.name === "");
   }
 
   /** What a real thing is in the tree, by the name it has. */
@@ -151,9 +153,41 @@ export class LiveTrees {
     return { ...attributes, inode, generation: this.realized.get(inode)?.generation ?? attributes.generation };
   }
 
-  /** Of what was found in the folder and may be known as something unreal: a directory keeps that number, for somebody may be in it. */
+  /** Of what was found in the folder and may be known as something unreal: it keeps that number, for somebody may be in it. */
   recognize({ attributes }: fs.Found): void {
-    if (attributes.kind === "directory") this.treeOf(attributes.inode);
+    const { inode, kind } = attributes;
+    if (kind === "directory") this.treeOf(inode);
+    if (inode === rootInode || this.shownOf.has(inode) || this.lastShown?.nodeAt(inode) === undefined) return;
+    this.folder.lookup(inode, latin("."));
+    this.adopt(inode, inode);
+  }
+
+  /** Gives what is unreal its number, which something in the folder had if it was real until now. */
+  showUnreal(node: TreeNode): fs.Answer<fs.Found> | undefined {
+    const shown = this.lastShown;
+    if (shown === undefined) return undefined;
+    this.layer.settleNumber(node.entry);
+    const inode = shown.numberOf(node);
+    if (inode === rootInode) return shown.show(node);
+    const lookups = this.#notReal(inode);
+    const found = shown.show(node);
+    if (lookups > 0) shown.again(inode, lookups);
+    return found;
+  }
+
+  /** @returns The lookups of a number that was something real's. */
+  #notReal(inode: number): number {
+    const realized = this.realized.get(inode);
+    if (realized !== undefined) {
+      this.dropTree(realized.real);
+      this.realized.delete(inode);
+      this.shownOf.delete(realized.real);
+      this.folder.forget(realized.real, 1);
+    }
+    if (!this.folder.isKnown(inode)) return 0;
+    if (this.kept.delete(inode)) this.folder.forget(inode, 1);
+    this.dropTree(inode);
+    return this.folder.giveAway(inode);
   }
 
   /** What was found in the folder, one lookup more of the number that is known. */
@@ -194,7 +228,7 @@ export class LiveTrees {
     if (!plus) return give({ name, inode: shown.numberOf(node), kind, cookie });
     const preparing = node.preparing();
     if (preparing !== undefined) return preparing;
-    const found = shown.show(node) as fs.Found;
+    const found = this.showUnreal(node) as fs.Found;
     const { inode } = found.attributes;
     if (give({ name, inode, kind, cookie, found })) return true;
     shown.forget(inode, 1);
@@ -206,14 +240,14 @@ export class LiveTrees {
   }
 
   forget(inode: number, lookups: number): void {
-    if (inode < shownNumbersFrom) {
+    const realized = this.realized.get(inode);
+    if (realized === undefined && this.folder.isKnown(inode)) {
       this.folder.forget(inode, lookups);
       if (!this.folder.isKnown(inode)) this.#forgetTree(inode);
       return;
     }
     const shown = this.lastShown;
     shown?.forget(inode, lookups);
-    const realized = this.realized.get(inode);
     if (realized === undefined || shown?.nodeAt(inode) !== undefined) return;
     this.realized.delete(inode);
     this.shownOf.delete(realized.real);
@@ -353,8 +387,8 @@ export class LiveTrees {
     this.#trees.set(real, tree);
     if (tree === undefined) return;
     this.#realById.set(keyOf(tree), real);
-    const inode = this.lastShown?.numberOf(tree) ?? rootInode;
-    if (inode === rootInode || this.realized.has(inode) || this.lastShown?.nodeAt(inode) === undefined) return;
+    const inode = this.lastShown?.knownAs(tree, real);
+    if (inode === undefined || inode === rootInode || this.realized.has(inode)) return;
     this.folder.lookup(real, latin("."));
     this.adopt(inode, real);
   }
@@ -369,8 +403,9 @@ export class LiveTrees {
     }
     // Forgotten meanwhile.
     if (node === undefined) return real;
-    this.realized.set(inode, { real, generation: node.attributes().generation });
+    this.realized.set(inode, { real, generation: this.lastShown?.generationOf(inode) ?? 0 });
     this.shownOf.set(real, inode);
+    if (inode !== real && node instanceof TreeNode) this.layer.becameReal(node.entry, this.folder.fileAt(real));
     return real;
   }
 

@@ -18,6 +18,13 @@ export interface RemovedFrom {
   readonly placeNow: () => Uint8Array | undefined;
 }
 
+/** What a file is in the folder, whatever its names. */
+export interface FolderFile {
+  readonly device: bigint;
+  readonly inode: bigint;
+  readonly birthNs?: bigint | undefined;
+}
+
 export interface UnrealLayer {
   /** The tree that is being worked on; undefined before the first commit. Asked often. */
   tree(): Hash | undefined;
@@ -35,6 +42,10 @@ export interface UnrealLayer {
    * @throws OuroError of a `ContentSource`, "locked", "no-space" and their like.
    */
   realize(paths: readonly Uint8Array[]): Promise<void>;
+  /** A node of the tree is this file of the folder from now on, with the number it had (inode-numbers.ts): durably after `flush`. */
+  becameReal(entry: Entry, file: FolderFile): void;
+  /** Makes sure that nothing else gets the number of something unreal that is shown. */
+  settleNumber(entry: Entry): void;
   /** Makes the tree's paths those of the folder: commits. @throws OuroError when that cannot be. */
   settle(): Promise<void>;
   markOf(entry: Entry): LayerMark | undefined;

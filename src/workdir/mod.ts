@@ -18,6 +18,7 @@ export { forgetRows } from "./forget-rows.ts";
 export { decodeHeldMoves, encodeHeldMoves, type HeldMove, type HoldingPlace, putBack } from "./held.ts";
 export { ignoreFileName } from "./ignore-rules.ts";
 export { noteDirectory, noteGone, recordedNames } from "./note-names.ts";
+export { birthMarkOf } from "./scan-row.ts";
 export { isSeenTwice } from "./seen-twice.ts";
 export { type FolderStatus, type StatusFolderOptions, statusFolder } from "./status-folder.ts";
 export type { ChangeCounts, UnitChecks, UnitMarks } from "./tree-writer.ts";

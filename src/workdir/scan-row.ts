@@ -114,7 +114,7 @@ export function hashNameBytes(bytes: Uint8Array, start: number, end: number): nu
 }
 
 /** A file's birth time in a word; 0 where its file system keeps none. */
-export function birthMarkOf({ birthNs }: Pick<FileStat, "birthNs">): number {
+export function birthMarkOf({ birthNs }: { readonly birthNs?: bigint | undefined }): number {
   if (birthNs === undefined) return 0;
   const { seconds, ns } = splitNs(birthNs);
   return birthMark(seconds, ns);

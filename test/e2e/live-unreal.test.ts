@@ -147,6 +147,35 @@ test("live mount, unreal: the cache of a mount may be less than the box's", { sk
   assert.match(await ok(lean, "cache", "--json"), /"bytes":0\b/);
 });
 
+test("live mount, unreal: inode numbers stay, whatever becomes real or unreal, in the mount or beside it", {
+  skip,
+}, async () => {
+  const { lean } = await makeBoxes();
+  const look = "find . -path ./.ourobox -prune -o -printf '%P %i\\n' | sort";
+  let before: string;
+  {
+    await using mount = await mountLive(lean);
+    before = (await mount.run(`ln a/two two; ${look}`)).out;
+    assert.equal(
+      (await mount.run(`chmod 600 top; echo more >> a/one; : > gone/x; mv a/b a/c; mv a/c a/b; ${look}`)).out,
+      before,
+    );
+    await ok(place, "umount", mount.directory);
+  }
+  await ok(lean, "push");
+  for (const args of [
+    ["unrealize", "a", "two"],
+    ["realize", "gone"],
+    ["unrealize", "top"],
+  ]) {
+    await using mount = await mountLive(lean);
+    assert.equal((await mount.run(look)).out, before);
+    await ok(lean, ...args);
+    await until("it is seen", async () => (await mount.run(look)).out === before);
+    await ok(place, "umount", mount.directory);
+  }
+});
+
 test("live mount, unreal: marks and states are attributes", { skip }, async () => {
   const { lean } = await makeBoxes();
   await using mount = await mountLive(lean);
