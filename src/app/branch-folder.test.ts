@@ -7,10 +7,18 @@ import { after, test } from "node:test";
 import { TestWorld } from "../../test/support/app-world.ts";
 import { type FsClient, readAll, writeAll } from "../../test/support/fs-client.ts";
 import { DirectClient } from "../../test/support/fs-client-direct.ts";
-import { changesIn, filesIn, namesIn, UnrealPair, writeAll as writeFiles } from "../../test/support/unreal-pair.ts";
+import {
+  changesIn,
+  contentOf,
+  filesIn,
+  namesIn,
+  UnrealPair,
+  writeAll as writeFiles,
+} from "../../test/support/unreal-pair.ts";
 import { toHex } from "../base/bytes.ts";
 import type { Hash } from "../format/mod.ts";
 import { Box, type LiveMount, openLive } from "./mod.ts";
+import { clearGoal, setGoal } from "./move-goal.ts";
 
 const world = new TestWorld(mkdtempSync(join(tmpdir(), "ouro-branch-")));
 after(() => rmSync(world.folder, { recursive: true }));
@@ -186,6 +194,50 @@ test("branch folder: what is ignored stays for the next mount, and goes with the
   await using again = await Mounted.open(box, "side", first);
   assert.deepEqual((await again.client.readdir("d")).sort(), ["one", "two"]);
   assert.equal((await readAll(again.client, "d/one")).toString(), "one\n");
+});
+
+test("branch folder: whatever a branch is called, it has one of its own, and can be deleted", async () => {
+  await using box = await makeBox();
+  const names = [".", "..", "a/../b", "a", "a.b", "%2F", `${"ü/".repeat(84)}xyz`, "b/c"];
+  for (const name of names) {
+    await using side = await Mounted.open(box, name, headOf(box));
+    await writeAll(side.client, "name", name);
+    await side.commit();
+  }
+  assert.equal(readdirSync(box.layout.branches).length, names.length);
+  for (const name of names) {
+    await using side = await Mounted.open(box, name);
+    assert.equal((await readAll(side.client, "name")).toString(), name);
+  }
+  for (const name of names) await box.deleteBranch(name, { force: true });
+  assert.deepEqual([readdirSync(box.layout.branches), box.branches().length], [[], 1]);
+});
+
+test("branch folder: what says how to read a folder of a branch is no cache", async () => {
+  await using pair = await UnrealPair.make(world, some);
+  await pair.a.switch({ name: "side", create: headOf(pair.a) });
+  writeFiles(pair.pathA, { "d/.ouroboxattributes": "*.x conflict=ours\n" });
+  await pair.pushA();
+  await pair.b.fetch();
+  await using side = await Mounted.open(pair.b, "side");
+  await readAll(side.client, "d/.ouroboxattributes");
+  await writeAll(side.client, "d/new", "new\n");
+  await side.commit();
+  await side.box.push();
+  for (const each of [pair.b, side.box]) await each.shrinkCache({ to: 0, dryRun: false });
+  rmSync(pair.remote, { recursive: true });
+  assert.equal(await contentOf(side.box, "d/.ouroboxattributes"), "*.x conflict=ours\n");
+  await writeAll(side.client, "d/new", "newer\n");
+  await side.commit();
+});
+
+test("branch folder: not for a branch that an interrupted switch is on its way to", async () => {
+  await using box = await makeBox();
+  await box.makeBranch("side", headOf(box));
+  setGoal(box, { commit: headOf(box), onto: { branch: "side", writer: 5n } });
+  await assert.rejects(Mounted.open(box, "side"), { kind: "invalid", message: /at hand/ });
+  clearGoal(box);
+  await using _ = await Mounted.open(box, "side");
 });
 
 test("branch folder: not for the branch at hand, one that there is, and not within another", async () => {

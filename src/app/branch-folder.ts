@@ -23,6 +23,7 @@ import { findGoal } from "./move-goal.ts";
 import type { OpenBox } from "./open-box.ts";
 import { changesOfPart } from "./part-changes.ts";
 import { takeOut } from "./realize.ts";
+import { refNameProblem } from "./ref-names.ts";
 import { existsIn } from "./unreal-setting.ts";
 
 /** Of one that is being removed whole. */
@@ -99,7 +100,8 @@ export async function endBranchFolder(
 ): Promise<void> {
   const { disk, random } = box.context;
   const { files } = branchLayout(box.layout, branch);
-  if (findStat(disk, files) === undefined) return;
+  // Others may call a branch what is no name of one here.
+  if (refNameProblem(branch) !== undefined || findStat(disk, files) === undefined) return;
   const at = findLive(disk, { box: box.layout.top, branch });
   if (at !== undefined)
     throw new OuroError("locked", `Cannot ${command}: it is mounted on ${at}`, {

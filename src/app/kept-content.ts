@@ -14,8 +14,9 @@ import { type Mark, MarkedTree, Marks } from "./marks.ts";
 import type { OpenBox } from "./open-box.ts";
 import { copiesWanted } from "./pack-copies.ts";
 import { isRuleFile } from "./part-changes.ts";
+import { type PartFolder, partFolders } from "./part-folders.ts";
 import { isWebServer, remotesOf } from "./remote-list.ts";
-import { existsIn, isPartFolder, isUnreal } from "./unreal-setting.ts";
+import { existsIn, isUnreal } from "./unreal-setting.ts";
 
 /** The commits of the own branches. */
 function ownCommits({ state }: OpenBox): Hash[] {
@@ -47,12 +48,17 @@ export async function realChunks(box: OpenBox): Promise<HashSet> {
   return chunks;
 }
 
-/** Adds the chunks of the files of rules in the directories that are in the folder: a commit must not need a remote. */
+/** Adds the chunks of the files of rules in the directories that are in a folder: a commit must not need a remote. */
 export async function addRuleChunks(box: OpenBox, chunks: HashSet): Promise<void> {
-  const tree = box.headCommit()?.commit.tree;
-  if (tree === undefined || !isPartFolder(box)) return;
-  const { reader } = box;
-  const rows = new FolderRows(reader, box.state, reader.root(tree), existsIn(box));
+  for (const folder of partFolders(box)) await addRulesIn(box, folder, chunks);
+}
+
+async function addRulesIn(box: OpenBox, folder: PartFolder, chunks: HashSet): Promise<void> {
+  const head = folder.state.head();
+  if (head === undefined) return;
+  const { reader, commits } = box;
+  const { tree } = commits.read(head.commit).commit;
+  const rows = new FolderRows(reader, folder.state, reader.root(tree), existsIn(folder));
   const open: { readonly path: Uint8Array; readonly entry: Entry }[] = [
     { path: new Uint8Array(), entry: reader.root(tree) },
   ];

@@ -4,9 +4,10 @@
  * A branch that was mounted to be written has a folder of its own, `.ourobox/branches/<name>/files`: whoever works in there works on that branch.
  */
 import { dirname, join, resolve, sep } from "node:path";
+import { toText } from "../base/bytes.ts";
 import type { Disk } from "../base/disk.ts";
 import { OuroError } from "../base/errors.ts";
-import { findStat } from "./disk-folders.ts";
+import { findStat, listNames } from "./disk-folders.ts";
 
 export const boxFolder = ".ourobox";
 
@@ -56,13 +57,27 @@ export function layoutOf(top: string): Layout {
 
 /** The same box, worked on in the folder of a branch. */
 export function branchLayout(layout: Layout, branch: string): Layout {
-  const own = join(layout.branches, branch.replaceAll(/[%/]/g, encodeURIComponent));
+  const own = join(layout.branches, folderOfBranch(branch));
   return { ...layout, branch, files: join(own, "files"), moving: join(own, "moving"), live: join(own, "live") };
 }
 
-/** Of the folder in which a branch has its own: its name. */
-export function branchOfFolder(name: string): string {
-  return name.replaceAll("%2F", "/").replaceAll("%25", "%");
+/** In no order. */
+export function branchesWithFolders(disk: Disk, { branches }: Layout): string[] {
+  return listNames(disk, branches).map((name) => branchOfFolder(toText(name)));
+}
+
+/** Undefined in a bare box, but for the folder of a branch there. */
+export function rootOf({ branch, files }: Layout, settings: { isOn(key: "box.bare"): boolean }): string | undefined {
+  return branch === undefined && settings.isOn("box.bare") ? undefined : files;
+}
+
+/** As long as the name, which may have as many bytes as a file's: with what no branch's name has in it. */
+function folderOfBranch(name: string): string {
+  return /^\.\.?$/.test(name) ? `~${name}` : name.replaceAll("/", ":");
+}
+
+function branchOfFolder(folder: string): string {
+  return folder.replace("~", "").replaceAll(":", "/");
 }
 
 /**

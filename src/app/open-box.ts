@@ -10,7 +10,7 @@ import type { IsRight, Store } from "../store/mod.ts";
 import { checkKey } from "./check-key.ts";
 import type { AppContext } from "./context.ts";
 import { findDatabases } from "./databases.ts";
-import { branchLayout, type Layout } from "./layout.ts";
+import { branchLayout, type Layout, rootOf } from "./layout.ts";
 import { readSecrets } from "./make-box.ts";
 import { isOnlyReadable, OpenedDatabases } from "./open-databases.ts";
 import { peerKeyPath } from "./peer-key.ts";
@@ -98,8 +98,7 @@ export class OpenBox implements AsyncDisposable {
 
   /** The folder whose states are kept; undefined in a bare box, but for the folder of a branch there. */
   get root(): string | undefined {
-    const { branch, files } = this.layout;
-    return branch === undefined && this.settings.isOn("box.bare") ? undefined : files;
+    return rootOf(this.layout, this.settings);
   }
 
   get branch(): string {
