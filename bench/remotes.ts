@@ -23,7 +23,7 @@ function commandOf(tool: Tool, place: Place, server: Served, action: Action): Co
   if (tool.inTree === true) {
     if (action === "init") return shell(makeRemote, [program, server.url], { cwd: place.tree });
     // A backup is both: what is saved is to be there.
-    return shell('"$1" commit -q -m saved && exec "$1" push -q', [program], { cwd: place.tree });
+    return ours(place.tree, "commit", "-q", "-m", "saved", "--push");
   }
   if (tool.name === "restic") {
     const { resticOptions } = server;
@@ -72,7 +72,7 @@ async function trialOn(bench: Bench, tool: Tool, server: Served): Promise<void> 
 export const question: Question = {
   title: "Saving to a server",
   about:
-    "The source tree is saved to an OpenSSH server by SFTP, and to Ceph's S3 gateway (three disks in memory), both on this machine: `commit` and `push` together for ours, `backup` for restic, `create` over ssh for borg; `tar+rclone` streams one tar. Making the repository there, with its key, is not in it. Then again with 1 % of the files edited; then `pull` where nothing is new. `added` is what went to the server, as a proxy between has counted it, ssh's own bytes among it. The proxy and the servers take processor time of the same machine.",
+    "The source tree is saved to an OpenSSH server by SFTP, and to Ceph's S3 gateway (three disks in memory), both on this machine: `commit --push` for ours, `backup` for restic, `create` over ssh for borg; `tar+rclone` streams one tar. Making the repository there, with its key, is not in it. Then again with 1 % of the files edited; then `pull` where nothing is new. `added` is what went to the server, as a proxy between has counted it, ssh's own bytes among it. The proxy and the servers take processor time of the same machine.",
   tools: ["ours", "ours-plain", "restic", "borg-lz4", "tar+rclone"],
   runs: 3,
   extra: "requests",

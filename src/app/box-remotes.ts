@@ -72,14 +72,32 @@ export async function fetchFrom(box: OpenBox, row: RemoteRow, remote: Remote): P
 
 export async function pushBox(box: OpenBox, name: string | undefined): Promise<PushReport> {
   const row = getRemote(box, name);
+  requireCommit(box);
+  await using begun = await beginPush(box, row);
+  return await endPush(box, row, begun);
+}
+
+/** A remote that holds this box, or is about to: packs may be put there, and nothing else by others than `endPush`. */
+export interface BegunPush extends AsyncDisposable {
+  readonly remote: Remote;
+  readonly made: Promise<unknown>;
+}
+
+export async function beginPush(box: OpenBox, row: RemoteRow): Promise<BegunPush> {
+  // A remote that was there before and is not now is a disk that is not mounted: its folder is not made anew.
+  const isNew = box.state.remoteHeads(row.name).length === 0;
+  const { signal } = box.context;
+  await using opened = new AsyncDisposableStack();
+  const remote = opened.use(openBoxRemote(box, row, { create: isNew }));
+  const { made } = await beginRemote(remote, box.secrets, () => wrappedIdentity(box, row), { signal });
+  const kept = opened.move();
+  return { remote, made, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}
+
+export async function endPush(box: OpenBox, row: RemoteRow, { remote, made }: BegunPush): Promise<PushReport> {
   const { context } = box;
   requireCommit(box);
   requireContentThere(box, row.name);
-  // A remote that was there before and is not now is a disk that is not mounted: its folder is not made anew.
-  const isNew = box.state.remoteHeads(row.name).length === 0;
-  await using remote = openBoxRemote(box, row, { create: isNew });
-  const { signal } = context;
-  const { made } = await beginRemote(remote, box.secrets, () => wrappedIdentity(box, row), { signal });
   context.progress.phase("Pushing");
   const result = await push({
     ...syncOptions(box, row, remote),

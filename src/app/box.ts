@@ -43,6 +43,7 @@ import {
 } from "./branches.ts";
 import type { Change, Path } from "./changes.ts";
 import { checkRemoteOf, type RemoteCheckReport, type RemoteCheckRequest } from "./check-remote-box.ts";
+import { commitAndPush } from "./commit-and-push.ts";
 import { type Conflict, conflictsOf } from "./conflicts.ts";
 import { mayLackContent } from "./content-here.ts";
 import { type ContentShare, contentShare } from "./content-share.ts";
@@ -344,6 +345,11 @@ export class Box extends OpenBox {
   /** Keeps only some of the commits. @throws OuroError "usage", "not-found". */
   forget(request: ForgetRequest): Promise<ForgetReport> {
     return forgetCommits(this, request);
+  }
+
+  /** Commits, and pushes to all remotes. @param onCommit Told when the commit is made. */
+  commitAndPush(request: CommitRequest, onCommit: (report: CommitReport) => void): Promise<SeveralReport<PushReport>> {
+    return commitAndPush(this, async () => onCommit(await this.commit(request)));
   }
 
   /** After a commit that nobody asked for: as `thinHistory`. */

@@ -30,4 +30,5 @@ export {
 } from "./remote-keys.ts";
 export { forgetRemote } from "./remote-memory.ts";
 export { publishOwnRetention } from "./retentions.ts";
+export { type SentAhead, sendAhead } from "./send-ahead.ts";
 export type { SyncOptions, SyncProgress, SyncState, SyncStore } from "./sync-options.ts";

@@ -64,6 +64,35 @@ test("a remote that is away does not stop the others: it has a line, and the sta
   assert.equal((await box.run("push", "one")).status, 0);
 });
 
+test("commit --push commits and pushes to all; what cannot be pushed is committed all the same", async () => {
+  await addRemotes("one", "two");
+  box.write("a.txt", "changed\n");
+  const { out, err, status } = await box.run("commit", "--push", "-m", "Second");
+  assert.deepEqual([status, out], [0, `${await box.ok("log", "-n", "1", "--oneline")}`.replace(" Second", "")], err);
+  assert.match(err, /^Committed .*\none: Pushed 4 packs, .*\ntwo: Pushed 4 packs, /m);
+  await box.ok("clone", at("one"), at("there"));
+  assert.equal(readFileSync(join(at("there"), "a.txt"), "utf8"), "changed\n");
+  assert.match((await box.run("commit", "--push")).err, /Nothing has changed: no commit\none: Nothing to push/);
+  renameSync(at("one"), at("away"));
+  box.write("a.txt", "third\n");
+  const partly = await box.run("commit", "--push", "-m", "Third");
+  assert.equal(partly.status, 3, partly.err);
+  assert.match(partly.err, /^two: Pushed 2 packs.*\nwarning: one: Cannot /m);
+  renameSync(at("two"), at("away, too"));
+  box.write("a.txt", "fourth\n");
+  const none = await box.run("commit", "--push", "-m", "Fourth");
+  assert.equal(none.status, 1, none.err);
+  assert.match(await box.ok("log", "--oneline"), / Fourth\n.* Third\n/);
+  assert(!existsSync(at("one")) && !existsSync(at("two")));
+  assert.match(await box.ok("commit", "--push", "--dry-run"), /^$/);
+});
+
+test("commit --push in a box without remotes says so, and commits nothing", async () => {
+  box.write("a.txt", "changed\n");
+  assert.equal((await box.run("commit", "--push", "-m", "Second")).status, 2);
+  assert.match(await box.ok("log", "--oneline"), /^\S+ First\n$/);
+});
+
 test("fetch and pull bring what each of several remotes has; one that nobody has pushed to yet is no failure", async () => {
   await addRemotes("one");
   await box.ok("push");
