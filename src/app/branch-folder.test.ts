@@ -1,6 +1,15 @@
 /** A branch that is mounted beside the box's folder: what is written there, killed there, and what others do with the branch meanwhile. */
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  lutimesSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -113,6 +122,19 @@ test("branch folder: all of a commit is there at once, nothing is copied, and wh
   assert.equal((await readAll(client, "moved/two")).toString(), "2\n");
   const damage = await Array.fromAsync(box.check({ readData: true }));
   assert.deepEqual(damage, []);
+});
+
+test("branch folder: it has the mode and time of the box's own, and no commit says otherwise", async () => {
+  await using box = await makeBox();
+  const { top } = box.layout;
+  rmSync(join(top, ".ouroboxignore"));
+  chmodSync(top, 0o750);
+  lutimesSync(top, 1_000_000_000, 1_000_000_000);
+  await box.commit({ message: "mode", all: true });
+  await using side = await Mounted.open(box, "side", headOf(box));
+  assert.deepEqual((await side.box.status()).changes, []);
+  const { mode, mtimeNs } = await side.client.stat("");
+  assert.deepEqual([mode & 0o777, mtimeNs], [0o750, 1_000_000_000n * 1_000_000_000n]);
 });
 
 test("branch folder: both go on by themselves, and are merged, undone and restored each in its folder", async () => {

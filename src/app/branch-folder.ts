@@ -11,7 +11,7 @@ import { toHex, toText } from "../base/bytes.ts";
 import { ioError, OuroError } from "../base/errors.ts";
 import { quotePath } from "../base/quote.ts";
 import { type Hash, rootId } from "../format/mod.ts";
-import { type Change, directoryOf, isShown } from "../history/mod.ts";
+import { directoryOf, isShown } from "../history/mod.ts";
 import { recordedNames, saveObservations } from "../workdir/mod.ts";
 import { statusOf } from "./box-commit.ts";
 import { discardFolder, findStat, listNames, makeFolders } from "./disk-folders.ts";
@@ -23,6 +23,7 @@ import { findGoal } from "./move-goal.ts";
 import type { OpenBox } from "./open-box.ts";
 import { changesOfPart } from "./part-changes.ts";
 import { takeOut } from "./realize.ts";
+import { realizeInFolder } from "./realize-folder.ts";
 import { refNameProblem } from "./ref-names.ts";
 import { existsIn } from "./unreal-setting.ts";
 
@@ -62,19 +63,21 @@ export async function prepareBranchFolder(box: OpenBox): Promise<void> {
     }
   }
   using _ = await lockWhole(box, "alone");
-  await bringRules(box, files, head.commit.tree);
+  await fillTop(box, files, head.commit.tree);
 }
 
-/** Brings what says how to read the folder's top, but for what somebody has deleted there. */
-async function bringRules(box: OpenBox, folder: string, tree: Hash): Promise<void> {
+/** Gives the folder the attributes that it has in the tree, and brings what says how to read it, but for what somebody has deleted there. */
+async function fillTop(box: OpenBox, folder: string, tree: Hash): Promise<void> {
   const { context, reader, state } = box;
-  const [exists, noted] = [existsIn(box), recordedNames(state, rootId)];
-  const isLacking = ({ path }: Change): boolean => !exists(path) && !noted.has(Buffer.from(path).toString("latin1"));
+  const exists = existsIn(box);
+  if (!recordedNames(state, rootId).has("")) {
+    const report = await checkoutFolder(box, { folder, from: undefined, to: tree, only: [], isLive: true });
+    state.transaction(() => saveObservations(state, report, { nowMs: context.clock.nowMs(), isPart: true }));
+  }
+  const noted = recordedNames(state, rootId);
   const rules = changesOfPart({ reader, rows: state, exists, from: undefined, to: tree, isWanted: () => false });
-  const only = rules.filter(isLacking);
-  if (only.length === 0) return;
-  const report = await checkoutFolder(box, { folder, from: undefined, to: tree, only, isLive: true });
-  state.transaction(() => saveObservations(state, report, { nowMs: context.clock.nowMs(), isPart: true }));
+  const lacking = rules.map(({ path }) => path).filter((path) => !noted.has(Buffer.from(path).toString("latin1")));
+  await realizeInFolder(box, lacking);
 }
 
 export function atHand(branch: string): OuroError {
@@ -120,6 +123,8 @@ export async function endBranchFolder(
   const removed = join(dirname(files), `${removedPrefix}${toHex(random(4))}`);
   try {
     disk.rename(files, removed);
+    // It must not be there again when the branch has gone on without it.
+    disk.syncDirectory(dirname(files));
   } catch (thrown) {
     throw ioError(`Cannot remove ${files}`, thrown, files);
   }
@@ -144,7 +149,10 @@ async function takeOutCommitted(box: OpenBox, branch: string, command: string): 
   const root = own.headCommit()?.commit.tree;
   const directory = root === undefined ? undefined : directoryOf(own.reader.root(root));
   const paths = directory === undefined ? [] : [...own.reader.entries(directory)].map(({ name }) => name);
+  // What cannot be taken out, or has not been when this is interrupted, is then as it is committed, and no row says otherwise.
+  own.state.forgetFolder(branch);
   const report = await takeOut(own, folder, paths);
+  own.state.forgetFolder(branch);
   if (report.partial)
     throw new OuroError("io", `Cannot ${command}: not all files of its mount could be removed`, {
       subject: folder,

@@ -165,7 +165,8 @@ export async function switchBranch(box: OpenBox, { name, create, acceptClock }: 
   const commit = known ?? findWhereOthersAre(box, name);
   const isNew = create !== undefined || known === undefined;
   if (isNew && acceptClock !== true) requireNear(box, commit);
-  await endBranchFolder(box, name, { command: `go to the branch ${name}`, force: false, whole: false });
+  const command = `go to the branch ${name}`;
+  if (name !== box.branch) await endBranchFolder(box, name, { command, force: false, whole: false });
   const { isPartial } = await moveFolder(box, commit, {
     command: `switch ${name} from ${box.branch}`,
     onto: ownOn(box, name),

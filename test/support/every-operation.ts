@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type FaultKind, failEvery, faultKinds } from "./faulty-run.ts";
 import { scenarios } from "./faulty-scenarios.ts";
+import { branchScenarios } from "./faulty-scenarios-branch.ts";
 import { unrealScenarios } from "./faulty-scenarios-unreal.ts";
 
 /** @param step 1: every operation. */
 export function testEveryOperation({ step }: { readonly step: number }): void {
-  for (const scenario of [...scenarios, ...unrealScenarios]) {
+  for (const scenario of [...scenarios, ...unrealScenarios, ...branchScenarios]) {
     for (const kind of faultKinds) {
       const name = `${scenario.name}: ${kind} at any operation loses nothing, and the next run ends it`;
       test(name, async (t) => {

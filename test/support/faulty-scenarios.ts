@@ -74,6 +74,11 @@ async function makeFirst(place: FaultyPlace, options: typeof plain | typeof seal
   await place.promise("a");
 }
 
+/** A box with the first commit. */
+export async function makePlain(place: FaultyPlace): Promise<void> {
+  await makeFirst(place);
+}
+
 export async function makeSecond(place: FaultyPlace): Promise<void> {
   writeSecond(place, "a");
   await commit(place, "a");
