@@ -293,7 +293,7 @@ class Pushing {
     const doubtful = uncovered.filter(isDoubtful);
     if (doubtful.length === 0) return uncovered;
     const { store, signal } = this.#options;
-    const kept = await markKept(this.#options, this.#commits);
+    const kept = await markKept(this.#options);
     const removed = await readRemoved(doubtful, there, this.#memory, this.#options);
     const live: IsLive = {
       isLiveMeta: (hash) => kept.isLiveMeta(hash) && removed?.meta.has(hash) !== true,
