@@ -4,22 +4,32 @@
  */
 import { toHex } from "../base/bytes.ts";
 import type { NamedCommit } from "../format/mod.ts";
-import { CommitFilesystem, FolderFilesystem, LiveFilesystem, shownNumbersFrom, TreeNode } from "../vfs/mod.ts";
+import {
+  CommitFilesystem,
+  type Filesystem,
+  FolderFilesystem,
+  LiveFilesystem,
+  shownNumbersFrom,
+  TreeNode,
+} from "../vfs/mod.ts";
 import { LazySource } from "./content-here.ts";
 import { LiveLayer, type LiveLayerOptions } from "./live-layer.ts";
 import { HiddenFolder } from "./mount-hidden.ts";
 import { MountLog } from "./mount-log.ts";
+import { mountPatience } from "./mount-patience.ts";
 import type { OpenBox } from "./open-box.ts";
 
 export interface LiveFilesystemRequest extends LiveLayerOptions {
   /** Where it is shown, for `status`. */
   readonly directory: string;
+  /** How long calls wait for content that cannot be had now, in milliseconds. */
+  readonly waitMs?: number;
   /** Told of each failure, beside the log. */
   readonly onFailure?: (text: string) => void;
 }
 
 export interface OpenLiveFilesystem extends AsyncDisposable {
-  readonly filesystem: LiveFilesystem;
+  readonly filesystem: Filesystem;
   readonly folder: FolderFilesystem;
   readonly log: MountLog;
   /** Tells the folder's scan of what was deleted without having been there: before a commit. */
@@ -28,7 +38,7 @@ export interface OpenLiveFilesystem extends AsyncDisposable {
 
 /** @throws OuroError "usage": a bare box; of the folder, as `FolderFilesystem`. */
 export function openLiveFilesystem(box: OpenBox, request: LiveFilesystemRequest): OpenLiveFilesystem {
-  const { directory, onFailure, onChange } = request;
+  const { directory, onFailure, onChange, waitMs = 0 } = request;
   const path = box.requireRoot("mount it");
   const opened = new AsyncDisposableStack();
   const layer = opened.use(new LiveLayer(box, request));
@@ -36,11 +46,12 @@ export function openLiveFilesystem(box: OpenBox, request: LiveFilesystemRequest)
   opened.defer(() => folder.close());
   const source = opened.use(new LazySource(box, "reading"));
   const log = new MountLog(box.context.clock, onFailure);
+  const patience = opened.use(mountPatience(log, waitMs));
   const hidden = new HiddenOfHead(box, { directory, log });
   const filesystem = new LiveFilesystem({
     folder,
     layer,
-    log: (text) => log.add(text),
+    log: patience.log,
     show: (tree) =>
       new CommitFilesystem({
         store: box.store,
@@ -51,12 +62,12 @@ export function openLiveFilesystem(box: OpenBox, request: LiveFilesystemRequest)
             ? layer.numberOfNode(node.entry)
             : undefined,
         source,
-        log: (text) => log.add(text),
+        log: patience.log,
         hidden: (root) => hidden.open().open(root),
       }),
   });
   return {
-    filesystem,
+    filesystem: patience.with(filesystem),
     folder,
     log,
     flush: () => layer.flush(),

@@ -7,9 +7,9 @@ import { TestWorld } from "../../test/support/app-world.ts";
 import { readAll } from "../../test/support/fs-client.ts";
 import { DirectClient } from "../../test/support/fs-client-direct.ts";
 import { nodeDisk } from "../base/node-disk.ts";
-import { parseCommitAfter } from "./commit-after.ts";
 import { findLive } from "./live-lock.ts";
 import { Box, openLive } from "./mod.ts";
+import { parseCommitAfter } from "./mount-times.ts";
 
 const top = mkdtempSync(join(tmpdir(), "ouro-live-"));
 after(() => rmSync(top, { recursive: true }));

@@ -22,6 +22,8 @@ export interface LiveRequest {
   readonly onChange: () => void;
   /** Commits what is in the folder. */
   readonly settle: () => Promise<void>;
+  /** As in `LiveFilesystemRequest`. */
+  readonly waitMs?: number;
   /** Told of each failure, beside the log. */
   readonly onFailure?: (text: string) => void;
 }

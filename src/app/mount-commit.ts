@@ -7,6 +7,7 @@ import { tellOfCache } from "./cache-quota.ts";
 import { HiddenFolder } from "./mount-hidden.ts";
 import { holdCommits } from "./mount-holds.ts";
 import { MountLog } from "./mount-log.ts";
+import { mountPatience } from "./mount-patience.ts";
 import type { OpenBox } from "./open-box.ts";
 
 export interface MountRequest {
@@ -16,6 +17,8 @@ export interface MountRequest {
   readonly owners: ShownOwners;
   /** Brings content that is not on this machine. */
   readonly source?: ContentSource;
+  /** How long calls wait for content that cannot be had now, in milliseconds. */
+  readonly waitMs?: number;
   /** Told of each failure, beside `.ourobox/log`. */
   readonly onFailure?: (text: string) => void;
 }
@@ -29,7 +32,7 @@ export interface MountedCommit extends Disposable {
 
 /** @throws OuroError "not-found", "corrupt": the commit or its tree cannot be read; "permission", "no-space" of the hold. */
 export function openMount(box: OpenBox, request: MountRequest): MountedCommit {
-  const { commit: id, owners, directory, source, onFailure } = request;
+  const { commit: id, owners, directory, source, onFailure, waitMs = 0 } = request;
   const { clock } = box.context;
   const hold = holdCommits(box, [id]);
   try {
@@ -37,12 +40,13 @@ export function openMount(box: OpenBox, request: MountRequest): MountedCommit {
     const log = new MountLog(clock, onFailure);
     tellOfCache(box, (text) => log.add(text));
     const sinceMs = clock.nowMs();
+    const patience = mountPatience(log, waitMs);
     const filesystem: CommitFilesystem = new CommitFilesystem({
       store: box.store,
       tree: mounted.commit.tree,
       ...owners,
       ...(source === undefined ? {} : { source }),
-      log: (text) => log.add(text),
+      log: patience.log,
       hidden: (root) => hidden.open(root),
     });
     const { summary } = filesystem.root.view.directory;
@@ -69,10 +73,13 @@ export function openMount(box: OpenBox, request: MountRequest): MountedCommit {
       timeNs: BigInt(sinceMs) * 1_000_000n,
     });
     return {
-      filesystem,
+      filesystem: patience.with(filesystem),
       hasXattrs: filesystem.root.view.hasXattrs,
       log,
-      [Symbol.dispose]: () => hold[Symbol.dispose](),
+      [Symbol.dispose]: () => {
+        patience[Symbol.dispose]();
+        hold[Symbol.dispose]();
+      },
     };
   } catch (thrown) {
     hold[Symbol.dispose]();

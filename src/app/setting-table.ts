@@ -1,7 +1,7 @@
 /** The settings there are: what each does, what it may be, and what it is when nobody says. */
 
 import { mustBeCacheSize, mustBeShare, parseCacheSize, parseShare } from "./cache-values.ts";
-import { mustBeCommitAfter, parseCommitAfter } from "./commit-after.ts";
+import { mustBeCommitAfter, parseCommitAfter } from "./mount-times.ts";
 import { mustBeAtOnce, mustBeRate, parseAtOnce, parseRate } from "./transfer-values.ts";
 
 export interface Setting {

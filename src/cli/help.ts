@@ -103,8 +103,9 @@ export function describeOptions(specs: OptionSpecs): string[] {
 /** "-n, --limit N" */
 export function flagText(name: string, spec: OptionSpec): string {
   const long = spec.kind === "flag" && spec.negative === true ? `--no-${name}` : `--${name}`;
-  const value = placeholder(spec);
-  return `${spec.short === undefined ? "    " : `-${spec.short}, `}${long}${value === "" ? "" : ` ${value}`}`;
+  const text = placeholder(spec);
+  const value = spec.kind === "text" && spec.bare !== undefined ? `[=${text}]` : text === "" ? "" : ` ${text}`;
+  return `${spec.short === undefined ? "    " : `-${spec.short}, `}${long}${value}`;
 }
 
 /** What a flag does, with its default and the config key that sets it. */

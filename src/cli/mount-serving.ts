@@ -1,6 +1,6 @@
 /** What serves a mount: this process, until it is interrupted, or one that is started to go on by itself. */
 import { closeSync, writeSync } from "node:fs";
-import { type AppContext, type Box, parseCommitAfter } from "../app/mod.ts";
+import { type AppContext, type Box, parseCommitAfter, parseWait } from "../app/mod.ts";
 import { toHex } from "../base/bytes.ts";
 import { steadyClock } from "../base/clock.ts";
 import type { CommandContext } from "./command.ts";
@@ -22,6 +22,8 @@ export interface WantedMount {
   /** As of --cache-size; "" for what the settings say. */
   readonly cacheSize: string;
   readonly readAheadBytes: number;
+  /** As of --wait. */
+  readonly wait: string;
 }
 
 /** Set for a process that is to go on by itself: the descriptor on which it says that it is ready. */
@@ -70,6 +72,7 @@ export async function serveMount(
   const { [readyVariable]: descriptor, ...env } = world.env;
   const serving = {
     directory,
+    waitMs: parseWait(wanted.wait) ?? 0,
     readAheadBytes,
     allowOther,
     uid: process.geteuid?.() ?? 0,
@@ -107,11 +110,11 @@ export async function serveMount(
 /** Starts this program once more, which serves, and waits until it answers. @returns The exit status. */
 export async function startServing(context: CommandContext, wanted: WantedMount): Promise<number> {
   const { world, messages, cwd, json } = context;
-  const { commit, branch, directory, options, commitAfter, cacheSize, readAheadBytes } = wanted;
+  const { commit, branch, directory, options, commitAfter, cacheSize, readAheadBytes, wait } = wanted;
   const program = programOf(context);
   const { startChild } = await import("../daemon/mod.ts");
   const flags = ["-f", "-C", cwd, "-o", options, "--commit-after", commitAfter, ...(json ? ["--json"] : [])];
-  flags.push("--cache-size", cacheSize, "--read-ahead", `${readAheadBytes}`);
+  flags.push("--cache-size", cacheSize, "--read-ahead", `${readAheadBytes}`, `--wait=${wait}`);
   if (branch !== undefined) flags.push(branch.isNew ? "-c" : "-b", branch.name);
   const operands = [...(commit === undefined ? [] : [toHex(commit)]), directory];
   const { status, told } = await startChild({

@@ -31,6 +31,8 @@ export interface TextOption extends OptionBase {
   /** What stands for the value in help: "DIR". */
   readonly value: string;
   readonly default?: string;
+  /** What the flag says without a value; one is joined to it by "=" then. */
+  readonly bare?: string;
   /** A folder: given again, it is a path from the one before, as of `git -C`. */
   readonly isFolder?: boolean;
 }
@@ -104,9 +106,12 @@ type OptionToken = Extract<Token, { kind: "option" }>;
 
 function tokenize(args: readonly string[], specs: OptionSpecs) {
   const options = Object.fromEntries(
-    Object.entries(specs).map(([name, { kind, short }]) => [
+    Object.entries(specs).map(([name, spec]) => [
       name,
-      { type: kind === "flag" ? ("boolean" as const) : ("string" as const), ...(short === undefined ? {} : { short }) },
+      {
+        type: takesNext(spec) ? ("string" as const) : ("boolean" as const),
+        ...(spec.short === undefined ? {} : { short: spec.short }),
+      },
     ]),
   );
   return parseArgs({
@@ -119,7 +124,14 @@ function tokenize(args: readonly string[], specs: OptionSpecs) {
   }).tokens;
 }
 
+/** Whether the next argument is its value. */
+function takesNext(spec: OptionSpec): boolean {
+  return spec.kind === "text" ? spec.bare === undefined : spec.kind !== "flag";
+}
+
 function givenValue(token: OptionToken, spec: OptionSpec): string {
+  if (spec.kind === "text" && spec.bare !== undefined)
+    return token.rawName.startsWith("--no-") ? (spec.default ?? "") : (token.value ?? spec.bare);
   if (spec.kind === "flag") {
     if (token.value !== undefined) throw usage(`Cannot use ${token.rawName}=${token.value}: it takes no value`);
     return String(!token.rawName.startsWith("--no-"));

@@ -3,12 +3,14 @@ import { type Box, findContentSource, type MountRequest, openMount } from "../ap
 import { toHex } from "../base/bytes.ts";
 import { type FuseBehaviour, mountFilesystem } from "../front/fuse/mod.ts";
 import { mountSource, mountSubtype } from "./box-mounts.ts";
-import { type MountOwner, placeOfMount, type Serving, serveToEnd } from "./serve-mount.ts";
+import { type MountOwner, placeOfMount, type Serving, serveToEnd, whenWaiting } from "./serve-mount.ts";
 
 /** What does not change is believed for as long as the kernel likes. */
 const foreverMs = 365 * 86_400_000;
 
-export interface ServeRequest extends MountRequest, MountOwner, Serving {}
+export interface ServeRequest extends MountRequest, MountOwner, Serving {
+  readonly waitMs: number;
+}
 
 /** How the kernel is to behave: all requests that need not be are done without. */
 function behaviour(hasXattrs: boolean, { readAheadBytes }: MountOwner): Partial<FuseBehaviour> {
@@ -35,6 +37,7 @@ export async function serveCommit(box: Box, request: ServeRequest): Promise<void
   using opened = openMount(box, { ...request, directory, ...(source === undefined ? {} : { source }) });
   const mount = await mountFilesystem(opened.filesystem, {
     ...behaviour(opened.hasXattrs, request),
+    ...whenWaiting(request.waitMs),
     directory,
     source: mountSource(box.layout.top, { commit: toHex(request.commit) }),
     subtype: mountSubtype,

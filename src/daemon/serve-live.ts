@@ -10,7 +10,7 @@ import { type FuseBehaviour, mountFilesystem } from "../front/fuse/mod.ts";
 import { AutoCommits } from "./auto-commits.ts";
 import { listBoxMounts, mountSource, mountSubtype } from "./box-mounts.ts";
 import { runCommit } from "./run-commit.ts";
-import { type MountOwner, placeOfMount, type Serving, serveToEnd } from "./serve-mount.ts";
+import { type MountOwner, placeOfMount, type Serving, serveToEnd, whenWaiting } from "./serve-mount.ts";
 
 /** Others write to the folder, and nobody tells the kernel: so long it may believe what it has seen. */
 const believedMs = 1000;
@@ -22,6 +22,8 @@ export interface LiveServeRequest extends MountOwner, Serving {
   readonly directory: string;
   /** Nothing can be written through it, and nothing is committed. */
   readonly readOnly: boolean;
+  /** How long calls wait for content that cannot be had now, in milliseconds; 0 for not at all. */
+  readonly waitMs: number;
   /** It commits when nothing has changed for so long, in milliseconds. Infinity: never. */
   readonly quietMs: number;
   /** What to run for this program once more, but for the arguments, and in which environment. */
@@ -44,7 +46,7 @@ function behaviour({ uid, readAheadBytes }: LiveServeRequest): Partial<FuseBehav
  * @throws OuroError as `mountFilesystem`, `openLive` and `placeOfMount`.
  */
 export async function serveLive(box: Box, request: LiveServeRequest): Promise<void> {
-  const { readOnly, quietMs, allowOther, uid, gid, onFailure, clock, program, env } = request;
+  const { readOnly, quietMs, allowOther, uid, gid, waitMs, onFailure, clock, program, env } = request;
   const directory = placeOfMount(box, request.directory);
   await waitForLast(box, request.signal);
   let commits: AutoCommits | undefined;
@@ -57,6 +59,7 @@ export async function serveLive(box: Box, request: LiveServeRequest): Promise<vo
   await using opened: LiveMount = await openLive(box, {
     directory,
     readOnly,
+    waitMs,
     onFailure,
     onChange: () => commits?.changed(),
     settle: commit,
@@ -64,6 +67,7 @@ export async function serveLive(box: Box, request: LiveServeRequest): Promise<vo
   const { filesystem, log } = opened;
   const mount = await mountFilesystem(filesystem, {
     ...behaviour(request),
+    ...whenWaiting(waitMs),
     directory,
     source: mountSource(top, branch === undefined ? {} : { branch }),
     subtype: mountSubtype,

@@ -2,7 +2,7 @@
 import { realpathSync } from "node:fs";
 import type { Box } from "../app/mod.ts";
 import { errnoOf, ioError, isKind, OuroError } from "../base/errors.ts";
-import type { FuseMount } from "../front/fuse/mod.ts";
+import type { FuseBehaviour, FuseMount } from "../front/fuse/mod.ts";
 import { busyMount } from "./busy-mount.ts";
 
 export interface Serving {
@@ -12,6 +12,14 @@ export interface Serving {
   readonly onMounted: () => void;
   /** Who was still in it when the signal ended it. */
   readonly onBusy: (error: OuroError) => void;
+}
+
+/** Requests that wait are not to keep back others: the kernel holds as many as this at once of those that nobody waits for by name (what it reads ahead). */
+const waitingMax = 4096;
+
+/** What a mount whose calls may wait asks of the kernel. */
+export function whenWaiting(waitMs: number): Partial<FuseBehaviour> {
+  return waitMs === 0 ? {} : { backgroundMax: waitingMax };
 }
 
 /** Whose mount it is. */

@@ -11,7 +11,7 @@ import type { Hash } from "../format/mod.ts";
 import { TreeReader } from "../history/mod.ts";
 import type { ContentSource } from "../store/mod.ts";
 import { type ChunkStore, ContentReader } from "./content-reader.ts";
-import { FilesystemFailure } from "./failure.ts";
+import { type FailureLog, FilesystemFailure } from "./failure.ts";
 import type * as fs from "./filesystem.ts";
 import { filesystemLimits } from "./filesystem.ts";
 import { InodeTable, type InodeTableOptions, type LiveInode } from "./inode-table.ts";
@@ -39,7 +39,7 @@ export interface CommitFilesystemOptions extends ShownOwners {
   /** What is shown as ".ourobox". */
   readonly hidden?: (root: TreeNode) => ShownNode;
   /** Told why something could not be read. */
-  readonly log?: (text: string) => void;
+  readonly log?: FailureLog;
   /** So many inodes may be live before doors are asked to forget some. */
   readonly liveMax?: number;
   /** As in `InodeTableOptions`. */
@@ -51,7 +51,7 @@ export class CommitFilesystem extends ReadOnlyFilesystem implements fs.Filesyste
   readonly content: ContentReader;
   #root: TreeNode;
   readonly #inodes: InodeTable;
-  readonly #log: (text: string) => void;
+  readonly #log: FailureLog;
   readonly #hidden: ((root: TreeNode) => ShownNode) | undefined;
   readonly #listeners = new Set<fs.ChangeListener>();
   readonly #handles = new Set<number>();
@@ -315,8 +315,9 @@ export class CommitFilesystem extends ReadOnlyFilesystem implements fs.Filesyste
   #fail(node: ShownNode, what: string, thrown: unknown): never {
     if (!isKind(thrown)) throw thrown;
     const path = pathOf(node);
-    this.#log(`Cannot ${what} ${path === "" ? "the root" : path}: ${thrown.message}`);
-    throw new FilesystemFailure("EIO", `cannot ${what} ${path}: ${thrown.message}`);
+    const failure = new FilesystemFailure("EIO", `cannot ${what} ${path}: ${thrown.message}`, thrown);
+    this.#log(`Cannot ${what} ${path === "" ? "the root" : path}: ${thrown.message}`, failure);
+    throw failure;
   }
 
   #wishAway(inodes: readonly LiveInode[]): void {

@@ -34,12 +34,15 @@ export class FilesystemFailure extends Error {
   override readonly name = "FilesystemFailure";
   readonly code: ErrnoName;
 
-  /** @param text "Cannot X: what is", for the log; callers see the code only. */
-  constructor(code: ErrnoName, text: string) {
+  /** @param text "Cannot X: what is", for the log; callers see the code only. @param cause What it was here. */
+  constructor(code: ErrnoName, text: string, cause?: Error) {
     const { stackTraceLimit } = Error;
     Error.stackTraceLimit = 0;
-    super(`${code}: ${text}`);
+    super(`${code}: ${text}`, cause === undefined ? undefined : { cause });
     Error.stackTraceLimit = stackTraceLimit;
     this.code = code;
   }
 }
+
+/** Told of failures, for people. */
+export type FailureLog = (text: string, failure: FilesystemFailure) => void;

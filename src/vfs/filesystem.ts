@@ -271,7 +271,14 @@ export interface Filesystem {
    */
   read(inode: number, handle: number, offset: number, length: number, caller: Caller): Answer<readonly Uint8Array[]>;
   /** Writes all or fails. @param bytes Borrowed until the answer. @throws EFBIG, ENOSPC. */
-  write(inode: number, handle: number, offset: number, bytes: Uint8Array, options: WriteOptions): Answer<void>;
+  write(
+    inode: number,
+    handle: number,
+    offset: number,
+    bytes: Uint8Array,
+    options: WriteOptions,
+    caller: Caller,
+  ): Answer<void>;
   /** At every close of a descriptor: errors not yet told are told now; the owner's posix locks go. */
   flush(inode: number, handle: number, owner: bigint): Answer<void>;
   /** Makes content durable and, unless `dataOnly`, all else of the file, its names too. */
@@ -296,11 +303,11 @@ export interface Filesystem {
 
   statfs(): Answer<FilesystemSpace>;
   /** @throws EOPNOTSUPP, ENOSPC, EFBIG. */
-  fallocate(inode: number, handle: number, options: AllocateOptions): Answer<void>;
+  fallocate(inode: number, handle: number, options: AllocateOptions, caller: Caller): Answer<void>;
   /** Of SEEK_DATA and SEEK_HOLE. @throws ENXIO past the end, or when no data follows. */
   lseek(inode: number, handle: number, offset: number, what: "data" | "hole"): Answer<number>;
   /** @returns How many bytes; fewer at the end of the source. @throws EINVAL: the ranges overlap. */
-  copyFileRange(options: CopyOptions): Answer<number>;
+  copyFileRange(options: CopyOptions, caller: Caller): Answer<number>;
 
   /** A lock in the way of this one, or undefined. */
   getlk(inode: number, lock: FileLock): Answer<FileLock | undefined>;

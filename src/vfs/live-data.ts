@@ -7,7 +7,7 @@ import { errnoOf, isKind } from "../base/errors.ts";
 import { writerHex } from "../format/mod.ts";
 import { distinctValues } from "../history/mod.ts";
 import type { CommitFilesystem } from "./commit-filesystem.ts";
-import { type ErrnoName, FilesystemFailure } from "./failure.ts";
+import { type ErrnoName, type FailureLog, FilesystemFailure } from "./failure.ts";
 import { FileLocks } from "./file-locks.ts";
 import type * as fs from "./filesystem.ts";
 import type { LiveRealizer } from "./live-realizer.ts";
@@ -30,13 +30,13 @@ export abstract class LiveData {
   protected readonly live: LiveRealizer;
   readonly #locks = new FileLocks();
   readonly #listeners = new Set<fs.ChangeListener>();
-  readonly #log: (text: string) => void;
+  readonly #log: FailureLog;
   /** Inodes by handle of the folder's, of what was known before it was real: they live as long as the handle. */
   readonly #opened = new Map<number, number>();
   /** What the kernel may have kept of unreal files, by inode. */
   readonly #keptContent = new Map<number, string>();
 
-  constructor(live: LiveRealizer, log: (text: string) => void) {
+  constructor(live: LiveRealizer, log: FailureLog) {
     this.live = live;
     this.#log = log;
   }
@@ -205,9 +205,10 @@ export abstract class LiveData {
   protected attempt<T>(what: string, act: () => fs.Answer<T>): fs.Answer<T> {
     const fail = (thrown: unknown): never => {
       if (!isKind(thrown)) throw thrown;
-      this.#log(`Cannot ${what} what is not in the folder: ${thrown.message}`);
       const code = errnoByKind.find(([kind]) => isKind(thrown, kind))?.[1] ?? "EIO";
-      throw new FilesystemFailure(code, `cannot ${what}: ${thrown.message}`);
+      const failure = new FilesystemFailure(code, `cannot ${what}: ${thrown.message}`, thrown);
+      this.#log(`Cannot ${what} what is not in the folder: ${thrown.message}`, failure);
+      throw failure;
     };
     try {
       const answer = act();

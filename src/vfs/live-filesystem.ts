@@ -7,7 +7,7 @@
  * here, so they stay where they are when that happens. What fails for want of content is an EIO and a line in the log.
  */
 import { type CommitFilesystem, hiddenName } from "./commit-filesystem.ts";
-import { FilesystemFailure } from "./failure.ts";
+import { type FailureLog, FilesystemFailure } from "./failure.ts";
 import type * as fs from "./filesystem.ts";
 import { filesystemLimits, rootInode } from "./filesystem.ts";
 import type { FolderFilesystem } from "./folder-filesystem.ts";
@@ -24,7 +24,7 @@ export interface LiveFilesystemOptions {
   /** Opens the first tree that there is to show, with numbers from `shownNumbersFrom`. */
   readonly show: (tree: Uint8Array) => CommitFilesystem;
   /** Told why something could not be done. */
-  readonly log?: (text: string) => void;
+  readonly log?: FailureLog;
 }
 
 interface Place {

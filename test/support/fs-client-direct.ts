@@ -157,7 +157,7 @@ export class DirectClient implements FsClient {
   async write(fd: number, offset: number, bytes: Uint8Array): Promise<void> {
     const { inode, handle, how } = this.#file(fd);
     if (how.write !== true) throw failure("EBADF");
-    await this.#filesystem.write(inode, handle, offset, bytes, { append: how.append ?? false });
+    await this.#filesystem.write(inode, handle, offset, bytes, { append: how.append ?? false }, this.#caller);
   }
 
   async fsync(fd: number): Promise<void> {
@@ -216,7 +216,7 @@ export class DirectClient implements FsClient {
   async fallocate(fd: number, kind: "reserve" | "punch-hole" | "zero", range: Range): Promise<void> {
     const { inode, handle } = this.#file(fd);
     const keepSize = range.keepSize ?? kind === "punch-hole";
-    await this.#filesystem.fallocate(inode, handle, { ...range, kind, keepSize, clearSetId: false });
+    await this.#filesystem.fallocate(inode, handle, { ...range, kind, keepSize, clearSetId: false }, this.#caller);
   }
 
   async seek(fd: number, offset: number, what: "data" | "hole"): Promise<number> {
@@ -225,12 +225,13 @@ export class DirectClient implements FsClient {
   }
 
   async copy(from: number, fromOffset: number, to: number, toOffset: number, length: number): Promise<number> {
-    return this.#filesystem.copyFileRange({
+    const options = {
       from: { ...this.#file(from), offset: fromOffset },
       to: { ...this.#file(to), offset: toOffset },
       length,
       clearSetId: false,
-    });
+    };
+    return this.#filesystem.copyFileRange(options, this.#caller);
   }
 
   #file(fd: number): OpenFile {

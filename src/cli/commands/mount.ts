@@ -12,10 +12,10 @@ import { checkCount, folderOf } from "../paths.ts";
 import { exitStatus } from "../status.ts";
 
 const usageText = [
-  "mount [-f] [-o OPTIONS] [--commit-after TIME] [--cache-size SIZE] DIR",
-  "mount [-f] [-o OPTIONS] [--cache-size SIZE] COMMIT DIR",
-  "mount -c NAME [-f] [-o OPTIONS] [--commit-after TIME] [--cache-size SIZE] [COMMIT] DIR",
-  "mount -b NAME [-f] [-o OPTIONS] [--commit-after TIME] [--cache-size SIZE] DIR",
+  "mount [-f] [-o OPTIONS] [--commit-after TIME] [--cache-size SIZE] [--wait[=TIME]] DIR",
+  "mount [-f] [-o OPTIONS] [--cache-size SIZE] [--wait[=TIME]] COMMIT DIR",
+  "mount -c NAME [-f] [-o OPTIONS] [--commit-after TIME] [--cache-size SIZE] [--wait[=TIME]] [COMMIT] DIR",
+  "mount -b NAME [-f] [-o OPTIONS] [--commit-after TIME] [--cache-size SIZE] [--wait[=TIME]] DIR",
   "mount --list",
 ].join("\n");
 
@@ -35,6 +35,8 @@ read when they are listed, content when it is read. What is mounted is kept by \
 With -c begin the branch NAME at COMMIT (default HEAD) and mount it, live, beside the box's folder, which stays as it is: what is written there is committed on that
 branch, and commands run there work on it. Nothing is copied; what is changed is in .ourobox/branches until somebody goes to the branch with \`ourobox switch\`, or
 deletes it. With -b go on with a branch that there is, of this box or one that others have pushed.
+
+What is not on this machine is brought when it is read or changed. What cannot be had is an I/O error at once; with --wait whoever asks waits, and can be interrupted.
 
 It returns when the mount answers; a process of its own goes on serving it until \`ourobox umount DIR\`. With -f it stays in the foreground, and Ctrl-C ends
 the mount.
@@ -82,6 +84,13 @@ With --list show what is mounted on this machine: the folder, the commit, the br
       default: "1M",
       help: "Let the kernel read so far ahead (as root; else 128K at most)",
     },
+    wait: {
+      kind: "text",
+      value: "TIME",
+      bare: "forever",
+      default: "off",
+      help: "Wait so long for content that cannot be had now; without TIME for ever",
+    },
     list: { kind: "flag", help: "List the mounts of boxes on this machine" },
   },
   dryRun: "refused",
@@ -108,9 +117,8 @@ With --list show what is mounted on this machine: the folder, the commit, the br
         "Mount it as a commit.",
       );
     refuseMountedCommit(context);
-    const { Box, mustBeCacheSize, mustBeCommitAfter, parseCacheSize, parseCommitAfter } = await import(
-      "../../app/mod.ts"
-    );
+    const { Box, mustBeCacheSize, mustBeCommitAfter, mustBeWait, parseCacheSize, parseCommitAfter, parseWait } =
+      await import("../../app/mod.ts");
     const { servingContext, serveMount, startServing } = await import("../mount-serving.ts");
     const isLive = revision === undefined || branch !== undefined;
     if (revision === undefined) requireFolder(context, directory, folder.text);
@@ -121,8 +129,10 @@ With --list show what is mounted on this machine: the folder, the commit, the br
     }
     if (cacheSize !== "" && parseCacheSize(cacheSize) === undefined)
       throw usage(`Cannot use --cache-size ${cacheSize}: ${mustBeCacheSize}`);
+    const { wait } = values;
+    if (parseWait(wait) === undefined) throw usage(`Cannot use --wait=${wait}: ${mustBeWait}`);
     const app = servingContext(context, cacheSize);
-    const how = { directory, options, commitAfter, cacheSize, readAheadBytes };
+    const how = { directory, options, commitAfter, cacheSize, readAheadBytes, wait };
     let wanted: WantedMount = { commit: undefined, branch, ...how };
     {
       await using box = await Box.open(context.cwd, app);

@@ -53,7 +53,7 @@ function write({ filesystem, replies }: Connection, request: Request): Answer<vo
   const bytes = reader.bytes(size);
   // Not `append`: the kernel has found the end already, and its cache is filled from there.
   const options = { clearSetId: (flags & writeFlags.killSuidGid) !== 0 };
-  const done = filesystem.write(inode, handle, offset, bytes, options);
+  const done = filesystem.write(inode, handle, offset, bytes, options, request);
   return whenAnswered(done, () => {
     replies.struct(unique, (into, at) => putSizeOut(into, at, size));
   });
@@ -154,7 +154,12 @@ const isUnprivileged = ({ uid }: Request): boolean => uid !== 0;
 
 function fallocate({ filesystem, replies }: Connection, request: Request): Answer<void> {
   const { handle, ...options } = read.readFallocate(request.reader);
-  const done = filesystem.fallocate(request.inode, handle, { ...options, clearSetId: isUnprivileged(request) });
+  const done = filesystem.fallocate(
+    request.inode,
+    handle,
+    { ...options, clearSetId: isUnprivileged(request) },
+    request,
+  );
   return whenAnswered(done, () => replies.done(request.unique));
 }
 
@@ -169,7 +174,7 @@ function lseek({ filesystem, replies }: Connection, { reader, inode, unique }: R
 function copyFileRange({ filesystem, replies }: Connection, request: Request): Answer<void> {
   const { from, to, length } = read.readCopyFileRange(request.reader, request.inode);
   const bounded = { from, to, length: Math.min(length, copyBytesMax), clearSetId: isUnprivileged(request) };
-  const copied = filesystem.copyFileRange(bounded);
+  const copied = filesystem.copyFileRange(bounded, request);
   const put = request.opcode === opcodes.copyFileRange ? putSizeOut : putU64Out;
   return whenAnswered(copied, (count) => {
     replies.struct(request.unique, (into, at) => put(into, at, count));

@@ -75,7 +75,12 @@ export async function mountFilesystem(filesystem: Filesystem, options: MountOpti
   const loop = serveRequests({ fd, eventLoopFd, dispatcher, isStopped: () => isStopped });
   const notifications = new Notifications(fd);
   // Nobody else has the device open: closing it is the end, also for those who wait.
-  const served = loop.finally(() => notifications.close()).finally(() => closeSync(fd));
+  const served = loop
+    .finally(() => notifications.close())
+    .finally(() => {
+      connection.replies.end();
+      closeSync(fd);
+    });
   served.catch(() => {});
   const notStarted = served.then(() => {
     throw new OuroError("io", `Cannot mount on ${directory}: the kernel ended it before it began`);

@@ -20,7 +20,7 @@ const lost: ReadonlySet<string> = new Set(["ENOENT", "ENODEV", "ECONNABORTED"]);
 const [enoent, eio, enodev, econnaborted] = [2, 5, 19, 103];
 
 export class Replies {
-  readonly #fd: number;
+  #fd: number;
   readonly #buffer = Buffer.alloc(headerBytes + copiedBytesMax);
   readonly #address: number;
 
@@ -28,6 +28,11 @@ export class Replies {
   constructor(fd: number) {
     this.#fd = fd;
     this.#address = addressOf(this.#buffer);
+  }
+
+  /** Nobody is answered from now on: the descriptor may be another file's soon. */
+  end(): void {
+    this.#fd = -1;
   }
 
   /** @param errno Positive. */
