@@ -79,6 +79,13 @@ const prototypes = {
   umount2: "int umount2(size_t target, int flags)",
   socketpair: "int socketpair(int domain, int type, int protocol, size_t fds)",
   recvmsg: "long recvmsg(int fd, size_t message, int flags)",
+  // Of OpenSSL, which is in Node: binding them fails where it is hidden there.
+  EVP_aes_256_gcm: "size_t EVP_aes_256_gcm()",
+  EVP_CIPHER_CTX_new: "size_t EVP_CIPHER_CTX_new()",
+  EVP_CIPHER_CTX_ctrl: "int EVP_CIPHER_CTX_ctrl(size_t context, int type, int argument, size_t pointer)",
+  EVP_DecryptInit_ex: "int EVP_DecryptInit_ex(size_t context, size_t cipher, size_t engine, size_t key, size_t nonce)",
+  EVP_DecryptUpdate: "int EVP_DecryptUpdate(size_t context, size_t into, size_t length, size_t from, int bytes)",
+  EVP_DecryptFinal_ex: "int EVP_DecryptFinal_ex(size_t context, size_t into, size_t length)",
 } as const;
 
 type CallName = keyof typeof prototypes;

@@ -5,7 +5,8 @@
  * file's random salt; the nonce is the piece's offset in the file, so no nonce is used twice under one key, and a piece
  * moved within its file or to another does not open. Format: doc/format.md, section 6.
  */
-import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject } from "node:crypto";
+import { createCipheriv, hkdfSync } from "node:crypto";
+import { openSealed } from "../base/aes-gcm.ts";
 import { equalBytes, toHex } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
 import { getHasher, type HashName } from "./hash.ts";
@@ -44,7 +45,7 @@ export class Seal {
   readonly overhead: number;
   /** The file's own type: byte 13 of the header. */
   readonly type: number;
-  readonly #key: KeyObject | undefined;
+  readonly #key: Uint8Array | undefined;
 
   private constructor(header: Uint8Array, secrets: BoxSecrets, file: SealedFile) {
     this.header = header;
@@ -142,35 +143,30 @@ export class Seal {
 
   /**
    * @param offset Where the sealed piece stands in the file.
+   * @param memory Where it is opened to, if there is room; else into new memory.
    * @returns The piece; in plain boxes `sealed` itself.
    * @throws OuroError "corrupt" when it does not open: damaged, moved, or under another key.
    */
-  openPiece(offset: number, sealed: Uint8Array, what: string): Uint8Array {
+  openPiece(offset: number, sealed: Uint8Array, what: string, memory?: Uint8Array): Uint8Array {
     if (this.#key === undefined) return sealed;
     const corrupt = (): OuroError =>
       new OuroError("corrupt", `Cannot read ${what}: the piece at byte ${offset} does not open`, { subject: what });
     const end = sealed.length - this.overhead;
     if (end < 0) throw corrupt();
-    const decipher = createDecipheriv("aes-256-gcm", this.#key, nonceOf(offset));
-    decipher.setAAD(this.header);
-    decipher.setAuthTag(sealed.subarray(end));
-    const bytes = decipher.update(sealed.subarray(0, end));
-    try {
-      decipher.final();
-    } catch {
-      throw corrupt();
-    }
+    const hasRoom = memory !== undefined && memory.length >= end;
+    const bytes = hasRoom ? memory.subarray(0, end) : Buffer.allocUnsafeSlow(end);
+    if (!openSealed({ key: this.#key, nonce: nonceOf(offset), header: this.header, sealed }, bytes)) throw corrupt();
     return bytes;
   }
 }
 
-function deriveKey(secrets: BoxSecrets, salt: Uint8Array, file: SealedFile): KeyObject {
+function deriveKey(secrets: BoxSecrets, salt: Uint8Array, file: SealedFile): Uint8Array {
   if (secrets.key?.length !== 32) {
     throw new OuroError("wrong-key", `Cannot open a ${file}: the box is sealed and its key is not here`, {
       hint: "Put the box's key back as .ourobox/keys, or clone it again with its passphrase.",
     });
   }
-  return createSecretKey(Buffer.from(hkdfSync("sha256", secrets.key, salt, `ourobox ${file} 1`, 32)));
+  return Buffer.from(hkdfSync("sha256", secrets.key, salt, `ourobox ${file} 1`, 32));
 }
 
 function nonceOf(offset: number): Uint8Array {

@@ -28,8 +28,10 @@ import type { NewPack } from "./index-rows.ts";
 export const sparseMagic: Uint8Array = Buffer.from("OUROPART");
 export const wholeMagic: Uint8Array = Buffer.from("OUROPEND");
 /** What is read and not kept is read into here: most frames fit. */
-const scratchBytes = 512 * 1024;
+const scratchBytes = 1024 * 1024 + 1024;
 const scratch = Buffer.allocUnsafeSlow(scratchBytes);
+/** And opened to here, when it is to be decompressed. */
+const opened = Buffer.allocUnsafeSlow(scratchBytes);
 
 /** A frame's place in its pack, and how it is packed. */
 export interface FramePlace {
@@ -154,7 +156,7 @@ export class PackFile implements Disposable {
 
   /**
    * The decoded bytes of a frame; the caller owns them. Its objects are not verified by this.
-   * @param memory Larger than the decoded frame: used for what is decompressed.
+   * @param memory Larger than the decoded frame: used for it, but where it needs neither opening nor decompressing.
    * @throws OuroError "corrupt".
    */
   readFrame(place: FramePlace, memory?: Uint8Array): Uint8Array {
@@ -170,7 +172,8 @@ export class PackFile implements Disposable {
 
   /** As `readFrame`, of sealed bytes that are to stand there. */
   openFrame(place: FramePlace, sealed: Uint8Array, memory?: Uint8Array): Uint8Array {
-    const payload = this.#seal.openPiece(place.offset, sealed, this.what);
+    const room = place.method === frameMethods.zstd ? opened : memory;
+    const payload = this.#seal.openPiece(place.offset, sealed, this.what, room);
     return decodeFrame(place.method, payload, place.decoded, this.what, memory);
   }
 
