@@ -26,7 +26,7 @@ export interface Question {
   prepare?(bench: Bench): Promise<void>;
   /** One run of one tool through all steps. */
   trial(bench: Bench, tool: Tool): Promise<void>;
-  /** What the project is held to (issue 2), from the medians. */
+  /** What the project is held to, from the medians. */
   goals?(results: Results): Goal[];
 }
 
