@@ -29,6 +29,7 @@ import {
 } from "../workdir/mod.ts";
 import { countChanges } from "./change-counts.ts";
 import type { Change, Path } from "./changes.ts";
+import { TakenStaged } from "./commit-staged.ts";
 import { withContent } from "./content-here.ts";
 import { findStat } from "./disk-folders.ts";
 import { keepsOwners } from "./folder.ts";
@@ -39,6 +40,7 @@ import { keepOwnHead, saveOwnHead } from "./own-head.ts";
 import { currentWriter, isSameHead } from "./own-writer.ts";
 import { peerName } from "./peer-name.ts";
 import { PickedPaths } from "./picked-changes.ts";
+import { removeTaken, stagedChanges, treeWithStaged, withStaged } from "./staged-files.ts";
 import { existsIn, isPartFolder } from "./unreal-setting.ts";
 
 export interface StatusReport {
@@ -99,12 +101,9 @@ export async function statusOf(
 ): Promise<StatusReport> {
   const head = box.headCommit();
   const picked = box.state.picks();
-  const folder = folderContext(
-    box,
-    box.requireRoot("look at the folder"),
-    head,
-    paths === undefined ? undefined : new PathFilter(paths),
-  );
+  const filter = paths === undefined ? undefined : new PathFilter(paths);
+  const folder = folderContext(box, box.requireRoot("look at the folder"), head, filter);
+  const staged = stagedChanges(box, head?.commit.tree, filter);
   const { context, store } = box;
   await using ingest = store.openIngest({ workers: context.workers, hashOnly: true, signal: context.signal });
   const report = { branch: box.branch, picked, ...(head === undefined ? {} : { head }) };
@@ -112,7 +111,8 @@ export async function statusOf(
     const sink = new OverlayMeta(store, store.hasher);
     const event = { clock: 0xffff_ffff_ffff_ffffn, writer: 0xffff_ffff_ffff_ffffn };
     const { tree, absent, isPartial } = await commitFolder({ ...folder, ingest, sink, event });
-    const workingTree = tree ?? head?.commit.tree;
+    const inFolder = tree ?? head?.commit.tree;
+    const workingTree = inFolder === undefined ? undefined : treeWithStaged(sink, inFolder, staged);
     const found = workingTree === undefined ? {} : { workingTree: { tree: workingTree, reader: new TreeReader(sink) } };
     return { ...report, changes: [], absent, partial: isPartial, ...found };
   }
@@ -124,7 +124,7 @@ export async function statusOf(
     opensNew: (path) => opensNew || picks.isAbove(path),
   });
   const part = head === undefined || !isPartFolder(box) ? {} : { part: countPart(box, head) };
-  return { ...report, ...part, changes: picks.mark(changes), absent, partial: isPartial };
+  return { ...report, ...part, changes: picks.mark(withStaged(changes, staged)), absent, partial: isPartial };
 }
 
 function countPart(box: OpenBox, { commit }: NamedCommit): NonNullable<StatusReport["part"]> {
@@ -183,13 +183,16 @@ async function previewCommit(box: OpenBox, path: string, request: CommitRequest)
   const { filter, took } = choiceOf(box, request);
   const { context, store } = box;
   await using ingest = store.openIngest({ workers: context.workers, hashOnly: true, signal: context.signal });
-  const folder = folderContext(box, path, box.headCommit(), filter);
-  const { changes, isPartial } = await statusFolder({
+  const head = box.headCommit();
+  const folder = folderContext(box, path, head, filter);
+  const { changes: inFolder, isPartial } = await statusFolder({
     ...folder,
     ingest,
     hash: (bytes) => store.hasher.hash(bytes),
     opensNew: () => true,
   });
+  const staged = box.root === undefined ? [] : stagedChanges(box, head?.commit.tree, filter);
+  const changes = withStaged(inFolder, staged);
   return { changes, counts: countChanges(changes), bytesAdded: 0, partial: isPartial, took };
 }
 
@@ -213,6 +216,7 @@ async function tryCommit(box: OpenBox, path: string, request: CommitRequest): Pr
     const folder = folderContext(box, path, before, filter);
     const onFile = (files: number): void => context.progress.add(files, 0);
     const committed = await commitFolder({ ...folder, ingest, sink: meta, event, onFile, marks: marksOf(box, before) });
+    const staged = await TakenStaged.take(box, { ingest, sink: meta, tree: before?.commit.tree, filter });
     await ingest.finish();
     if (committed.tree !== undefined && committed.moved.length > 0) {
       meta.finish();
@@ -230,7 +234,15 @@ async function tryCommit(box: OpenBox, path: string, request: CommitRequest): Pr
       meta = store.openMetaWriter();
       marked = markUnits(box, { tree: committed.tree, unitChecks, event, births, sink: meta });
     }
-    const { tree, rebirths } = marked;
+    const { rebirths } = marked;
+    let { tree } = marked;
+    if (!staged.isEmpty && before !== undefined) {
+      meta.finish();
+      meta = store.openMetaWriter();
+      const inFolder = tree ?? before.commit.tree;
+      const placed = staged.place({ tree: inFolder, before: before.commit.tree, event, births, sink: meta });
+      if (staged.count > 0) tree = placed;
+    }
     const made =
       tree === undefined
         ? undefined
@@ -254,16 +266,17 @@ async function tryCommit(box: OpenBox, path: string, request: CommitRequest): Pr
     meta.finish();
     const next =
       made === undefined ? undefined : { writer, branch, commit: made.id, last: { clock: event.clock, id: made.id } };
-    if (!moveHead(box, { head, next, committed, rebirths, took, request })) return undefined;
+    if (!moveHead(box, { head, next, committed, rebirths, staged, took, request })) return undefined;
+    removeTaken(box);
     context.progress.done();
     if (next !== undefined) saveOwnHead(box);
     else keepOwnHead(box);
     const changes = changesBetween(box, before, tree);
     const report = {
       changes,
-      counts: committed.counts,
+      counts: { ...committed.counts, changed: committed.counts.changed + staged.count },
       bytesAdded: sizeOf(box) - sizeBefore,
-      partial: committed.isPartial,
+      partial: committed.isPartial || staged.isPartial,
       took,
     };
     return made === undefined ? report : { ...report, id: made.id };
@@ -295,16 +308,21 @@ interface Move {
   readonly next: OwnHead | undefined;
   readonly committed: CommittedFolder;
   readonly rebirths: Rebirths | undefined;
+  readonly staged: TakenStaged;
   readonly took: "picked" | "all";
   readonly request: CommitRequest;
 }
 
 /** Moves the head and writes the scan's rows, if the head is still where it was. @returns Whether it was. */
-function moveHead({ state, context }: OpenBox, { head, next, committed, rebirths, took, request }: Move): boolean {
+function moveHead(
+  { state, context }: OpenBox,
+  { head, next, committed, rebirths, staged, took, request }: Move,
+): boolean {
   return state.transaction(() => {
     const now = state.head();
     if (!isSameHead(now, head)) return false;
     committed.saveRows(state, rebirths);
+    staged.save();
     if (next === undefined) return true;
     state.setHead(next);
     const before = head === undefined ? {} : { before: head.commit };

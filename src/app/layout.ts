@@ -33,6 +33,8 @@ export interface Layout {
   readonly moving: string;
   /** Who shows that folder live locks this: live-lock.ts. */
   readonly live: string;
+  /** What was changed and is not in that folder: staged-files.ts. */
+  readonly staged: string;
 }
 
 export function layoutOf(top: string): Layout {
@@ -52,13 +54,15 @@ export function layoutOf(top: string): Layout {
     files: top,
     moving: join(box, "moving"),
     live: join(box, "live"),
+    staged: join(box, "staged"),
   };
 }
 
 /** The same box, worked on in the folder of a branch. */
 export function branchLayout(layout: Layout, branch: string): Layout {
   const own = join(layout.branches, folderOfBranch(branch));
-  return { ...layout, branch, files: join(own, "files"), moving: join(own, "moving"), live: join(own, "live") };
+  const places = { files: join(own, "files"), moving: join(own, "moving"), live: join(own, "live") };
+  return { ...layout, branch, ...places, staged: join(own, "staged") };
 }
 
 /** In no order. */

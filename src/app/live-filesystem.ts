@@ -62,6 +62,7 @@ export function openLiveFilesystem(box: OpenBox, request: LiveFilesystemRequest)
             ? layer.numberOfNode(node.entry)
             : undefined,
         source,
+        changeOf: (id) => layer.staged.find(id),
         log: patience.log,
         hidden: (root) => hidden.open().open(root),
       }),

@@ -22,6 +22,7 @@ import {
   type UnrealLayer,
 } from "../vfs/mod.ts";
 import { noteDirectory, noteGone, recordedNames } from "../workdir/mod.ts";
+import { LiveStagedFiles } from "./live-staged.ts";
 import { Marks } from "./marks.ts";
 import { lockWhole } from "./move-folder.ts";
 import { numberedIn } from "./number-moves.ts";
@@ -53,6 +54,8 @@ interface Wanted {
 }
 
 export interface LiveLayerOptions {
+  /** Smaller unreal files are brought whole when they are changed. In bytes. */
+  readonly stagedMin?: number;
   /** Commits what is in the folder. */
   readonly settle: () => Promise<void>;
   /** Something was changed that a commit will find. */
@@ -65,6 +68,7 @@ export class LiveLayer implements UnrealLayer, Disposable {
   readonly #options: LiveLayerOptions;
   readonly #rows = new Map<string, { has(name: string): boolean }>();
   readonly #gone = new Map<string, Gone>();
+  readonly staged: LiveStagedFiles;
   readonly #numbers: InodeNumbers;
   /** Of the folder. */
   readonly #device: bigint;
@@ -84,10 +88,12 @@ export class LiveLayer implements UnrealLayer, Disposable {
     this.#device = lstat(this.#root).device;
     this.#numbers = new InodeNumbers(box.state);
     this.#options = options;
+    this.staged = new LiveStagedFiles(box, { onChange: options.onChange, sizeMin: options.stagedMin });
   }
 
   /** Notes what is not noted yet, as far as that can be done. */
   [Symbol.dispose](): void {
+    this.staged[Symbol.dispose]();
     try {
       this.flush();
     } catch (thrown) {
@@ -205,9 +211,10 @@ export class LiveLayer implements UnrealLayer, Disposable {
     });
   }
 
-  settle(): Promise<void> {
+  async settle(): Promise<void> {
     this.flush();
-    return this.#options.settle();
+    await this.#options.settle();
+    this.#version = undefined;
   }
 
   markOf(entry: Entry): LayerMark | undefined {
@@ -235,6 +242,7 @@ export class LiveLayer implements UnrealLayer, Disposable {
     this.#rows.clear();
     this.#numbers.look();
     this.#isPart = isPartFolder(box);
+    this.staged.refresh();
     const commit = box.state.head()?.commit;
     const before = this.#head?.commit;
     if (commit === undefined || (before !== undefined && Buffer.compare(commit, before) === 0)) return;

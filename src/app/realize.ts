@@ -7,10 +7,19 @@
 import { toHex, toText } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
 import { quotePath } from "../base/quote.ts";
-import { type Content, type Entry, type Hash, kinds } from "../format/mod.ts";
-import { type Change, comparePaths, directoryOf, isShown, joinPath, splitPath, walkEntries } from "../history/mod.ts";
+import { type Content, commitFlags, type Entry, type Hash, kinds } from "../format/mod.ts";
+import {
+  type Change,
+  comparePaths,
+  directoryOf,
+  isShown,
+  joinPath,
+  PathFilter,
+  splitPath,
+  walkEntries,
+} from "../history/mod.ts";
 import { FolderRows, forgetRows, saveObservations } from "../workdir/mod.ts";
-import { statusOf } from "./box-commit.ts";
+import { commitBox, statusOf } from "./box-commit.ts";
 import type { Path } from "./changes.ts";
 import { bringContent } from "./content-here.ts";
 import { evictContent } from "./evict-content.ts";
@@ -21,6 +30,7 @@ import { noteReal, noteUnreal } from "./number-moves.ts";
 import type { OpenBox } from "./open-box.ts";
 import { ruleFileNames } from "./part-changes.ts";
 import { realizeInFolder } from "./realize-folder.ts";
+import { stagedChanges } from "./staged-files.ts";
 import { existsIn } from "./unreal-setting.ts";
 
 export interface RealizeReport {
@@ -95,10 +105,31 @@ export async function realizePaths(box: OpenBox, paths: readonly Path[]): Promis
   } else {
     using _ = await lockWhole(box, "alone");
     for (const path of paths) entryAt(box, path);
+    await commitStaged(box, paths);
     report = await realizeInFolder(box, topmost(paths));
   }
   markPaths(box, paths, "real");
   return report;
+}
+
+/** What was changed in a mount and is not in the folder is committed before it comes there. @throws OuroError "diverged" when that cannot be. */
+async function commitStaged(box: OpenBox, paths: readonly Path[]): Promise<void> {
+  const filter = new PathFilter(paths);
+  const changesNow = (): Change[] => stagedChanges(box, box.headCommit()?.commit.tree, filter);
+  const changes = changesNow();
+  if (changes.length === 0) return;
+  const message = "Before bringing files into the folder";
+  await commitBox(box, { message, all: true, paths: changes.map(({ path }) => path), flags: commitFlags.automatic });
+  const [left] = changesNow();
+  if (left === undefined) return;
+  throw new OuroError(
+    "diverged",
+    `Cannot realize ${quotePath(left.path)}: what was changed in a mount is not committed`,
+    {
+      subject: toText(left.path),
+      hint: "Run `ourobox commit` to see why.",
+    },
+  );
 }
 
 function* contentsBelow(box: OpenBox, path: Path, entry: Entry): Generator<Content> {

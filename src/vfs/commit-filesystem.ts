@@ -18,7 +18,7 @@ import { InodeTable, type InodeTableOptions, type LiveInode } from "./inode-tabl
 import { ReadOnlyFilesystem, readOnly } from "./read-only-filesystem.ts";
 import type { ShownNode } from "./shown-node.ts";
 import { TreeNode } from "./tree-node.ts";
-import { type ShownOwners, TreeView } from "./tree-view.ts";
+import { type ShownOwners, TreeView, type TreeViewOptions } from "./tree-view.ts";
 
 const liveMaxDefault = 100_000;
 /** Encoded; decoded ten times as much, which should die young. */
@@ -36,6 +36,7 @@ export interface CommitFilesystemOptions extends ShownOwners {
   readonly tree: Hash;
   /** Brings content that is not here; without one it is an EIO. */
   readonly source?: ContentSource;
+  readonly changeOf?: NonNullable<TreeViewOptions["changeOf"]>;
   /** What is shown as ".ourobox". */
   readonly hidden?: (root: TreeNode) => ShownNode;
   /** Told why something could not be read. */

@@ -6,11 +6,13 @@ import { asBuffer, utf8 } from "../base/bytes.ts";
 import { errnoOf, isKind } from "../base/errors.ts";
 import { writerHex } from "../format/mod.ts";
 import { distinctValues } from "../history/mod.ts";
+import type { StagedFile } from "../workdir/mod.ts";
 import type { CommitFilesystem } from "./commit-filesystem.ts";
 import { type ErrnoName, type FailureLog, FilesystemFailure } from "./failure.ts";
 import { FileLocks } from "./file-locks.ts";
 import type * as fs from "./filesystem.ts";
 import type { LiveRealizer } from "./live-realizer.ts";
+import { LiveStaged } from "./live-staged.ts";
 import { textOf } from "./live-trees.ts";
 import { TreeNode } from "./tree-node.ts";
 import { contentKey } from "./tree-view.ts";
@@ -28,16 +30,20 @@ const errnoByKind: readonly (readonly [Parameters<typeof isKind>[1] & string, Er
 
 export abstract class LiveData {
   protected readonly live: LiveRealizer;
+  protected readonly staged: LiveStaged;
   readonly #locks = new FileLocks();
   readonly #listeners = new Set<fs.ChangeListener>();
   readonly #log: FailureLog;
   /** Inodes by handle of the folder's, of what was known before it was real: they live as long as the handle. */
   readonly #opened = new Map<number, number>();
+  /** How many handles there are of what was unreal when it was opened, by inode. */
+  readonly #shownOpens = new Map<number, number>();
   /** What the kernel may have kept of unreal files, by inode. */
   readonly #keptContent = new Map<number, string>();
 
   constructor(live: LiveRealizer, log: FailureLog) {
     this.live = live;
+    this.staged = new LiveStaged(live);
     this.#log = log;
   }
 
@@ -58,6 +64,18 @@ export abstract class LiveData {
   }
 
   setattr(inode: number, changes: fs.AttributeChanges): fs.Answer<fs.Attributes> {
+    return this.#orStaged(
+      inode,
+      this.staged.isFit(changes),
+      (file) => {
+        this.staged.change(file, changes);
+        return this.shownAt().getattr(inode);
+      },
+      () => this.#setReal(inode, changes),
+    );
+  }
+
+  #setReal(inode: number, changes: fs.AttributeChanges): fs.Answer<fs.Attributes> {
     const set = (real: number): fs.Attributes => this.live.asLive(this.live.folder.setattr(real, changes));
     return this.onReal(inode, "change", set, changes.size !== 0);
   }
@@ -69,7 +87,8 @@ export abstract class LiveData {
 
   open(inode: number, flags: fs.OpenFlags, caller: fs.Caller): fs.Answer<fs.Opened> {
     const known = this.live.realOf(inode);
-    if (known === undefined && !flags.write && !flags.truncate) return this.#openShown(inode, flags);
+    const isShown = known === undefined && !flags.truncate && !this.live.isBecomingReal(inode);
+    if (isShown && (!flags.write || this.staged.isFor(inode))) return this.#openShown(inode, flags);
     const open = (real: number): fs.Opened => this.openedAs(inode, this.live.folder.open(real, flags, caller));
     return this.onReal(inode, "open", open, !flags.truncate);
   }
@@ -83,12 +102,20 @@ export abstract class LiveData {
   ): fs.Answer<readonly Uint8Array[]> {
     const real = this.live.realOf(inode);
     if (real !== undefined) return this.live.folder.read(real, realHandle(handle), offset, length);
-    return this.shownAt().read(inode, 0, offset, length, caller);
+    const file = this.staged.find(inode);
+    if (file === undefined) return this.shownAt().read(inode, 0, offset, length, caller);
+    const request = { inode, offset, length, signal: () => caller.signal };
+    return this.attempt("read", () => this.staged.read(file, request));
   }
 
   write(inode: number, handle: number, offset: number, bytes: Uint8Array, options: fs.WriteOptions): fs.Answer<void> {
-    return this.onReal(inode, "write", (real) =>
-      this.live.folder.write(real, realHandle(handle), offset, bytes, options),
+    const write = (real: number): fs.Answer<void> =>
+      this.live.folder.write(real, realHandle(handle), offset, bytes, options);
+    return this.#orStaged(
+      inode,
+      true,
+      (file) => this.staged.write(file, offset, bytes, options),
+      () => this.onReal(inode, "write", write),
     );
   }
 
@@ -99,14 +126,19 @@ export abstract class LiveData {
   fsync(inode: number, handle: number, dataOnly: boolean): fs.Answer<void> {
     this.live.layer.flush();
     const real = this.live.realOf(inode);
-    return real === undefined ? undefined : this.live.folder.fsync(real, realHandle(handle), dataOnly);
+    if (real !== undefined) return this.live.folder.fsync(real, realHandle(handle), dataOnly);
+    const file = this.staged.find(inode);
+    return file === undefined ? undefined : this.staged.sync(file);
   }
 
   release(inode: number, handle: number, flockOwner?: bigint): void {
     if (flockOwner !== undefined) this.#locks.release(inode, "flock", flockOwner);
     const real = this.live.realOf(inode) ?? 0;
     if (handle < shownHandlesFrom) this.live.folder.release(real, handle);
-    else this.shownAt().release(inode, handle - shownHandlesFrom);
+    else {
+      this.#countOpen(inode, -1);
+      this.shownAt().release(inode, handle - shownHandlesFrom);
+    }
     this.live.forget(inode, this.#opened.delete(handle) ? 1 : 0);
     if (this.live.shown?.nodeAt(inode) === undefined) this.#keptContent.delete(inode);
   }
@@ -152,19 +184,28 @@ export abstract class LiveData {
   }
 
   fallocate(inode: number, handle: number, options: fs.AllocateOptions): fs.Answer<void> {
-    return this.onReal(inode, "write", (real) => this.live.folder.fallocate(real, realHandle(handle), options));
+    const allocate = (real: number): fs.Answer<void> => this.live.folder.fallocate(real, realHandle(handle), options);
+    return this.#orStaged(
+      inode,
+      true,
+      (file) => this.staged.allocate(file, options),
+      () => this.onReal(inode, "write", allocate),
+    );
   }
 
   lseek(inode: number, handle: number, offset: number, what: "data" | "hole"): fs.Answer<number> {
     const real = this.live.realOf(inode);
     if (real !== undefined) return this.live.folder.lseek(real, realHandle(handle), offset, what);
-    return this.shownAt().lseek(inode, 0, offset, what);
+    const file = this.staged.find(inode);
+    if (file === undefined) return this.shownAt().lseek(inode, 0, offset, what);
+    return this.attempt("read", () => this.staged.seek(file, offset, what));
   }
 
-  /** From what is unreal the caller copies by itself. */
+  /** From what is unreal, and to it, the caller copies by itself. */
   copyFileRange({ from, to, ...rest }: fs.CopyOptions): fs.Answer<number> {
     const source = this.live.realOf(from.inode);
-    if (source === undefined) throw new FilesystemFailure("EXDEV", "cannot copy at once: it is not in the folder");
+    if (source === undefined || this.staged.isFor(to.inode))
+      throw new FilesystemFailure("EXDEV", "cannot copy at once: it is not in the folder");
     return this.onReal(to.inode, "write", (target) =>
       this.live.folder.copyFileRange({
         ...rest,
@@ -180,6 +221,43 @@ export abstract class LiveData {
 
   setlk(inode: number, lock: fs.FileLock, wait: boolean, caller: fs.Caller): fs.Answer<void> {
     return this.#locks.set(inode, lock, wait, () => caller.signal);
+  }
+
+  /** An unreal file was deleted: what was changed of it is for those who have it open. */
+  protected dropStaged(node: TreeNode): void {
+    const { staged } = this.live.layer;
+    const { id } = node.entry;
+    const file = staged.find(id);
+    if (file === undefined) return;
+    // A crash must not leave it as it was before it was changed.
+    this.live.layer.flush();
+    if ((this.#shownOpens.get(this.shownAt().numberOf(node)) ?? 0) > 0) file.drop();
+    else staged.end(id);
+  }
+
+  #countOpen(inode: number, change: number): void {
+    const count = (this.#shownOpens.get(inode) ?? 0) + change;
+    if (count > 0) this.#shownOpens.set(inode, count);
+    else this.#shownOpens.delete(inode);
+    if (count > 0) return;
+    const file = this.staged.find(inode);
+    if (file?.isDropped === true) this.live.layer.staged.end(file.base.id);
+    this.staged.closed(inode);
+  }
+
+  /** Does something with an unreal file where it lies, if that can be kept, else with the real one. */
+  #orStaged<T>(
+    inode: number,
+    isFit: boolean,
+    act: (file: StagedFile) => fs.Answer<T>,
+    onReal: () => fs.Answer<T>,
+  ): fs.Answer<T> {
+    if (!isFit) return onReal();
+    return this.attempt("change", () => {
+      const file = this.staged.toChange(inode);
+      if (!(file instanceof Promise)) return file === undefined ? onReal() : act(file);
+      return file.then((each) => (each === undefined ? onReal() : act(each)));
+    });
   }
 
   /** @throws FilesystemFailure ESTALE: nothing was ever shown. */
@@ -229,7 +307,12 @@ export abstract class LiveData {
   #openShown(inode: number, flags: fs.OpenFlags): fs.Answer<fs.Opened> {
     this.#refresh(inode);
     const shown = this.shownAt();
-    const { handle } = shown.open(inode, flags);
+    const { handle } = shown.open(inode, { ...flags, write: false });
+    this.#countOpen(inode, 1);
+    if (this.staged.find(inode) !== undefined) {
+      this.#keptContent.delete(inode);
+      return { handle: handle + shownHandlesFrom };
+    }
     const node = shown.nodeAt(inode);
     const content = node?.content;
     const key = content === undefined || content instanceof Uint8Array ? "" : contentKey(content);
@@ -251,6 +334,7 @@ export abstract class LiveData {
   #ownAttribute(inode: number, name: string): string | undefined {
     const real = this.live.realOf(inode);
     const node = real === undefined ? this.live.shown?.nodeAt(inode) : this.live.nodeOfReal(real);
+    if (real === undefined && name === "status" && this.staged.find(inode) !== undefined) return "changed";
     if (real === undefined && name !== "mark") return undefined;
     const entry = node instanceof TreeNode ? node.entry : undefined;
     if (name === "status" && real !== undefined) {

@@ -229,12 +229,15 @@ export class LiveFilesystem extends LiveData implements fs.Filesystem {
     check(node);
     return this.onReal(parent, "remove something from", (directory) => {
       live.remove(tree, node);
+      this.dropStaged(node);
       live.folder.setattr(directory, { mtimeNs: "now" });
     });
   }
 
   async #renameInTree(from: Place, to: Place, mode: fs.RenameMode): Promise<void> {
     const { live } = this;
+    const replaced = live.unrealIn(live.directoryAt(to.parent).tree, to.name);
+    if (replaced?.kind === "file") await live.commitStaged(replaced);
     const moved = await this.#toRename(from);
     if (moved === undefined) throw new FilesystemFailure("ENOENT", "cannot rename: there is no such name");
     try {

@@ -4,6 +4,7 @@
  * where a directory above was renamed since, there is a commit first.
  */
 import { equalBytes } from "../base/bytes.ts";
+import { OuroError } from "../base/errors.ts";
 import { equalDots } from "../format/mod.ts";
 import { joinPath, splitPath } from "../history/mod.ts";
 import type * as fs from "./filesystem.ts";
@@ -34,6 +35,11 @@ export class LiveRealizer extends LiveTrees {
     return started;
   }
 
+  /** Whether something is on its way into the folder. */
+  isBecomingReal(inode: number): boolean {
+    return this.#realizing.has(inode);
+  }
+
   /** The directory in the folder that is one of the tree, made there when it is not. */
   async realDirectory(node: ShownNode | undefined): Promise<number> {
     if (node === undefined || node.parent === undefined) return rootInode;
@@ -57,6 +63,8 @@ export class LiveRealizer extends LiveTrees {
       this.folder.lookup(directory, latin("."));
       return this.adopt(inode, directory);
     }
+    await this.commitStaged(node);
+    node = this.nodeAt(inode);
     const parent = await this.realDirectory(node.parent);
     // What other names lead to as well is brought with them.
     if (isKept || node.kind !== "file" || node.entry.meta.link !== undefined) {
@@ -72,6 +80,16 @@ export class LiveRealizer extends LiveTrees {
     if (found === undefined) throw stale("it is gone");
     this.onReal(node.parent as TreeNode, node.name);
     return this.adopt(inode, found.attributes.inode);
+  }
+
+  /** Commits what was changed of an unreal file, if anything was, so that it is in the tree. @throws OuroError when that cannot be. */
+  async commitStaged({ entry }: TreeNode): Promise<void> {
+    const { staged } = this.layer;
+    if (staged.find(entry.id) === undefined) return;
+    await this.layer.settle();
+    this.layer.tree();
+    if (staged.find(entry.id) !== undefined)
+      throw new OuroError("io", "Cannot bring a file into the folder: what was written to it is not committed yet");
   }
 
   /** What it is in the tree after a commit, which has it in the directory that it is in now. */

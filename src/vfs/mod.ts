@@ -1,5 +1,6 @@
 /** The face of the layer vfs: the filesystem that doors open on. */
 export { CommitFilesystem, type CommitFilesystemOptions, hiddenName } from "./commit-filesystem.ts";
+export { ContentLists } from "./content-lists.ts";
 export { type FailureLog, FilesystemFailure } from "./failure.ts";
 export * from "./filesystem.ts";
 export { FolderFilesystem, type FolderFilesystemOptions } from "./folder-filesystem.ts";
@@ -11,6 +12,7 @@ export { MemoryFilesystem, type MemoryFilesystemOptions } from "./memory-filesys
 export type { NodeNumber } from "./node-number.ts";
 export { isLack, Patience } from "./patience.ts";
 export type { ShownNode } from "./shown-node.ts";
+export type { StagedFiles } from "./staged-files.ts";
 export { TreeNode } from "./tree-node.ts";
 export { type ShownOwners, TreeView } from "./tree-view.ts";
 export type { FolderFile, LayerMark, RemovedFrom, UnrealLayer } from "./unreal-layer.ts";

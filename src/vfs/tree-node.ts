@@ -12,7 +12,7 @@ import { accessAclName, defaultAclName } from "./acl.ts";
 import { FilesystemFailure } from "./failure.ts";
 import { numberOfDot } from "./node-number.ts";
 import type { ShownAttributes, ShownChild, ShownNode } from "./shown-node.ts";
-import { contentKey, linkKey, type TreeView } from "./tree-view.ts";
+import { contentKey, linkKey, type ShownChange, type TreeView } from "./tree-view.ts";
 
 const sectorBytes = 512;
 /** Items of a file that are looked at for holes when somebody asks how many blocks it has: a list node or two. */
@@ -87,7 +87,9 @@ export class TreeNode implements ShownNode {
 
   attributes(): ShownAttributes {
     const { entry, view, kind } = this;
-    const { meta, mtimeNs } = entry;
+    const { meta } = entry;
+    const change = view.changeOf(entry);
+    const mtimeNs = change?.mtimeNs ?? entry.mtimeNs;
     const { value } = entry.data[0];
     const { uid = meta.uid, gid = meta.gid, umask = 0 } = view.owners;
     const device = "major" in value ? value : { major: 0, minor: 0 };
@@ -100,8 +102,8 @@ export class TreeNode implements ShownNode {
       gid,
       rdevMajor: device.major,
       rdevMinor: device.minor,
-      size: sizeOf(entry),
-      blocks: value.kind === kinds.file ? this.#blocks(value.content) : 0,
+      size: change?.size ?? sizeOf(entry),
+      blocks: value.kind === kinds.file ? this.#blocks(value.content, change) : 0,
       atimeNs: mtimeNs,
       mtimeNs,
       ctimeNs: mtimeNs,
@@ -165,10 +167,11 @@ export class TreeNode implements ShownNode {
   }
 
   /** Without holes, as far as they are found: whoever copies sparsely looks at it. */
-  #blocks(content: Content): number {
+  #blocks(content: Content, change: ShownChange | undefined): number {
     const isAllData = content.list === undefined && !content.items?.some(({ form }) => form === "hole");
     const bytes = isAllData ? content.size : this.view.lists.dataBytes(content, blockItemsMax);
-    return Math.ceil(bytes / sectorBytes);
+    const withChange = change === undefined ? bytes : Math.min(change.size, bytes + change.bytes);
+    return Math.ceil(withChange / sectorBytes);
   }
 }
 

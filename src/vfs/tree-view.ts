@@ -9,6 +9,7 @@ import { Turns } from "../base/turns.ts";
 import {
   type Content,
   type DirectoryValue,
+  type Dot,
   dotKey,
   type Entry,
   type Hash,
@@ -28,7 +29,17 @@ export interface ShownOwners {
   readonly umask?: number;
 }
 
+/** What was written to a file and is in no commit yet. */
+export interface ShownChange {
+  readonly size: number;
+  readonly mtimeNs: bigint;
+  /** So much of it, at most, is not in the tree. */
+  readonly bytes: number;
+}
+
 export interface TreeViewOptions extends ShownOwners {
+  /** What was changed of a file of the tree that is mounted. */
+  readonly changeOf?: (id: Dot) => ShownChange | undefined;
   readonly reader: TreeReader;
   /** For how much of a file is data. */
   readonly lists: ContentLists;
@@ -76,6 +87,11 @@ export class TreeView {
   /** Another tree beside this one, shown alike. */
   beside(name: string, root: Entry): TreeView {
     return new TreeView({ ...this.#options, name }, root);
+  }
+
+  /** What was changed of a file, where this is the tree that is mounted. */
+  changeOf({ id }: Entry): ShownChange | undefined {
+    return this.name === "" ? this.#options.changeOf?.(id) : undefined;
   }
 
   get directory(): DirectoryValue {

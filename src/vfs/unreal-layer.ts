@@ -7,6 +7,8 @@
  */
 import type { Dot, Entry, Hash } from "../format/mod.ts";
 
+import type { StagedFiles } from "./staged-files.ts";
+
 export type LayerMark = "real" | "unreal";
 
 /** A directory that something was deleted from. */
@@ -26,6 +28,8 @@ export interface FolderFile {
 }
 
 export interface UnrealLayer {
+  /** Files that were changed and are not in the folder. */
+  readonly staged: StagedFiles;
   /** The tree that is being worked on; undefined before the first commit. Asked often. */
   tree(): Hash | undefined;
   /** Whether the folder may hold only a part of it. Where not, nothing is asked of what follows but marks. */

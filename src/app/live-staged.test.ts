@@ -1,0 +1,369 @@
+/**
+ * Large unreal files that are changed through the live mount, against plain files that are changed alike: the same bytes at each moment, whatever comes between (commits,
+ * kills, renames, pulls), and no more of their content is brought than is around the changes.
+ */
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { TestWorld } from "../../test/support/app-world.ts";
+import { type FsClient, readAll } from "../../test/support/fs-client.ts";
+import { DirectClient } from "../../test/support/fs-client-direct.ts";
+import { KernelClient } from "../../test/support/fs-client-kernel.ts";
+import { testSeeds } from "../../test/support/seeds.ts";
+import { changesIn, filesIn, namesIn, UnrealPair } from "../../test/support/unreal-pair.ts";
+import { Prng } from "../base/prng.ts";
+import { contentItems, type Entry, kinds } from "../format/mod.ts";
+import { Box } from "./box.ts";
+import { openLiveFilesystem } from "./live-filesystem.ts";
+import { lockLive } from "./live-lock.ts";
+
+class SmallChunks extends TestWorld {
+  override readonly initOptions = {
+    hash: "blake3" as const,
+    chunk: { min: 1024, avg: 4096, max: 16_384 },
+    bare: false,
+    plain: false,
+  };
+}
+
+const world = new SmallChunks(mkdtempSync(join(tmpdir(), "ouro-live-staged-")));
+after(() => rmSync(world.folder, { recursive: true }));
+process.umask(0o022);
+
+const stagedMin = 20_000;
+
+/** An unreal box in a mount, and a plain folder with the same files. */
+class StagedPair implements AsyncDisposable {
+  readonly pair: UnrealPair;
+  readonly plain: FsClient;
+  /** As another process would have it. */
+  readonly committer: Box;
+  client!: FsClient;
+  #box!: Box;
+  #live!: ReturnType<typeof openLiveFilesystem>;
+  #lock!: Disposable;
+
+  private constructor(pair: UnrealPair, committer: Box, plain: string) {
+    this.pair = pair;
+    this.committer = committer;
+    this.plain = new KernelClient(plain, 0);
+  }
+
+  static async make(files: Readonly<Record<string, Buffer>>): Promise<StagedPair> {
+    const pair = await UnrealPair.make(world, {});
+    const plain = mkdtempSync(join(world.folder, "plain-"));
+    for (const folder of [plain, pair.pathA])
+      for (const [path, bytes] of Object.entries(files)) {
+        mkdirSync(join(folder, path, ".."), { recursive: true });
+        writeFileSync(join(folder, path), bytes);
+      }
+    await pair.pushA();
+    await pair.b.pull();
+    const made = new StagedPair(pair, await Box.open(pair.pathB, world.context()), plain);
+    await made.mount();
+    return made;
+  }
+
+  async mount(): Promise<void> {
+    this.#box = await Box.open(this.pair.pathB, world.context());
+    this.#lock = await lockLive(this.#box, "/mnt");
+    const options = { settle: () => this.commit(), onChange: () => {}, directory: "/mnt", stagedMin };
+    this.#live = openLiveFilesystem(this.#box, options);
+    this.client = new DirectClient(this.#live.filesystem);
+  }
+
+  /** All is synced; then the process ends, and nothing is done at its end. */
+  async kill(): Promise<void> {
+    await this.#live.filesystem.syncfs();
+    this.#lock[Symbol.dispose]();
+    await this.mount();
+  }
+
+  async unmount(): Promise<void> {
+    await this.#live[Symbol.asyncDispose]();
+    this.#lock[Symbol.dispose]();
+    await this.#box[Symbol.asyncDispose]();
+  }
+
+  async commit(): Promise<void> {
+    this.#live.flush();
+    await this.committer.commit({ message: "on the way", all: true });
+  }
+
+  get stagedCount(): number {
+    try {
+      return readdirSync(join(this.pair.pathB, ".ourobox/staged")).length;
+    } catch {
+      return 0;
+    }
+  }
+
+  entry(path: string): Entry {
+    const { b } = this.pair;
+    return b.find(b.head()?.commit as Uint8Array, Buffer.from(path)) as Entry;
+  }
+
+  /** Chunks of a committed file, and how many are not here. */
+  chunks(path: string): { readonly all: Set<string>; readonly missing: number } {
+    const { b } = this.pair;
+    const { value } = this.entry(path).data[0];
+    assert.equal(value.kind, kinds.file);
+    const all = new Set<string>();
+    let missing = 0;
+    for (const item of contentItems(value.content, (hash) => b.store.getMeta(hash, "list"))) {
+      if (item.form === "hole") continue;
+      all.add(Buffer.from(item.hash).toString("hex"));
+      if (!b.store.hasChunk(item.hash)) missing += 1;
+    }
+    return { all, missing };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.unmount();
+    await this.committer[Symbol.asyncDispose]();
+    await this.pair[Symbol.asyncDispose]();
+  }
+}
+
+function someBytes(seed: number, length: number): Buffer {
+  return Buffer.from(new Prng(seed).bytes(length));
+}
+
+async function write(client: FsClient, path: string, offset: number, bytes: Buffer): Promise<void> {
+  const fd = await client.open(path, { write: true });
+  await client.write(fd, offset, bytes);
+  await client.fsync(fd);
+  await client.close(fd);
+}
+
+test("live filesystem: a small write into a large unreal file brings a few chunks, the commit included, and the others stay", async () => {
+  const size = 6_000_000;
+  await using both = await StagedPair.make({ "d/big": someBytes(1, size) });
+  const { client, pair } = both;
+  const before = both.chunks("d/big");
+  assert.equal(before.missing, before.all.size);
+  await write(client, "d/big", 3_000_000, someBytes(2, 4096));
+  assert.equal((await client.stat("d/big")).size, size);
+  assert.equal(both.chunks("d/big").missing, before.missing);
+  assert.deepEqual(await changesIn(pair.b), ["change d/big"]);
+  await both.commit();
+  assert.deepEqual(await changesIn(pair.b), []);
+  assert.deepEqual(filesIn(pair.pathB), {});
+  const now = both.chunks("d/big");
+  // A frame is fetched as a whole, and has neighbours in it.
+  assert(before.all.size - now.missing < before.all.size / 2, `${now.missing} of ${before.all.size}`);
+  assert(now.all.difference(before.all).size <= 4);
+  assert.equal(both.stagedCount, 1);
+  await client.stat("d/big");
+  assert.equal(both.stagedCount, 0);
+  await pair.b.push();
+  await pair.a.pull();
+  const there = readFileSync(join(pair.pathA, "d/big"));
+  assert(there.equals(await readAll(client, "d/big")));
+  assert(there.subarray(3_000_000, 3_004_096).equals(someBytes(2, 4096)));
+});
+
+test("live filesystem: what was written is there after a kill, for the next mount and for a commit without one", async () => {
+  await using both = await StagedPair.make({ big: someBytes(1, 100_000), other: someBytes(2, 100_000) });
+  await write(both.client, "big", 5, Buffer.from("written"));
+  await both.kill();
+  assert.equal((await readAll(both.client, "big")).toString("latin1", 5, 12), "written");
+  await write(both.client, "other", 100_000, Buffer.from("more"));
+  await both.unmount();
+  assert.equal(both.stagedCount, 2);
+  await both.committer.commit({ message: "by hand", all: true });
+  assert.equal(both.stagedCount, 0);
+  assert.deepEqual(await changesIn(both.pair.b), []);
+  await both.mount();
+  assert.equal((await readAll(both.client, "big")).toString("latin1", 5, 12), "written");
+  assert.equal((await readAll(both.client, "other")).toString("latin1", 100_000), "more");
+});
+
+test("live filesystem: others' change of a file that was changed here is a conflict", async () => {
+  await using both = await StagedPair.make({ "d/big": someBytes(1, 100_000) });
+  const { client, pair } = both;
+  await write(client, "d/big", 5, Buffer.from("here"));
+  writeFileSync(join(pair.pathA, "d/big"), "there\n");
+  await pair.pushA();
+  await both.committer.pull();
+  const conflicts = pair.b.conflicts([]);
+  assert.equal(conflicts.length, 1);
+  const sizes = conflicts[0]?.values.map(({ value }) => (value.kind === kinds.file ? value.content.size : 0));
+  assert.deepEqual(sizes?.sort(), [100_000, 6]);
+});
+
+test("live filesystem: a file that somebody puts into the folder meanwhile stays, and what was written comes beside", async () => {
+  await using both = await StagedPair.make({ "d/big.bin": someBytes(1, 100_000) });
+  const { client, pair } = both;
+  await write(client, "d/big.bin", 5, Buffer.from("here"));
+  mkdirSync(join(pair.pathB, "d"));
+  writeFileSync(join(pair.pathB, "d/big.bin"), "in the folder\n");
+  await both.commit();
+  const [beside = "", own] = namesIn(pair.b);
+  assert.equal(own, "d/big.bin");
+  assert.match(beside, /^d\/big \(.*\)\.bin$/);
+  assert.equal(filesIn(pair.pathB)["d/big.bin"], "in the folder\n");
+  assert.equal((await readAll(client, beside)).toString("latin1", 5, 9), "here");
+  assert.deepEqual(await changesIn(pair.b), []);
+});
+
+test("live filesystem: a restore of a file that was changed commits what it was before", async () => {
+  await using both = await StagedPair.make({ big: someBytes(1, 100_000) });
+  const { client, pair, committer } = both;
+  const source = committer.head()?.commit as Uint8Array;
+  await write(client, "big", 5, Buffer.from("here"));
+  const { saved } = await committer.restore({ source, paths: [Buffer.from("big")], dryRun: false });
+  assert(saved !== undefined);
+  assert(readFileSync(join(pair.pathB, "big")).equals(someBytes(1, 100_000)));
+  assert((await readAll(client, "big")).equals(someBytes(1, 100_000)));
+});
+
+test("live filesystem: a file that is made real is what it was changed to", async () => {
+  await using both = await StagedPair.make({ big: someBytes(1, 100_000) });
+  const { client, pair, committer } = both;
+  await write(client, "big", 5, Buffer.from("here"));
+  await committer.realize([Buffer.from("big")]);
+  assert.equal(readFileSync(join(pair.pathB, "big")).toString("latin1", 5, 9), "here");
+  assert.deepEqual(await changesIn(pair.b), []);
+});
+
+type Step = (client: FsClient, kept: number[]) => Promise<unknown>;
+
+function anyStep(prng: Prng): { readonly text: string; readonly step: Step } {
+  const paths = ["big", "d/large", "d/e/huge", "new"];
+  const [path, other] = [prng.pick(paths), prng.pick(paths)];
+  const offset = prng.int(0, 150_000);
+  const length = prng.int(1, prng.pick([50, 5000, 20_000]));
+  const bytes = Buffer.from(prng.bytes(length));
+  const onFile = (act: (client: FsClient, fd: number) => Promise<unknown>): Step => {
+    return async (client) => {
+      const fd = await client.open(path, { read: true, write: true });
+      try {
+        return await act(client, fd);
+      } finally {
+        await client.close(fd);
+      }
+    };
+  };
+  const steps: Record<string, Step> = {
+    write: onFile((client, fd) => client.write(fd, offset, bytes)),
+    "write again": onFile((client, fd) => client.write(fd, offset, bytes)),
+    "write at two places": onFile(async (client, fd) => {
+      await client.write(fd, offset, bytes);
+      await client.write(fd, Math.floor(offset / 2), bytes);
+    }),
+    append: async (client) => {
+      const fd = await client.open(path, { write: true, append: true });
+      await client.write(fd, 0, bytes);
+      await client.close(fd);
+    },
+    cut: (client) => client.truncate(path, offset),
+    empty: (client) => client.truncate(path, length > 4000 ? 0 : offset),
+    free: onFile((client, fd) => client.fallocate(fd, "punch-hole", { offset, length })),
+    zero: onFile((client, fd) => client.fallocate(fd, "zero", { offset, length })),
+    "zero within": onFile((client, fd) => client.fallocate(fd, "zero", { offset, length, keepSize: true })),
+    reserve: onFile((client, fd) => client.fallocate(fd, "reserve", { offset, length })),
+    read: onFile((client, fd) => client.read(fd, offset, length)),
+    time: (client) => client.setTime(path, BigInt(offset) * 1_000_000_000n),
+    chmod: (client) => client.chmod(path, 0o600 + (length % 8)),
+    rename: (client) => client.rename(path, other),
+    "rename the directory": async (client) => {
+      await client.rename("d", "moved");
+      await client.rename("moved", "d");
+    },
+    unlink: async (client) => (length % 4 === 0 ? client.unlink(path) : undefined),
+    "open to keep": async (client, kept) => {
+      kept.push(await client.open(path, { read: true, write: true }));
+    },
+    "write what is kept": async (client, [fd]) => (fd === undefined ? undefined : client.write(fd, offset, bytes)),
+    "cut what is kept": async (client, [fd]) => (fd === undefined ? undefined : client.truncateFile(fd, offset + 1)),
+    "read what is kept": async (client, [fd]) => (fd === undefined ? undefined : client.read(fd, 0, 200_000)),
+    "close what is kept": async (client, kept) => {
+      const fd = kept.shift();
+      if (fd !== undefined) await client.close(fd);
+    },
+    "unlink what is open": onFile(async (client, fd) => {
+      if (length % 4 !== 0) return undefined;
+      await client.write(fd, offset, bytes);
+      await client.unlink(path);
+      await client.write(fd, offset + 3, bytes);
+      return await client.read(fd, Math.max(0, offset - 100), length + 200);
+    }),
+  };
+  const text = prng.pick(Object.keys(steps));
+  return { text: `${text} ${path} ${offset} ${length} ${other}`, step: steps[text] as Step };
+}
+
+async function outcome(client: FsClient, step: Step, kept: number[]): Promise<unknown> {
+  try {
+    return await step(client, kept);
+  } catch (thrown) {
+    const { code } = thrown as { code?: string };
+    if (code === undefined) throw thrown;
+    return code;
+  }
+}
+
+/** Names, sizes, modes and bytes. */
+async function seen(client: FsClient, directory = ""): Promise<Record<string, unknown>> {
+  const all: Record<string, unknown> = {};
+  for (const name of (await client.readdir(directory)).sort()) {
+    const path = directory === "" ? name : `${directory}/${name}`;
+    const { kind, mode, size } = await client.stat(path);
+    if (kind === "directory") Object.assign(all, await seen(client, path));
+    else if (name !== "theirs") all[path] = `${mode} ${size} ${(await readAll(client, path)).toString("latin1")}`;
+  }
+  return all;
+}
+
+testSeeds(
+  "live filesystem: large unreal files, changed at random between commits and kills, are what plain ones are",
+  10,
+  async (prng) => {
+    await using both = await StagedPair.make({
+      big: someBytes(1, 100_000),
+      "d/large": someBytes(2, 60_000),
+      "d/e/huge": someBytes(3, 140_000),
+    });
+    const done: string[] = [];
+    const [keptHere, keptThere]: [number[], number[]] = [[], []];
+    for (let count = 0; count < 30; count += 1) {
+      const chance = prng.int(0, 11);
+      if (chance === 0) await both.commit();
+      if (chance === 1) {
+        await both.kill();
+        keptHere.length = 0;
+        for (const fd of keptThere.splice(0)) await both.plain.close(fd);
+      }
+      if (chance === 2) {
+        writeFileSync(join(both.pair.pathA, "theirs"), `${count}`);
+        await both.pair.pushA();
+        await both.committer.pull();
+      }
+      done.push(["commit", "kill", "pull"][chance] ?? "");
+      const { text, step } = anyStep(prng);
+      done.push(text);
+      const ours = await outcome(both.client, step, keptHere);
+      assert.deepEqual(ours, await outcome(both.plain, step, keptThere), done.join("\n"));
+      const [here, there] = [await seen(both.client), await seen(both.plain)];
+      for (const path of new Set([...Object.keys(here), ...Object.keys(there)]))
+        assert(here[path] === there[path], `${path} after\n${done.join("\n")}`);
+    }
+    for (const fd of keptHere) await both.client.close(fd);
+    for (const fd of keptThere) await both.plain.close(fd);
+    await both.commit();
+    assert.deepEqual(await changesIn(both.pair.b), []);
+    await both.client.readdir("");
+    assert.equal(both.stagedCount, 0, done.join("\n"));
+    await both.pair.b.push();
+    await both.pair.a.pull();
+    const there = new KernelClient(both.pair.pathA, 0);
+    const names = Object.keys(await seen(both.plain));
+    for (const path of names)
+      assert((await readAll(there, path)).equals(await readAll(both.plain, path)), `${path} after\n${done.join("\n")}`);
+    const committed = namesIn(both.pair.b).filter((name) => name !== "theirs");
+    assert.deepEqual(committed, names.sort());
+  },
+);
