@@ -63,12 +63,12 @@ class Mounted implements AsyncDisposable {
     this.files = shown.layout.files;
   }
 
-  static async open(box: Box, name: string, create?: Hash): Promise<Mounted> {
+  static async open(box: Box, name: string, create?: Hash, directory: string = `/mnt/${name}`): Promise<Mounted> {
     await box.beginBranch({ name, ...(create === undefined ? {} : { create }) });
     const own = box.openBranch(name);
     try {
       const options = { readOnly: false, onChange: () => {}, settle: async () => {} };
-      return new Mounted(own, await openLive(own, { directory: `/mnt/${name}`, ...options }));
+      return new Mounted(own, await openLive(own, { directory, ...options }));
     } catch (thrown) {
       await own[Symbol.asyncDispose]();
       throw thrown;
@@ -267,9 +267,13 @@ test("branch folder: not for the branch at hand, one that there is, and not with
   await box.makeBranch("there", headOf(box));
   await assert.rejects(Mounted.open(box, "main"), { kind: "invalid", message: /at hand/ });
   await assert.rejects(Mounted.open(box, "there", headOf(box)), { kind: "exists" });
-  await assert.rejects(Mounted.open(box, "nowhere"), { kind: "not-found" });
+  await assert.rejects(Mounted.open(box, "nowhere"), { kind: "not-found", message: /^Cannot mount/ });
   await assert.rejects(Mounted.open(box, "a b", headOf(box)), { kind: "invalid" });
   await using side = await Mounted.open(box, "there");
+  await box.makeBranch("inside", headOf(box));
+  for (const inside of [box.layout.top, join(box.layout.top, "d"), side.files])
+    await assert.rejects(Mounted.open(box, "inside", undefined, inside), { kind: "usage", message: /in the folder/ });
+  await box.deleteBranch("inside", { force: false });
   const refused = { kind: "usage", message: /here: this is the branch there/ };
   await assert.rejects(side.box.switch({ name: "main" }), refused);
   await assert.rejects(side.box.deleteBranch("main", { force: true }), refused);

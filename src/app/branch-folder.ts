@@ -8,13 +8,14 @@
  */
 import { dirname, join } from "node:path";
 import { toHex, toText } from "../base/bytes.ts";
+import type { Disk } from "../base/disk.ts";
 import { ioError, OuroError } from "../base/errors.ts";
 import { quotePath } from "../base/quote.ts";
 import { type Hash, rootId } from "../format/mod.ts";
 import { directoryOf, isShown } from "../history/mod.ts";
 import { recordedNames, saveObservations } from "../workdir/mod.ts";
 import { statusOf } from "./box-commit.ts";
-import { discardFolder, findStat, listNames, makeFolders } from "./disk-folders.ts";
+import { discardFolder, findStat, listNames, makeFolders, removeFolder } from "./disk-folders.ts";
 import { checkoutFolder } from "./folder.ts";
 import { branchLayout } from "./layout.ts";
 import { findLive } from "./live-lock.ts";
@@ -27,8 +28,10 @@ import { realizeInFolder } from "./realize-folder.ts";
 import { refNameProblem } from "./ref-names.ts";
 import { existsIn } from "./unreal-setting.ts";
 
-/** Of one that is being removed whole. */
+/** One that is being removed whole is called so, and digits of chance. */
 const removedPrefix = "removed-";
+/** What is in use as long as the folder is there. */
+const inUse: ReadonlySet<string> = new Set(["files", "live", "moving"]);
 
 /** Where the branch's folder is to be, and its lock. @param box Worked on in that folder. */
 export function makePlaceOfBranch({ context, layout }: OpenBox): void {
@@ -51,10 +54,8 @@ export async function prepareBranchFolder(box: OpenBox): Promise<void> {
   const head = box.headCommit();
   if (head === undefined || findGoal({ state: state.ofBranch(undefined) })?.onto?.branch === branch)
     throw atHand(branch);
-  const place = dirname(files);
-  for (const name of listNames(context.disk, place).map(toText))
-    if (name.startsWith(removedPrefix)) discardFolder(context.disk, join(place, name));
   if (findStat(context.disk, files) === undefined) {
+    removeBeside(box, branch);
     state.forgetFolder(branch);
     try {
       context.disk.makeDirectory(files, 0o777);
@@ -132,6 +133,25 @@ export async function endBranchFolder(
   discardFolder(disk, dirname(files));
 }
 
+/** Removes what goes with the folder, or has been left of a former one. */
+function removeBeside({ context: { disk }, layout }: OpenBox, branch: string): void {
+  const place = dirname(branchLayout(layout, branch).files);
+  for (const name of listNames(disk, place).map(toText)) {
+    const path = join(place, name);
+    if (inUse.has(name)) continue;
+    if (name.startsWith(removedPrefix)) discardFolder(disk, path);
+    else removeWhole(disk, path);
+  }
+}
+
+function removeWhole(disk: Disk, path: string): void {
+  try {
+    removeFolder(disk, path);
+  } catch (thrown) {
+    throw ioError(`Cannot remove ${path}`, thrown, path);
+  }
+}
+
 /** Takes out of a branch's folder what is committed, which is all. */
 async function takeOutCommitted(box: OpenBox, branch: string, command: string): Promise<void> {
   await using own = box.openBranch(branch);
@@ -149,6 +169,7 @@ async function takeOutCommitted(box: OpenBox, branch: string, command: string): 
   const root = own.headCommit()?.commit.tree;
   const directory = root === undefined ? undefined : directoryOf(own.reader.root(root));
   const paths = directory === undefined ? [] : [...own.reader.entries(directory)].map(({ name }) => name);
+  removeBeside(own, branch);
   // What cannot be taken out, or has not been when this is interrupted, is then as it is committed, and no row says otherwise.
   own.state.forgetFolder(branch);
   const report = await takeOut(own, folder, paths);

@@ -162,7 +162,7 @@ export async function switchBranch(box: OpenBox, { name, create, acceptClock }: 
   await resumeMove(box);
   if (create !== undefined) requireNew(box, name);
   const known = create ?? findOwnBranch(box, name);
-  const commit = known ?? findWhereOthersAre(box, name);
+  const commit = known ?? findWhereOthersAre(box, name, "go to");
   const isNew = create !== undefined || known === undefined;
   if (isNew && acceptClock !== true) requireNear(box, commit);
   const command = `go to the branch ${name}`;
@@ -181,12 +181,12 @@ function requireNear(box: OpenBox, commit: Hash): void {
 }
 
 /** @throws OuroError "not-found", "diverged". */
-function findWhereOthersAre(box: OpenBox, name: string): Hash {
+function findWhereOthersAre(box: OpenBox, name: string, act: string): Hash {
   const commit = findOthersBranch(box, name);
   if (commit !== undefined) return commit;
-  throw new OuroError("not-found", `Cannot go to the branch ${name}: there is none`, {
+  throw new OuroError("not-found", `Cannot ${act} the branch ${name}: there is none`, {
     subject: name,
-    hint: "Run `ourobox branch` for the list, or begin it with `ourobox switch -c`.",
+    hint: "Run `ourobox branch` for the list, or begin it with -c.",
   });
 }
 
@@ -206,7 +206,7 @@ export async function beginBranch(box: OpenBox, { name, create }: BeginRequest):
   using _ = await lockBranches(box, "shared");
   if (create === undefined && name === box.branch) throw atHand(name);
   if (create === undefined && findOwnBranch(box, name) !== undefined) return false;
-  const commit = create ?? findWhereOthersAre(box, name);
+  const commit = create ?? findWhereOthersAre(box, name, "mount");
   requireNear(box, commit);
   makeBranch(box, name, commit);
   return true;

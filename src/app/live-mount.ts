@@ -8,6 +8,7 @@ import type { Filesystem } from "../vfs/mod.ts";
 import { makePlaceOfBranch, prepareBranchFolder } from "./branch-folder.ts";
 import { tellOfCache } from "./cache-quota.ts";
 import { lockBranches } from "./folder-lock.ts";
+import { layoutOf, rootOf } from "./layout.ts";
 import { openLiveFilesystem } from "./live-filesystem.ts";
 import { lockLive } from "./live-lock.ts";
 import type { MountLog } from "./mount-log.ts";
@@ -78,16 +79,20 @@ async function openBranchFolder(box: OpenBox, directory: string): Promise<Dispos
   return locked.move();
 }
 
-/** The folder must be one that can be shown elsewhere. What is mounted within it would be taken for a part of it. */
+/** The folder must be one that can be shown elsewhere. What is mounted within it, or the box's own, would be taken for a part of it. */
 function requireFolder(box: OpenBox, directory: string): void {
   if (box.root === undefined)
     throw new OuroError("usage", "Cannot mount the box itself: it is bare, and has no folder", {
       hint: "Mount its last commit: `ourobox mount HEAD DIR`.",
     });
-  const root = realpathSync(box.root);
-  if (directory !== root && !directory.startsWith(root === "/" ? root : `${root}/`)) return;
+  const folders = [box.root, rootOf(layoutOf(box.layout.top), box.settings)];
+  if (!folders.some((folder) => folder !== undefined && isIn(directory, realpathSync(folder)))) return;
   throw new OuroError("usage", `Cannot mount on ${directory}: it is in the folder of the box itself`, {
     subject: directory,
     hint: "Choose an empty folder elsewhere.",
   });
+}
+
+function isIn(directory: string, folder: string): boolean {
+  return directory === folder || directory.startsWith(folder === "/" ? folder : `${folder}/`);
 }

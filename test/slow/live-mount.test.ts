@@ -1,6 +1,6 @@
 /**
- * The process of a live mount is killed at random times under a writing load: all that was synced is in the folder with its bytes, of the step that was interrupted a
- * part at most, and the next mount goes on. In the end everything is in a commit.
+ * The process of a live mount, of a box or of a branch beside its folder, is killed at random times under a writing load: all that was synced is in the folder with its
+ * bytes, of the step that was interrupted a part at most, and the next mount goes on. In the end everything is in a commit.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -53,29 +53,58 @@ function requireBetween(folder: string, done: number): void {
   }
 }
 
-async function killedRounds(prng: Prng): Promise<void> {
+/** What is mounted. */
+interface Kind {
+  /** How to, the first time and then. */
+  readonly args: readonly [readonly string[], readonly string[]];
+  /** Where what is written there is, from the box's folder. */
+  readonly files: string;
+  /** What others do with the box while it is written to. */
+  readonly beside: readonly (readonly string[])[];
+  /** Done in the end, for the box's folder to have all. */
+  readonly end: readonly (readonly string[])[];
+}
+
+const theBox: Kind = { args: [[], []], files: ".", beside: [], end: [] };
+const aBranch: Kind = {
+  args: [
+    ["-c", "side"],
+    ["-b", "side"],
+  ],
+  files: ".ourobox/branches/side/files",
+  beside: [["gc"]],
+  end: [["switch", "side"]],
+};
+
+async function killedRounds(prng: Prng, kind: Kind): Promise<void> {
   const box = mkdtempSync(join(place, "box-"));
   await ok(box, "init");
+  await ok(box, "commit", "-m", "nothing yet");
+  const files = join(box, kind.files);
   const directory = `${box}-live`;
   mkdirSync(directory);
   const args = ["--commit-after", "200ms"];
   let done = 0;
   for (let round = 0; round < kills; round += 1) {
-    await using mount = await BoxMount.start(program, { box, directory, args });
+    const how = [...args, ...kind.args[round === 0 ? 0 : 1]];
+    await using mount = await BoxMount.start(program, { box, directory, args: how });
     assert.equal(mount.started.status, 0, mount.started.err);
     const working = mount.runProgram("live-work.ts", directory, `${done + 1}`);
+    const others = kind.beside.map((words) => ok(box, ...words));
     await delay(prng.int(100, 1500));
     mount.kill();
     const { out } = await working;
+    await Promise.all(others);
     const steps = out.split("\n").filter((line) => /^\d+$/.test(line));
     done = Number(steps.at(-1) ?? done);
-    requireBetween(box, done);
+    requireBetween(files, done);
     assert.match(out.slice(-300), /not connected|abort|ENOTCONN/i);
   }
   assert.ok(done > kills, `only ${done} steps were done`);
-  const last = await BoxMount.start(program, { box, directory, args });
+  const last = await BoxMount.start(program, { box, directory, args: [...args, ...kind.args[1]] });
   assert.equal(last.started.status, 0, last.started.err);
   await ok(place, "umount", directory);
+  for (const words of kind.end) await ok(box, ...words);
   assert.equal(jsonLines(await ok(box, "status", "--json"))[0]?.["changes"], 0);
   await ok(box, "check", "--read-data");
   const target = `${box}-restored`;
@@ -83,5 +112,8 @@ async function killedRounds(prng: Prng): Promise<void> {
   requireBetween(target, done);
 }
 
-if (problem === undefined)
-  testSeeds("live mount: killed while it is written to, it has lost nothing that was synced", 2, killedRounds);
+if (problem === undefined) {
+  const name = "killed while it is written to, it has lost nothing that was synced";
+  testSeeds(`live mount: ${name}`, 2, (prng) => killedRounds(prng, theBox));
+  testSeeds(`branch mount: ${name}`, 2, (prng) => killedRounds(prng, aBranch));
+}
