@@ -83,12 +83,15 @@ export interface BegunPush extends AsyncDisposable {
   readonly made: Promise<unknown>;
 }
 
+/** A remote that was there before and is not now is a disk that is not mounted: its folder is not made anew. */
+export function isNewRemote({ state }: OpenBox, { name }: RemoteRow): boolean {
+  return state.remoteHeads(name).length === 0;
+}
+
 export async function beginPush(box: OpenBox, row: RemoteRow): Promise<BegunPush> {
-  // A remote that was there before and is not now is a disk that is not mounted: its folder is not made anew.
-  const isNew = box.state.remoteHeads(row.name).length === 0;
   const { signal } = box.context;
   await using opened = new AsyncDisposableStack();
-  const remote = opened.use(openBoxRemote(box, row, { create: isNew }));
+  const remote = opened.use(openBoxRemote(box, row, { create: isNewRemote(box, row) }));
   const { made } = await beginRemote(remote, box.secrets, () => wrappedIdentity(box, row), { signal });
   const kept = opened.move();
   return { remote, made, [Symbol.asyncDispose]: () => kept.disposeAsync() };

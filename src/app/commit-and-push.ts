@@ -2,16 +2,29 @@
  * A commit and its push in one. What the commit has stored goes to the first of the remotes while it stores more: so the line and the processors work at the same time. The
  * others get it afterwards, one after the other, as by any push.
  */
-import { isKind } from "../base/errors.ts";
+import { isKind, type OuroError } from "../base/errors.ts";
 import { type SentAhead, sendAhead } from "../sync/mod.ts";
-import { type BegunPush, beginPush, endPush, type PushReport, pushBox, syncOptions } from "./box-remotes.ts";
+import {
+  type BegunPush,
+  beginPush,
+  endPush,
+  isNewRemote,
+  type PushReport,
+  pushBox,
+  syncOptions,
+} from "./box-remotes.ts";
 import type { OpenBox } from "./open-box.ts";
 import type { RemoteRow } from "./remote-list.ts";
 import { chooseWritable, forEachRemote, type SeveralReport } from "./several-remotes.ts";
 
+interface Begun {
+  readonly push: BegunPush;
+  readonly ahead: SentAhead;
+}
+
 interface SendingAhead {
-  /** Undefined where the remote cannot be used: the push finds that out, and says so. */
-  readonly sent: Promise<{ readonly push: BegunPush; readonly ahead: SentAhead } | undefined>;
+  /** What has been begun, or why it could not be; undefined where that failed long before the end and is to be tried again. */
+  readonly outcome: Promise<Begun | OuroError | undefined>;
   /** No more packs are begun. */
   finish(): void;
   /** Those that are on their way are given up. */
@@ -25,42 +38,49 @@ interface SendingAhead {
 export async function commitAndPush(box: OpenBox, commit: () => Promise<void>): Promise<SeveralReport<PushReport>> {
   const rows = chooseWritable(box, []);
   const first = rows[0] as RemoteRow;
-  const sending = beginSending(box, first);
+  const beginning = beginPush(box, first);
+  // Whoever waits for it is told; that nobody waits yet when it fails is no accident.
+  beginning.catch(() => undefined);
+  // A new remote asks for a passphrase: not while a commit shows how far it is.
+  if (isNewRemote(box, first)) await beginning.catch(() => undefined);
+  const sending = sendMeanwhile(box, first, beginning);
   try {
     await commit();
   } catch (thrown) {
     sending.stop();
-    await (await sending.sent)?.push[Symbol.asyncDispose]();
+    const outcome = await sending.outcome;
+    if (outcome !== undefined && "push" in outcome) await outcome.push[Symbol.asyncDispose]();
     throw thrown;
   }
   sending.finish();
-  const begun = await sending.sent;
+  const outcome = await sending.outcome;
+  const begun = outcome !== undefined && "push" in outcome ? outcome : undefined;
   await using _ = begun?.push;
   return await forEachRemote(box, rows, async (row) => {
-    if (row !== first || begun === undefined) return await pushBox(box, row.name);
+    if (row !== first || outcome === undefined) return await pushBox(box, row.name);
+    if (begun === undefined) throw outcome;
     const { packs, bytes } = await endPush(box, row, begun.push);
     return { packs: packs + begun.ahead.packs, bytes: bytes + begun.ahead.bytes };
   });
 }
 
-function beginSending(box: OpenBox, row: RemoteRow): SendingAhead {
+function sendMeanwhile(box: OpenBox, row: RemoteRow, beginning: Promise<BegunPush>): SendingAhead {
   const [isOver, isStopped] = [new AbortController(), new AbortController()];
   const signal = AbortSignal.any([box.context.signal, isStopped.signal]);
-  const send = async (): Promise<Awaited<SendingAhead["sent"]>> => {
+  const send = async (): ReturnType<() => SendingAhead["outcome"]> => {
     try {
-      const push = await beginPush(box, row);
+      const push = await beginning;
       const options = { ...syncOptions(box, row, push.remote), signal };
       return { push, ahead: await sendAhead(options, isOver.signal) };
     } catch (thrown) {
       if (!isKind(thrown)) throw thrown;
-      return undefined;
+      return isOver.signal.aborted ? thrown : undefined;
     }
   };
-  const sent = send();
-  // Whoever waits for it is told; that nobody waits yet when it fails is no accident.
-  sent.catch(() => undefined);
+  const outcome = send();
+  outcome.catch(() => undefined);
   return {
-    sent,
+    outcome,
     finish: () => isOver.abort(),
     stop() {
       isStopped.abort();
