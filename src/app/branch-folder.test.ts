@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import {
   chmodSync,
+  cpSync,
   existsSync,
   lutimesSync,
   mkdtempSync,
@@ -324,4 +325,26 @@ test("branch folder: a bare box and an unreal one have them, too, and what is pu
   await writeAll(side.client, "d/one", "edited\n");
   await side.commit();
   assert.notDeepEqual(branchAt(bare, "side"), headOf(bare));
+});
+
+test("branch folder: a copy of the box goes on with what was written there, as a writer of its own", async () => {
+  await using box = await makeBox();
+  {
+    await using side = await Mounted.open(box, "side", headOf(box));
+    await writeAll(side.client, "a", "edited\n");
+    await side.commit();
+    await writeAll(side.client, "d/one", "not committed\n");
+  }
+  const copy = `${box.layout.top}-copy`;
+  cpSync(box.layout.top, copy, { recursive: true, preserveTimestamps: true });
+  await using other = await Box.open(copy, world.context());
+  const writers: bigint[] = [];
+  for (const each of [box, other]) {
+    await using side = await Mounted.open(each, "side");
+    assert.deepEqual(await changesIn(side.box), ["change d/one"]);
+    const { commit } = side.box.commitOf(await side.commit());
+    assert(commit.type === "event");
+    writers.push(commit.writer);
+  }
+  assert.notEqual(writers[0], writers[1]);
 });

@@ -107,6 +107,7 @@ class HiddenOfHead {
           ["box", this.#box.layout.top],
           ["directory", directory],
           ["mode", "live"],
+          ["branch", this.#box.branch],
           ["since", new Date(this.#sinceMs).toISOString()],
           ["process", `${process.pid}`],
           ["failures", `${log.size}`],

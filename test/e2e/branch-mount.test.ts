@@ -89,6 +89,7 @@ test("branch mount: an earlier commit is written to beside the folder, by two mo
   assert.match(await ok(join(side.directory, "moved"), "status"), /side\/way[\s\S]*h/);
   await ok(box, "-C", join(side.directory, "moved"), "commit", "-m", "by hand");
   assert.equal(jsonLines(await ok(side.directory, "log", "--json", "-n", "1"))[0]?.["message"], "by hand");
+  assert.match((await side.run("cat .ourobox/status")).out, /mode +live\nbranch +side\/way\n/);
   assert.match((await run(side.directory, "switch", "main")).err, /this is the branch side\/way/);
   for (const args of [
     ["switch", "side/way"],
