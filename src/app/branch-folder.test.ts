@@ -348,3 +348,40 @@ test("branch folder: a copy of the box goes on with what was written there, as a
   }
   assert.notEqual(writers[0], writers[1]);
 });
+
+test("branch folder: a large file that is changed where it lies is in no folder, and is not gone over either", async () => {
+  await using box = await makeBox();
+  const large = Buffer.alloc(9 * 2 ** 20, "large ");
+  writeFileSync(join(box.layout.top, "large"), large);
+  await box.commit({ message: "large", all: true });
+  const edit = async ({ client }: Mounted, text: string, at: number): Promise<void> => {
+    const fd = await client.open("large", { write: true });
+    await client.write(fd, at, Buffer.from(text));
+    await client.fsync(fd);
+    await client.close(fd);
+    large.write(text, at);
+  };
+  {
+    await using side = await Mounted.open(box, "side", headOf(box));
+    await edit(side, "first", 5_000_000);
+    assert.equal(existsSync(join(side.files, "large")), false);
+  }
+  await assert.rejects(box.switch({ name: "side" }), { kind: "diverged", message: /not committed, as large$/ });
+  await assert.rejects(box.deleteBranch("side", { force: false }), { kind: "diverged" });
+  assert.deepEqual((await box.status()).changes, []);
+  {
+    await using side = await Mounted.open(box, "side");
+    assert.deepEqual(await changesIn(side.box), ["change large"]);
+    await side.commit();
+    await edit(side, "second", 100);
+    await side.commit();
+    assert.ok((await readAll(side.client, "large")).equals(large));
+  }
+  await box.switch({ name: "side" });
+  assert.ok(readFileSync(join(box.layout.top, "large")).equals(large));
+  assert.deepEqual(readdirSync(box.layout.branches), []);
+  await box.switch({ name: "main" });
+  await using again = await Mounted.open(box, "side");
+  assert.ok((await readAll(again.client, "large")).equals(large));
+  assert.deepEqual(await changesIn(again.box), []);
+});
