@@ -336,8 +336,9 @@ function* changesBetween(box: OpenBox, before: NamedCommit | undefined, tree: Ha
   if (tree !== undefined) yield* diffTrees(box.reader, before?.commit.tree, tree);
 }
 
+/** Without what is only read: of that, packs have no more than parts. */
 function sizeOf({ store }: OpenBox): number {
-  return store.packs().reduce((sum, { size }) => sum + size, 0);
+  return store.packs().reduce((sum, { size, complete }) => sum + (complete ? size : 0), 0);
 }
 
 function folderContext(

@@ -5,8 +5,9 @@
  * A file that has got another content in the tree meanwhile is in conflict then, as after a join; one that is in the folder by now, or is nowhere, comes
  * back under a name beside.
  */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { concatBytes, toHex, utf8 } from "../base/bytes.ts";
+import { concatBytes, toHex, toText, utf8 } from "../base/bytes.ts";
 import type { Disk } from "../base/disk.ts";
 import { ioError, isKind, OuroError } from "../base/errors.ts";
 import { quotePath } from "../base/quote.ts";
@@ -55,6 +56,7 @@ import { existsIn } from "./unreal-setting.ts";
 
 /** New chunks that follow one another are stored together, in files of so many bytes. */
 const storedBytes = 8 * 1024 * 1024;
+const temporaryPrefix = "staged-";
 /** Chunks that were brought and may be asked for again. */
 const keptChunks = 4;
 
@@ -106,6 +108,7 @@ export class TakenStaged {
     let isPartial = false;
     if (tree === undefined || box.root === undefined) return new TakenStaged(box, taken, isPartial);
     using opened = new OpenStaged(box);
+    removeRubbish(box);
     await using source = new LazySource(box, "reading");
     for (const { name, file } of opened.changed) {
       const { base, end, isDropped, mtimeNs } = file;
@@ -304,7 +307,7 @@ class ItemCollector {
     this.#waiting = [];
     this.#waitingBytes = 0;
     const { disk, random } = this.#box.context;
-    const path = join(this.#box.layout.tmp, `staged-${process.pid}-${toHex(random(4))}`);
+    const path = join(this.#box.layout.tmp, `${temporaryPrefix}${process.pid}-${toHex(random(4))}`);
     try {
       writeNew(disk, path, bytes);
       const [result] = await this.#ingest.ingest([{ path: utf8(path), size: bytes.length, blocks: 0 }]);
@@ -313,6 +316,14 @@ class ItemCollector {
     } finally {
       removeLog(disk, path);
     }
+  }
+}
+
+/** Removes what commits that were killed have left. */
+function removeRubbish({ context: { disk }, layout: { tmp } }: OpenBox): void {
+  for (const name of disk.list(tmp).map(toText)) {
+    const [pid] = name.startsWith(temporaryPrefix) ? name.slice(temporaryPrefix.length).split("-") : [];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) removeLog(disk, join(tmp, name));
   }
 }
 

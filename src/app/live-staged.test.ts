@@ -3,7 +3,7 @@
  * kills, renames, pulls), and no more of their content is brought than is around the changes.
  */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -13,9 +13,11 @@ import { DirectClient } from "../../test/support/fs-client-direct.ts";
 import { KernelClient } from "../../test/support/fs-client-kernel.ts";
 import { testSeeds } from "../../test/support/seeds.ts";
 import { changesIn, filesIn, namesIn, UnrealPair } from "../../test/support/unreal-pair.ts";
+import { isKind } from "../base/errors.ts";
 import { Prng } from "../base/prng.ts";
 import { contentItems, type Entry, kinds } from "../format/mod.ts";
 import { Box } from "./box.ts";
+import type { CommitReport } from "./box-commit.ts";
 import { openLiveFilesystem } from "./live-filesystem.ts";
 import { lockLive } from "./live-lock.ts";
 
@@ -69,7 +71,8 @@ class StagedPair implements AsyncDisposable {
   async mount(): Promise<void> {
     this.#box = await Box.open(this.pair.pathB, world.context());
     this.#lock = await lockLive(this.#box, "/mnt");
-    const options = { settle: () => this.commit(), onChange: () => {}, directory: "/mnt", stagedMin };
+    const settle = async (): Promise<void> => void (await this.commit());
+    const options = { settle, onChange: () => {}, directory: "/mnt", stagedMin };
     this.#live = openLiveFilesystem(this.#box, options);
     this.client = new DirectClient(this.#live.filesystem);
   }
@@ -87,9 +90,9 @@ class StagedPair implements AsyncDisposable {
     await this.#box[Symbol.asyncDispose]();
   }
 
-  async commit(): Promise<void> {
+  async commit(): Promise<CommitReport> {
     this.#live.flush();
-    await this.committer.commit({ message: "on the way", all: true });
+    return await this.committer.commit({ message: "on the way", all: true });
   }
 
   get stagedCount(): number {
@@ -148,7 +151,8 @@ test("live filesystem: a small write into a large unreal file brings a few chunk
   assert.equal((await client.stat("d/big")).size, size);
   assert.equal(both.chunks("d/big").missing, before.missing);
   assert.deepEqual(await changesIn(pair.b), ["change d/big"]);
-  await both.commit();
+  const { bytesAdded } = await both.commit();
+  assert(bytesAdded < 100_000, `${bytesAdded}`);
   assert.deepEqual(await changesIn(pair.b), []);
   assert.deepEqual(filesIn(pair.pathB), {});
   const now = both.chunks("d/big");
@@ -218,6 +222,41 @@ test("live filesystem: a restore of a file that was changed commits what it was 
   assert(saved !== undefined);
   assert(readFileSync(join(pair.pathB, "big")).equals(someBytes(1, 100_000)));
   assert((await readAll(client, "big")).equals(someBytes(1, 100_000)));
+});
+
+test("live filesystem: on the way to another branch what was changed stays, and is not replaced", async () => {
+  await using both = await StagedPair.make({ big: someBytes(1, 100_000), other: someBytes(2, 100_000) });
+  const { client, pair, committer } = both;
+  await committer.switch({ name: "side", create: committer.head()?.commit as Uint8Array });
+  await write(client, "big", 5, Buffer.from("side"));
+  await both.commit();
+  await write(client, "other", 5, Buffer.from("here"));
+  await committer.switch({ name: "main" });
+  assert((await readAll(client, "big")).equals(someBytes(1, 100_000)));
+  assert.equal((await readAll(client, "other")).toString("latin1", 5, 9), "here");
+  assert.deepEqual(await changesIn(pair.b), ["change other"]);
+  await write(client, "big", 5, Buffer.from("main"));
+  const there = committer.switch({ name: "side" });
+  await assert.rejects(there, (error) => isKind(error, "diverged") && error.message.includes("big"));
+  assert.equal((await readAll(client, "big")).toString("latin1", 5, 9), "main");
+});
+
+test("live filesystem: without the remote what was changed stays staged, and is committed when it is back", async () => {
+  await using both = await StagedPair.make({ big: someBytes(1, 100_000) });
+  const { client, pair } = both;
+  await write(client, "big", 50_000, Buffer.from("here"));
+  renameSync(pair.remote, `${pair.remote}-away`);
+  const away = await both.commit();
+  assert(away.partial && away.id === undefined);
+  assert.equal((await client.stat("big")).size, 100_000);
+  assert.deepEqual(await changesIn(pair.b), ["change big"]);
+  await assert.rejects(client.chmod("big", 0o600), { code: "EIO" });
+  renameSync(`${pair.remote}-away`, pair.remote);
+  // A remote that could not be reached is left alone for some seconds by who has tried.
+  await using other = await Box.open(pair.pathB, world.context());
+  assert((await other.commit({ message: "back", all: true })).id !== undefined);
+  assert.deepEqual(await changesIn(pair.b), []);
+  assert.equal((await readAll(client, "big")).toString("latin1", 50_000, 50_004), "here");
 });
 
 test("live filesystem: a file that is made real is what it was changed to", async () => {

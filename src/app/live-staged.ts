@@ -82,10 +82,16 @@ export class LiveStagedFiles implements StagedFiles, Disposable {
     const { context, layout } = this.#box;
     makeFolder(this.#box);
     const name = newStagedName(this.#box);
-    const file = StagedFile.make(context.disk, join(layout.staged, name), base);
-    context.disk.syncDirectory(layout.staged);
-    this.#files.set(dotKey(base.id), { name, file });
-    return file;
+    const path = join(layout.staged, name);
+    try {
+      const file = StagedFile.make(context.disk, path, base);
+      context.disk.syncDirectory(layout.staged);
+      this.#files.set(dotKey(base.id), { name, file });
+      return file;
+    } catch (thrown) {
+      removeLog(context.disk, path);
+      throw thrown;
+    }
   }
 
   end(id: Dot): void {

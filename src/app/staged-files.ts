@@ -31,6 +31,7 @@ const rowsMax = 65_536;
 const nameBytesMax = 255;
 const baseBytesMax = 128 * 1024;
 const nameBytes = 8;
+const namePattern = /^[0-9a-f]{16}$/;
 
 /** How far commits have taken logs in, by the logs' names. */
 export type StagedRows = ReadonlyMap<string, StagedStart>;
@@ -62,12 +63,16 @@ export interface NamedStaged {
   readonly file: StagedFile;
 }
 
-/** Names of logs. */
-export function stagedNames({ context: { disk }, layout: { staged } }: OpenBox): string[] {
+/** Names of logs. What others stage in their boxes nobody else may read. */
+export function stagedNames({ context: { disk }, layout: { staged }, isReadOnly }: OpenBox): string[] {
   try {
-    return disk.list(staged).map(toText);
+    return disk
+      .list(staged)
+      .map(toText)
+      .filter((name) => namePattern.test(name));
   } catch (thrown) {
-    if (errnoOf(thrown) === "ENOENT") return [];
+    const code = errnoOf(thrown);
+    if (code === "ENOENT" || (code === "EACCES" && isReadOnly)) return [];
     throw ioError(`Cannot look into ${staged}`, thrown, staged);
   }
 }
