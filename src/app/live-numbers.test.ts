@@ -7,7 +7,7 @@ import { after, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { TestWorld } from "../../test/support/app-world.ts";
 import { UnrealPair } from "../../test/support/unreal-pair.ts";
-import { type Caller, type Filesystem, rootInode } from "../vfs/mod.ts";
+import { type Answer, type Caller, type Filesystem, rootInode } from "../vfs/mod.ts";
 import { openLiveFilesystem } from "./live-filesystem.ts";
 import { Box } from "./mod.ts";
 
@@ -123,5 +123,33 @@ test("live numbers: a directory that was renamed has what is unreal in it, thoug
     await visitor.at(b, "f");
     assert.equal(await visitor.find(rootInode, "moved"), b);
     assert.throws(() => filesystem.rmdir(rootInode, Buffer.from("moved"), caller), { code: "ENOTEMPTY" });
+  });
+});
+
+test("live numbers: a directory moved out of a renamed one has what is unreal in it, though a commit has only the first rename", async () => {
+  await visit(async (visitor, { b: box, pathB }, filesystem) => {
+    const a = await visitor.at(rootInode, "a");
+    const b = await visitor.at(a, "b");
+    const rename = (parent: number, from: string, to: string): Answer<void> =>
+      filesystem.rename(
+        { parent, name: Buffer.from(from) },
+        { parent: rootInode, name: Buffer.from(to) },
+        "replace",
+        caller,
+      );
+    await rename(rootInode, "a", "x");
+    // The mount does not notice the commit before the second rename.
+    const { version } = box.state;
+    Object.defineProperty(box.state, "version", { value: version, configurable: true });
+    {
+      await using other = await Box.open(pathB, world.context());
+      await other.commit({ message: "a is x", all: true });
+    }
+    await rename(a, "b", "moved");
+    Reflect.deleteProperty(box.state, "version");
+    await delay(10);
+    await visitor.at(b, "f");
+    assert.equal(await visitor.find(rootInode, "moved"), b);
+    await visitor.at(b, "g");
   });
 });

@@ -25,40 +25,55 @@ export function numberedIn(device: bigint, { birthNs, inode, ...file }: FolderFi
 }
 
 /** What a checkout has made that was not there. */
-export function* broughtBy(changes: readonly Change[]): Generator<Moved> {
-  for (const { type, path, after } of changes) if (type === "add" && after !== undefined) yield { path, entry: after };
+export function broughtBy(changes: readonly Change[]): Moved[] {
+  return changes.flatMap(({ type, path, after }) =>
+    type === "add" && after !== undefined ? [{ path, entry: after }] : [],
+  );
 }
 
 /** What the tree has at these paths has come into the folder. In a transaction of the caller. */
-export function noteReal(box: OpenBox, moved: Iterable<Moved>): void {
+export function noteReal(box: OpenBox, moved: readonly Moved[]): void {
   const numbers = new InodeNumbers(box.state);
-  for (const { entry, file } of standing(box, moved)) {
-    numbers.becameReal(numberedNode(entry), file);
+  for (const { entry, file, isFirst } of wholeFiles(box, moved)) {
+    if (isFirst) numbers.becameReal(numberedNode(entry), file);
     numbers.flush();
   }
 }
 
-/** What stands in the folder at these paths is about to go. In a transaction of the caller. */
-export function noteUnreal(box: OpenBox, moved: readonly Moved[]): void {
+/** What stands in the folder at these paths is about to go. In a transaction of the caller. @returns Those whose number goes along. */
+export function noteUnreal(box: OpenBox, moved: readonly Moved[]): Moved[] {
   const numbers = new InodeNumbers(box.state);
-  /** Of files with several names, how many of them stay. */
-  const staying = new Map<string, number>();
-  const linked = moved.filter(({ entry }) => entry.meta.link !== undefined);
-  for (const { stat } of standing(box, linked)) staying.set(keyOf(stat), (staying.get(keyOf(stat)) ?? stat.nlink) - 1);
-  const done = new Set<string>();
-  for (const { entry, file, stat } of standing(box, moved)) {
-    const key = keyOf(stat);
-    if (done.has(key) || (staying.get(key) ?? 0) > 0) continue;
-    if (staying.has(key)) done.add(key);
-    numbers.becameUnreal(file, numberedNode(entry));
+  const noted: Moved[] = [];
+  for (const { path, entry, file, isFirst } of wholeFiles(box, moved)) {
+    if (isFirst) numbers.becameUnreal(file, numberedNode(entry));
     numbers.flush();
+    noted.push({ path, entry });
+  }
+  return noted;
+}
+
+/** Those of which all names are among the paths. */
+function* wholeFiles(
+  box: OpenBox,
+  moved: readonly Moved[],
+): Generator<Moved & { readonly file: Numbered; readonly isFirst: boolean }> {
+  const linked = moved.filter(({ entry }) => entry.meta.link !== undefined);
+  const names = new Map<string, number>();
+  for (const { stat } of standing(box, linked)) names.set(keyOf(stat), (names.get(keyOf(stat)) ?? 0) + 1);
+  const seen = new Set<string>();
+  for (const { path, entry, file, stat } of standing(box, moved)) {
+    const key = keyOf(stat);
+    const count = names.get(key);
+    if (count !== undefined && count < stat.nlink) continue;
+    yield { path, entry, file, isFirst: !seen.has(key) };
+    if (count !== undefined) seen.add(key);
   }
 }
 
 function* standing(
   { root = "" }: OpenBox,
   moved: Iterable<Moved>,
-): Generator<{ readonly entry: Entry; readonly file: Numbered; readonly stat: FileStat }> {
+): Generator<Moved & { readonly file: Numbered; readonly stat: FileStat }> {
   const top = utf8(`${root}/`);
   const { device } = lstat(root);
   for (const { path, entry } of moved) {
@@ -66,7 +81,7 @@ function* standing(
     if (top.length + path.length >= pathBytesMax) continue;
     const stat = findStat(concatBytes([top, path]));
     const file = stat === undefined ? undefined : numberedIn(device, stat);
-    if (stat !== undefined && file !== undefined) yield { entry, file, stat };
+    if (stat !== undefined && file !== undefined) yield { path, entry, file, stat };
   }
 }
 

@@ -180,15 +180,15 @@ export async function takeOut(box: OpenBox, folder: string, paths: readonly Path
   const only = paths.flatMap((path) => [...removals(box, rows, path, entryAt(box, path).entry)]);
   only.sort((a, b) => comparePaths(a.path, b.path));
   const going = only.flatMap(({ path, before }) => (before === undefined ? [] : [{ path, entry: before }]));
-  state.transaction(() => {
-    noteUnreal(box, going);
+  const noted = state.transaction(() => {
     forgetRows(state, reader, reader.root(tree), only);
+    return noteUnreal(box, going);
   });
   const report = await checkoutFolder(box, { folder, from: tree, to: tree, only, isLive: true });
   state.transaction(() => {
     saveObservations(state, report, { nowMs: box.context.clock.nowMs(), isPart: true });
     // What could not go.
-    noteReal(box, going);
+    noteReal(box, noted);
   });
   const files = only.filter(({ before }) => before !== undefined && before.kind !== kinds.directory).length;
   return { files, partial: report.isPartial };

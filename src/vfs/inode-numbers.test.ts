@@ -61,3 +61,15 @@ testSeeds("inode numbers: no two things have one, and none changes, noted or not
   }
   assert.equal(new Set(known.values()).size, known.size);
 });
+
+test("inode numbers: what becomes real has its number, also where its file was given another one before", () => {
+  using state = State.open(":memory:");
+  const numbers = new InodeNumbers(state);
+  numbers.becameUnreal(file(70_000, 1), node(1));
+  assert.notEqual(numbers.settle(file(70_000, 2)).number, 70_000);
+  numbers.becameReal(node(2), file(70_000, 2));
+  assert.deepEqual(numbers.of(file(70_000, 2)).number, node(2).own.number);
+  numbers.becameReal(node(1), file(70_000, 3));
+  const { number, generation } = numbers.of(file(70_000, 3));
+  assert.deepEqual({ number, generation }, file(70_000, 1).own);
+});

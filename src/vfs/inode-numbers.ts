@@ -94,9 +94,9 @@ export class InodeNumbers {
     return number;
   }
 
-  /** A node is a file from now on. One that has got the number already, by another name, keeps it. */
+  /** A node is a file from now on, whatever number that had until now. */
   becameReal(node: Numbered, file: Numbered): void {
-    if (this.#find(file.thing, file.own.number).noted === undefined) this.#move(node, file);
+    this.#move(node, file);
   }
 
   /** A file, by all its names, is a node from now on. */
@@ -126,7 +126,8 @@ export class InodeNumbers {
   #move(from: Numbered, to: Numbered): void {
     const number = this.of(from);
     this.#set(from, undefined);
-    this.#set(to, number.number === to.own.number ? undefined : number);
+    const isOwn = number.number === to.own.number && number.generation === to.own.generation;
+    this.#set(to, isOwn ? undefined : number);
   }
 
   #set({ thing }: Numbered, number: NodeNumber | undefined): void {

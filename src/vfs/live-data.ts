@@ -49,10 +49,13 @@ export abstract class LiveData {
 
   listen(listener: fs.ChangeListener): () => void {
     this.#listeners.add(listener);
-    const ends = [this.live.folder.listen(listener), this.live.shown?.listen(listener)];
+    const ends = [this.live.folder.listen(listener)];
+    this.live.whenShown((shown) => {
+      if (this.#listeners.has(listener)) ends.push(shown.listen(listener));
+    });
     return () => {
       this.#listeners.delete(listener);
-      for (const end of ends) end?.();
+      for (const end of ends) end();
     };
   }
 

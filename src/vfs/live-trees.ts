@@ -49,6 +49,7 @@ export class LiveTrees {
   readonly #show: LiveTreesOptions["show"];
   protected readonly onReal: LiveTreesOptions["onReal"];
   protected lastShown: CommitFilesystem | undefined;
+  readonly #whenShown: ((shown: CommitFilesystem) => void)[] = [];
   #tree: Uint8Array | undefined;
   /** By shown inode, and back. */
   protected readonly realized: Map<number, Realized> = new Map();
@@ -56,7 +57,7 @@ export class LiveTrees {
   /** Of real directories by inode: what they are in the tree. */
   readonly #trees = new Map<number, TreeNode | undefined>();
   /** And back, by node id. */
-  readonly #realById = new Map<string, number>();
+  #realById = new Map<string, number>();
   /** Directories that have another name than the tree has for them: what they are is kept for as long as the tree is this one, whoever forgets them. */
   readonly #renamed = new Map<number, { readonly generation: number; readonly tree: TreeNode }>();
   /** Directories in the folder that were made or looked up here: a lookup each, as long as the tree is this one. */
@@ -76,29 +77,50 @@ export class LiveTrees {
     if (this.#tree !== undefined && equalBytes(tree, this.#tree)) return this.lastShown;
     if (this.lastShown === undefined) this.lastShown = this.#show(tree);
     else this.lastShown.setTree(tree);
+    for (const act of this.#whenShown.splice(0)) act(this.lastShown);
     this.#tree = new Uint8Array(tree);
     this.#trees.clear();
-    this.#realById.clear();
+    const realById = this.#realById;
+    this.#realById = new Map();
     const kept = [...this.kept];
     this.kept.clear();
-    this.#renameAgain(this.lastShown.root);
+    this.#renameAgain(this.lastShown.root, realById);
     for (const real of kept) this.folder.forget(real, 1);
     return this.lastShown;
   }
 
+  /** Does something with what is shown, now or as soon as there is any. */
+  whenShown(act: (shown: CommitFilesystem) => void): void {
+    const { shown } = this;
+    if (shown === undefined) this.#whenShown.push(act);
+    else act(shown);
+  }
+
   /** A commit may have begun before a rename, or have been of something else: what still has its old name in the tree is what it was. */
-  #renameAgain(root: TreeNode): void {
+  #renameAgain(root: TreeNode, realById: ReadonlyMap<string, number>): void {
     const renamed = [...this.#renamed];
     this.#renamed.clear();
     for (const [real, { generation, tree }] of renamed) {
       if (!this.folder.isKnown(real) || findAt(root, this.pathOf(real), tree) !== undefined) continue;
-      const again = findAt(root, pathOf(tree), tree);
+      const again = this.#findAgain(root, tree, realById);
       if (again === undefined) continue;
       this.#renamed.set(real, { generation, tree: again });
       this.setTree(real, again);
       this.folder.lookup(real, latin("."));
       this.kept.add(real);
     }
+  }
+
+  /** A directory in another tree: in what it was in, which is where it was, or where the folder has it. @param realById As of the tree before. */
+  #findAgain(root: TreeNode, node: TreeNode, realById: ReadonlyMap<string, number>): TreeNode | undefined {
+    const parent = node.parent as TreeNode | undefined;
+    if (parent === undefined) return root;
+    const real = realById.get(keyOf(parent));
+    const isKnown = real !== undefined && this.folder.isKnown(real);
+    const there = isKnown ? findAt(root, this.pathOf(real), parent) : undefined;
+    const above = there ?? this.#findAgain(root, parent, realById);
+    const found = above?.kind === "directory" ? above.find(node.name) : undefined;
+    return found instanceof TreeNode && equalDots(found.entry.id, node.entry.id) ? found : undefined;
   }
 
   /** The inode in the folder of what is real. */
