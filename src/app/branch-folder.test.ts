@@ -15,8 +15,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { TestWorld } from "../../test/support/app-world.ts";
-import { type FsClient, readAll, writeAll } from "../../test/support/fs-client.ts";
-import { DirectClient } from "../../test/support/fs-client-direct.ts";
+import { readAll, writeAll } from "../../test/support/fs-client.ts";
+import { MountedBranch } from "../../test/support/mounted-branch.ts";
 import {
   changesIn,
   contentOf,
@@ -27,7 +27,7 @@ import {
 } from "../../test/support/unreal-pair.ts";
 import { toHex } from "../base/bytes.ts";
 import type { Hash } from "../format/mod.ts";
-import { Box, type LiveMount, openLive } from "./mod.ts";
+import { Box } from "./mod.ts";
 import { clearGoal, setGoal } from "./move-goal.ts";
 
 const world = new TestWorld(mkdtempSync(join(tmpdir(), "ouro-branch-")));
@@ -47,49 +47,6 @@ async function makeBox(options: { readonly bare?: boolean } = {}): Promise<Box> 
   return box;
 }
 
-/** The folder of a branch, shown live. */
-class Mounted implements AsyncDisposable {
-  /** Worked on in that folder, as by another process. */
-  readonly box: Box;
-  readonly client: FsClient;
-  readonly files: string;
-  readonly #shown: Box;
-  readonly #live: LiveMount;
-
-  private constructor(shown: Box, live: LiveMount) {
-    this.box = shown.openBranch(shown.branch);
-    this.#shown = shown;
-    this.#live = live;
-    this.client = new DirectClient(live.filesystem);
-    this.files = shown.layout.files;
-  }
-
-  static async open(box: Box, name: string, create?: Hash, directory: string = `/mnt/${name}`): Promise<Mounted> {
-    await box.beginBranch({ name, ...(create === undefined ? {} : { create }) });
-    const own = box.openBranch(name);
-    try {
-      const options = { readOnly: false, onChange: () => {}, settle: async () => {} };
-      return new Mounted(own, await openLive(own, { directory, ...options }));
-    } catch (thrown) {
-      await own[Symbol.asyncDispose]();
-      throw thrown;
-    }
-  }
-
-  async commit(): Promise<Hash> {
-    this.#live.flush();
-    const { id } = await this.box.commit({ message: "in the mount", all: true });
-    assert(id !== undefined);
-    return Uint8Array.from(id);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#live[Symbol.asyncDispose]();
-    await this.#shown[Symbol.asyncDispose]();
-    await this.box[Symbol.asyncDispose]();
-  }
-}
-
 const headOf = (box: Box): Hash => Uint8Array.from(box.head()?.commit as Hash);
 const branchAt = (box: Box, name: string): Hash | undefined =>
   box.branches().find((each) => each.name === name)?.commit;
@@ -97,7 +54,7 @@ const branchAt = (box: Box, name: string): Hash | undefined =>
 test("branch folder: all of a commit is there at once, nothing is copied, and what is written is the branch's alone", async () => {
   await using box = await makeBox();
   const first = headOf(box);
-  await using side = await Mounted.open(box, "side/way", first);
+  await using side = await MountedBranch.open(box, "side/way", first);
   const { client } = side;
   assert.deepEqual((await client.readdir("")).sort(), [".ouroboxignore", "a", "d", "e"]);
   assert.equal((await readAll(client, "e/f/five")).toString(), "5\n");
@@ -132,7 +89,7 @@ test("branch folder: it has the mode and time of the box's own, and no commit sa
   chmodSync(top, 0o750);
   lutimesSync(top, 1_000_000_000, 1_000_000_000);
   await box.commit({ message: "mode", all: true });
-  await using side = await Mounted.open(box, "side", headOf(box));
+  await using side = await MountedBranch.open(box, "side", headOf(box));
   assert.deepEqual((await side.box.status()).changes, []);
   const { mode, mtimeNs } = await side.client.stat("");
   assert.deepEqual([mode & 0o777, mtimeNs], [0o750, 1_000_000_000n * 1_000_000_000n]);
@@ -142,7 +99,7 @@ test("branch folder: both go on by themselves, and are merged, undone and restor
   await using box = await makeBox();
   const top = box.layout.top;
   {
-    await using side = await Mounted.open(box, "side", headOf(box));
+    await using side = await MountedBranch.open(box, "side", headOf(box));
     await writeAll(side.client, "d/one", "of the side\n");
     const committed = await side.commit();
     writeFileSync(join(top, "a"), "of main\n");
@@ -170,8 +127,8 @@ test("branch folder: what was written and not committed is found by the next mou
   await using box = await makeBox();
   const { top } = box.layout;
   {
-    await using side = await Mounted.open(box, "side", headOf(box));
-    await assert.rejects(Mounted.open(box, "side"), { kind: "locked", message: /side.*on \/mnt\/side$/ });
+    await using side = await MountedBranch.open(box, "side", headOf(box));
+    await assert.rejects(MountedBranch.open(box, "side"), { kind: "locked", message: /side.*on \/mnt\/side$/ });
     await writeAll(side.client, "d/one", "edited\n");
     await side.client.unlink("a");
     for (const act of [box.switch({ name: "side" }), box.deleteBranch("side", { force: true })])
@@ -180,7 +137,7 @@ test("branch folder: what was written and not committed is found by the next mou
   await assert.rejects(box.switch({ name: "side" }), { kind: "diverged", message: /not committed, as (a|d\/one)$/ });
   await assert.rejects(box.deleteBranch("side", { force: false }), { kind: "diverged" });
   {
-    await using side = await Mounted.open(box, "side");
+    await using side = await MountedBranch.open(box, "side");
     assert.deepEqual((await side.client.readdir("")).sort(), [".ouroboxignore", "d", "e"]);
     await side.commit();
   }
@@ -197,7 +154,7 @@ test("branch folder: what is ignored stays for the next mount, and goes with the
   await using box = await makeBox();
   const first = headOf(box);
   {
-    await using side = await Mounted.open(box, "side", first);
+    await using side = await MountedBranch.open(box, "side", first);
     await writeAll(side.client, "d/out.tmp", "ignored\n");
     await writeAll(side.client, "d/one", "edited\n");
     await side.commit();
@@ -206,7 +163,7 @@ test("branch folder: what is ignored stays for the next mount, and goes with the
   assert.equal(existsSync(join(box.layout.top, "d/out.tmp")), false);
   await box.switch({ name: "main" });
   {
-    await using side = await Mounted.open(box, "side");
+    await using side = await MountedBranch.open(box, "side");
     assert.deepEqual((await side.client.readdir("d")).sort(), ["one", "out.tmp", "two"]);
     assert.deepEqual(await changesIn(side.box), []);
   }
@@ -214,7 +171,7 @@ test("branch folder: what is ignored stays for the next mount, and goes with the
   await assert.rejects(box.deleteBranch("side", { force: false }), { kind: "diverged", message: /ignored, as d$/ });
   await box.deleteBranch("side", { force: true });
   assert.deepEqual(readdirSync(box.layout.branches), []);
-  await using again = await Mounted.open(box, "side", first);
+  await using again = await MountedBranch.open(box, "side", first);
   assert.deepEqual((await again.client.readdir("d")).sort(), ["one", "two"]);
   assert.equal((await readAll(again.client, "d/one")).toString(), "one\n");
 });
@@ -223,13 +180,13 @@ test("branch folder: whatever a branch is called, it has one of its own, and can
   await using box = await makeBox();
   const names = [".", "..", "a/../b", "a", "a.b", "%2F", `${"ü/".repeat(84)}xyz`, "b/c"];
   for (const name of names) {
-    await using side = await Mounted.open(box, name, headOf(box));
+    await using side = await MountedBranch.open(box, name, headOf(box));
     await writeAll(side.client, "name", name);
     await side.commit();
   }
   assert.equal(readdirSync(box.layout.branches).length, names.length);
   for (const name of names) {
-    await using side = await Mounted.open(box, name);
+    await using side = await MountedBranch.open(box, name);
     assert.equal((await readAll(side.client, "name")).toString(), name);
   }
   for (const name of names) await box.deleteBranch(name, { force: true });
@@ -242,7 +199,7 @@ test("branch folder: what says how to read a folder of a branch is no cache", as
   writeFiles(pair.pathA, { "d/.ouroboxattributes": "*.x conflict=ours\n" });
   await pair.pushA();
   await pair.b.fetch();
-  await using side = await Mounted.open(pair.b, "side");
+  await using side = await MountedBranch.open(pair.b, "side");
   await readAll(side.client, "d/.ouroboxattributes");
   await writeAll(side.client, "d/new", "new\n");
   await side.commit();
@@ -258,22 +215,25 @@ test("branch folder: not for a branch that an interrupted switch is on its way t
   await using box = await makeBox();
   await box.makeBranch("side", headOf(box));
   setGoal(box, { commit: headOf(box), onto: { branch: "side", writer: 5n } });
-  await assert.rejects(Mounted.open(box, "side"), { kind: "invalid", message: /at hand/ });
+  await assert.rejects(MountedBranch.open(box, "side"), { kind: "invalid", message: /at hand/ });
   clearGoal(box);
-  await using _ = await Mounted.open(box, "side");
+  await using _ = await MountedBranch.open(box, "side");
 });
 
 test("branch folder: not for the branch at hand, one that there is, and not within another", async () => {
   await using box = await makeBox();
   await box.makeBranch("there", headOf(box));
-  await assert.rejects(Mounted.open(box, "main"), { kind: "invalid", message: /at hand/ });
-  await assert.rejects(Mounted.open(box, "there", headOf(box)), { kind: "exists" });
-  await assert.rejects(Mounted.open(box, "nowhere"), { kind: "not-found", message: /^Cannot mount/ });
-  await assert.rejects(Mounted.open(box, "a b", headOf(box)), { kind: "invalid" });
-  await using side = await Mounted.open(box, "there");
+  await assert.rejects(MountedBranch.open(box, "main"), { kind: "invalid", message: /at hand/ });
+  await assert.rejects(MountedBranch.open(box, "there", headOf(box)), { kind: "exists" });
+  await assert.rejects(MountedBranch.open(box, "nowhere"), { kind: "not-found", message: /^Cannot mount/ });
+  await assert.rejects(MountedBranch.open(box, "a b", headOf(box)), { kind: "invalid" });
+  await using side = await MountedBranch.open(box, "there");
   await box.makeBranch("inside", headOf(box));
   for (const inside of [box.layout.top, join(box.layout.top, "d"), side.files])
-    await assert.rejects(Mounted.open(box, "inside", undefined, inside), { kind: "usage", message: /in the folder/ });
+    await assert.rejects(MountedBranch.open(box, "inside", undefined, inside), {
+      kind: "usage",
+      message: /in the folder/,
+    });
   await box.deleteBranch("inside", { force: false });
   const refused = { kind: "usage", message: /here: this is the branch there/ };
   await assert.rejects(side.box.switch({ name: "main" }), refused);
@@ -288,7 +248,7 @@ test("branch folder: a box that has lost its state has what was committed there,
   await using box = await makeBox();
   const { top } = box.layout;
   {
-    await using side = await Mounted.open(box, "side", headOf(box));
+    await using side = await MountedBranch.open(box, "side", headOf(box));
     await writeAll(side.client, "a", "side\n");
     await side.commit();
   }
@@ -297,7 +257,7 @@ test("branch folder: a box that has lost its state has what was committed there,
   for (const ending of ["", "-wal", "-shm"]) rmSync(join(top, `.ourobox/state.sqlite${ending}`), { force: true });
   await using again = await Box.open(top, world.context());
   assert.deepEqual([again.branch, branchAt(again, "side")], ["main", at]);
-  await using side = await Mounted.open(again, "side");
+  await using side = await MountedBranch.open(again, "side");
   assert.deepEqual(await changesIn(side.box), []);
   assert.equal((await readAll(side.client, "a")).toString(), "side\n");
 });
@@ -305,7 +265,7 @@ test("branch folder: a box that has lost its state has what was committed there,
 test("branch folder: a bare box and an unreal one have them, too, and what is pushed from there others can have", async () => {
   await using pair = await UnrealPair.make(world, some);
   {
-    await using side = await Mounted.open(pair.b, "side", headOf(pair.b));
+    await using side = await MountedBranch.open(pair.b, "side", headOf(pair.b));
     await writeAll(side.client, "d/one", "edited\n");
     await side.commit();
     await side.box.push();
@@ -321,7 +281,7 @@ test("branch folder: a bare box and an unreal one have them, too, and what is pu
   const from = mkdtempSync(join(world.folder, "from-"));
   writeFiles(from, some);
   await bare.commit({ message: "all", all: true, from });
-  await using side = await Mounted.open(bare, "side", headOf(bare));
+  await using side = await MountedBranch.open(bare, "side", headOf(bare));
   await writeAll(side.client, "d/one", "edited\n");
   await side.commit();
   assert.notDeepEqual(branchAt(bare, "side"), headOf(bare));
@@ -330,7 +290,7 @@ test("branch folder: a bare box and an unreal one have them, too, and what is pu
 test("branch folder: a copy of the box goes on with what was written there, as a writer of its own", async () => {
   await using box = await makeBox();
   {
-    await using side = await Mounted.open(box, "side", headOf(box));
+    await using side = await MountedBranch.open(box, "side", headOf(box));
     await writeAll(side.client, "a", "edited\n");
     await side.commit();
     await writeAll(side.client, "d/one", "not committed\n");
@@ -340,7 +300,7 @@ test("branch folder: a copy of the box goes on with what was written there, as a
   await using other = await Box.open(copy, world.context());
   const writers: bigint[] = [];
   for (const each of [box, other]) {
-    await using side = await Mounted.open(each, "side");
+    await using side = await MountedBranch.open(each, "side");
     assert.deepEqual(await changesIn(side.box), ["change d/one"]);
     const { commit } = side.box.commitOf(await side.commit());
     assert(commit.type === "event");
@@ -354,7 +314,7 @@ test("branch folder: a large file that is changed where it lies is in no folder,
   const large = Buffer.alloc(9 * 2 ** 20, "large ");
   writeFileSync(join(box.layout.top, "large"), large);
   await box.commit({ message: "large", all: true });
-  const edit = async ({ client }: Mounted, text: string, at: number): Promise<void> => {
+  const edit = async ({ client }: MountedBranch, text: string, at: number): Promise<void> => {
     const fd = await client.open("large", { write: true });
     await client.write(fd, at, Buffer.from(text));
     await client.fsync(fd);
@@ -362,7 +322,7 @@ test("branch folder: a large file that is changed where it lies is in no folder,
     large.write(text, at);
   };
   {
-    await using side = await Mounted.open(box, "side", headOf(box));
+    await using side = await MountedBranch.open(box, "side", headOf(box));
     await edit(side, "first", 5_000_000);
     assert.equal(existsSync(join(side.files, "large")), false);
   }
@@ -370,7 +330,7 @@ test("branch folder: a large file that is changed where it lies is in no folder,
   await assert.rejects(box.deleteBranch("side", { force: false }), { kind: "diverged" });
   assert.deepEqual((await box.status()).changes, []);
   {
-    await using side = await Mounted.open(box, "side");
+    await using side = await MountedBranch.open(box, "side");
     assert.deepEqual(await changesIn(side.box), ["change large"]);
     await side.commit();
     await edit(side, "second", 100);
@@ -381,7 +341,7 @@ test("branch folder: a large file that is changed where it lies is in no folder,
   assert.ok(readFileSync(join(box.layout.top, "large")).equals(large));
   assert.deepEqual(readdirSync(box.layout.branches), []);
   await box.switch({ name: "main" });
-  await using again = await Mounted.open(box, "side");
+  await using again = await MountedBranch.open(box, "side");
   assert.ok((await readAll(again.client, "large")).equals(large));
   assert.deepEqual(await changesIn(again.box), []);
 });
