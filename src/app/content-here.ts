@@ -5,9 +5,10 @@
 import { isKind } from "../base/errors.ts";
 import { type Content, type ContentItem, contentItems, type Hash, hashKey } from "../format/mod.ts";
 import { type ContentSource, lackingChunks, type MissingChunk } from "../store/mod.ts";
+import type { RemoteContent } from "../sync/mod.ts";
 import { type ContentPurpose, openContentSource } from "./content-source.ts";
 import type { OpenBox } from "./open-box.ts";
-import { remotesOf } from "./remote-list.ts";
+import { costs, remotesOf } from "./remote-list.ts";
 import { isUnreal } from "./unreal-setting.ts";
 
 /** So many chunks are asked for at once. */
@@ -163,7 +164,7 @@ async function bringLacking(source: LazySource, lacking: readonly MissingChunk[]
 export class LazySource implements ContentSource, AsyncDisposable {
   readonly #box: OpenBox;
   readonly #purpose: ContentPurpose;
-  #source: (ContentSource & AsyncDisposable) | undefined;
+  #source: RemoteContent | undefined;
 
   constructor(box: OpenBox, purpose: ContentPurpose) {
     this.#box = box;
@@ -172,6 +173,17 @@ export class LazySource implements ContentSource, AsyncDisposable {
 
   get hasPlaces(): boolean {
     return remotesOf(this.#box).length > 0;
+  }
+
+  /** Makes ready for the first read what can be had at once, from folders alone. That something cannot be had is told to who reads. */
+  async prepare(): Promise<void> {
+    if (!mayLackContent(this.#box)) return;
+    try {
+      this.#source ??= openContentSource(this.#box, this.#purpose);
+      await this.#source.prepare({ costMax: costs.folder });
+    } catch (thrown) {
+      if (!isKind(thrown)) throw thrown;
+    }
   }
 
   /** @param how Without one, until the command itself is to end. */

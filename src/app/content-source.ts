@@ -1,6 +1,5 @@
 /** Where a box's content comes from that is not here: its remotes, the cheapest first. */
 import { verifySignature } from "../peer/mod.ts";
-import type { ContentSource } from "../store/mod.ts";
 import { RemoteContent } from "../sync/mod.ts";
 import { openBoxRemote } from "./box-remotes.ts";
 import { quotaOf } from "./cache-quota.ts";
@@ -12,7 +11,7 @@ import { readTransferSettings } from "./transfer-limits.ts";
 export type ContentPurpose = "staying" | "reading";
 
 /** Opens remotes when they are needed; to be closed when nothing is to be read any more. */
-export function openContentSource(box: OpenBox, purpose: ContentPurpose): ContentSource & AsyncDisposable {
+export function openContentSource(box: OpenBox, purpose: ContentPurpose): RemoteContent {
   const { context, secrets, state, store } = box;
   const { transfers } = readTransferSettings(context);
   return new RemoteContent({

@@ -34,6 +34,8 @@ export interface OpenLiveFilesystem extends AsyncDisposable {
   readonly log: MountLog;
   /** Tells the folder's scan of what was deleted without having been there: before a commit. */
   flush(): void;
+  /** As of `LazySource`. */
+  prepare(): Promise<void>;
 }
 
 /** @throws OuroError "usage": a bare box; of the folder, as `FolderFilesystem`. */
@@ -72,6 +74,7 @@ export function openLiveFilesystem(box: OpenBox, request: LiveFilesystemRequest)
     folder,
     log,
     flush: () => layer.flush(),
+    prepare: () => source.prepare(),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }

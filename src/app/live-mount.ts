@@ -34,6 +34,8 @@ export interface LiveMount extends AsyncDisposable {
   readonly log: MountLog;
   /** Has to be called before a commit. */
   flush(): void;
+  /** Makes ready for the first read of what is not here. */
+  prepare(): Promise<void>;
   /** Calls `onChange` where something was written that it was not called for: what the kernel writes by itself. */
   lookAtWriters(): void;
 }
@@ -54,12 +56,13 @@ export async function openLive(box: OpenBox, request: LiveRequest): Promise<Live
     if (box.layout.branch !== undefined) opened.use(await openBranchFolder(box, directory));
     requireFolder(box, directory);
     if (box.layout.branch === undefined && !box.isReadOnly) opened.use(await lockLive(box, directory));
-    const { filesystem, folder, log, flush } = opened.use(openLiveFilesystem(box, request));
+    const { filesystem, folder, log, flush, prepare } = opened.use(openLiveFilesystem(box, request));
     tellOfCache(box, (text) => log.add(text));
     return {
       filesystem,
       log,
       flush,
+      prepare,
       lookAtWriters: () => folder.lookAtWriters(),
       [Symbol.asyncDispose]: () => opened.disposeAsync(),
     };

@@ -22,7 +22,7 @@ export interface RemoteRow {
 export type RemoteSettings = Pick<OpenBox, "context" | "layout">;
 
 /** What reading from a remote costs where nobody says: the least is read first. */
-const costs = { folder: 10, network: 100 } as const;
+export const costs = { folder: 10, network: 100 } as const;
 
 type Field = "url" | "conditions" | "cost";
 const nothing: Readonly<Record<Field, undefined>> = { url: undefined, conditions: undefined, cost: undefined };

@@ -89,7 +89,9 @@ export async function serveLive(box: Box, request: LiveServeRequest): Promise<vo
     commits.changed();
   }
   try {
-    await serveToEnd(mount, request);
+    const ended = serveToEnd(mount, request);
+    opened.prepare().catch((thrown: unknown) => log.add(describe(thrown)));
+    await ended;
   } finally {
     await commits?.end();
   }

@@ -227,9 +227,10 @@ export class IndexDatabase implements Disposable {
   /** Notes that frames are not here, in a transaction of the caller. */
   addAbsent(pack: number, offsets: Iterable<number>): void {
     const insert = this.#statement("INSERT OR IGNORE INTO absent(pack, offset) VALUES(?, ?)");
+    const hasCached = this.cached.hasOf(pack);
     for (const offset of offsets) {
       insert.run(pack, offset);
-      this.cached.remove(pack, offset);
+      if (hasCached) this.cached.remove(pack, offset);
     }
     this.#countAbsent(pack);
   }

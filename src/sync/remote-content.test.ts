@@ -164,6 +164,33 @@ test("a small file costs the two ends of its pack and one read; what is known is
   assert(remote.reads.length <= 5);
 });
 
+test("what is where is known before the first read, of places that cost little", async () => {
+  const prng = new Prng(9);
+  using setup = await setUp([{ ...some(prng, 20), small: prng.bytes(3000) }]);
+  const { to, remote } = setup;
+  const small = chunksOf(to).get("small") ?? [];
+  await using source = open(to, [remote]);
+  await source.prepare({ costMax: -1 });
+  assert.equal(remote.reads.length, 0);
+  const preparing = source.prepare({ costMax: 0 });
+  // Who reads meanwhile waits for it, and looks for nothing again.
+  await source.fetch(small);
+  await preparing;
+  assert.equal(remote.reads.length, 3);
+  assert.deepEqual(await Array.fromAsync(to.store.check({ readData: true })), []);
+});
+
+test("what a place cannot give before the first read is told to who reads", async () => {
+  const prng = new Prng(10);
+  using setup = await setUp([some(prng, 6)]);
+  const { to, remote } = setup;
+  remote.answer = offline;
+  await using source = open(to, [remote]);
+  await source.prepare({ costMax: 0 });
+  const all = [...chunksOf(to).values()].flat();
+  await assert.rejects(source.fetch(all), (error) => isKind(error, "offline"));
+});
+
 const wrongs: readonly (readonly [string, Answer, ErrorKind])[] = [
   ["is offline", offline, "offline"],
   ["never answers", silent, "offline"],

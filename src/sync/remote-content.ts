@@ -107,6 +107,20 @@ export class RemoteContent implements ContentSource, AsyncDisposable {
     }
   }
 
+  /**
+   * Learns what is where in packs that are listed and not known here, a few of the large ones: then the first read need not.
+   * @param options.costMax Of the places that are asked.
+   * @throws OuroError "aborted": it was closed. What a place does not give is not told.
+   */
+  async prepare({ costMax }: { readonly costMax: number }): Promise<void> {
+    const { signal } = this.#stop;
+    const places = this.#places.filter(({ cost }) => cost <= costMax);
+    await this.#inTurn(signal, async () => {
+      const packs = this.#unknownPacks(new Set(), new Set(), places).filter(({ size }) => size > wholeBytesMax);
+      if (packs.length > 0) await this.#lookInto(packs.slice(0, lookMin), signal);
+    });
+  }
+
   /** Each once. */
   #missing(chunks: readonly MissingChunk[], come: ReadonlySet<string>): Hash[] {
     const all = new Map(chunks.map(({ hash }) => [hashKey(hash), hash]));
@@ -248,12 +262,16 @@ export class RemoteContent implements ContentSource, AsyncDisposable {
     tried: ReadonlySet<string>,
     signal: AbortSignal | undefined,
   ): Promise<PlaceFailure[]> {
+    return await this.#inTurn(signal, () => this.#lookNow(hashes, tried, signal));
+  }
+
+  async #inTurn<T>(signal: AbortSignal | undefined, look: () => Promise<T>): Promise<T> {
     const before = this.#looking;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#looking = promise;
     try {
       await unlessAborted(before, signal);
-      return await this.#lookNow(hashes, tried, signal);
+      return await look();
     } finally {
       // Who was aborted while waiting must not let the next begin too early.
       void before.then(resolve);
@@ -299,10 +317,10 @@ export class RemoteContent implements ContentSource, AsyncDisposable {
   }
 
   /** Packs that are listed and not known here, those listed last first. */
-  #unknownPacks(tried: ReadonlySet<string>, looked: ReadonlySet<string>): PackInfo[] {
+  #unknownPacks(tried: ReadonlySet<string>, looked: ReadonlySet<string>, places = this.#places): PackInfo[] {
     const here = new Set(this.#options.store.packs().map(({ name }) => toHex(name)));
     const all = new Map<string, PackInfo>();
-    for (const { packs } of this.#places) for (const [name, pack] of packs) all.set(name, pack);
+    for (const { packs } of places) for (const [name, pack] of packs) all.set(name, pack);
     const unknown = [...all].filter(([name]) => !here.has(name) && !tried.has(name) && !looked.has(name));
     return unknown.map(([, pack]) => pack).reverse();
   }
