@@ -40,6 +40,7 @@ import { ContentLists } from "../vfs/mod.ts";
 import { editedItems, type StagedBase, type StagedFile, type StagedStart } from "../workdir/mod.ts";
 import type { Path } from "./changes.ts";
 import { ChunkWindow, LazySource } from "./content-here.ts";
+import { listNames } from "./disk-folders.ts";
 import { nameBeside } from "./name-beside.ts";
 import type { OpenBox } from "./open-box.ts";
 import { peerName } from "./peer-name.ts";
@@ -108,7 +109,7 @@ export class TakenStaged {
     let isPartial = false;
     if (tree === undefined || box.root === undefined) return new TakenStaged(box, taken, isPartial);
     using opened = new OpenStaged(box);
-    removeRubbish(box);
+    if (opened.changed.length > 0) removeRubbish(box);
     await using source = new LazySource(box, "reading");
     for (const { name, file } of opened.changed) {
       const { base, end, isDropped, mtimeNs } = file;
@@ -245,12 +246,22 @@ async function contentOf(
     edits,
     itemsIn: (start: number, end: number) => lists.items(base.content, start, end),
     readChunk: (item: ContentItem) => chunks.read(item),
-    readLog: (at: number, length: number) => file.read(at, length),
+    readLog: (at: number, length: number) => readLog(file, at, length),
   };
   const items = new ItemCollector(box, ingest);
   for await (const item of editedItems(edited, new Chunker(box.identity.chunk))) await items.add(item);
   await items.store();
   return buildContent(items.items, (bytes) => sink.put("list", bytes));
+}
+
+/** @throws OuroError "corrupt": it stays as it is, and the rest is committed. */
+function readLog(file: StagedFile, at: number, length: number): Uint8Array {
+  try {
+    return file.read(at, length);
+  } catch (thrown) {
+    const { message } = ioError("its log cannot be read", thrown);
+    throw new OuroError("corrupt", message, { cause: thrown });
+  }
 }
 
 class KeptChunks {
@@ -321,7 +332,7 @@ class ItemCollector {
 
 /** Removes what commits that were killed have left. */
 function removeRubbish({ context: { disk }, layout: { tmp } }: OpenBox): void {
-  for (const name of disk.list(tmp).map(toText)) {
+  for (const name of listNames(disk, tmp).map(toText)) {
     const [pid] = name.startsWith(temporaryPrefix) ? name.slice(temporaryPrefix.length).split("-") : [];
     if (pid !== undefined && !existsSync(`/proc/${pid}`)) removeLog(disk, join(tmp, name));
   }

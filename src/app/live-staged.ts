@@ -14,6 +14,7 @@ import {
   newStagedName,
   OpenStaged,
   removeLog,
+  removeLogs,
   saveStagedRows,
   stagedNames,
 } from "./staged-files.ts";
@@ -60,8 +61,10 @@ export class LiveStagedFiles implements StagedFiles, Disposable {
     }
     opened.release();
     if (box.isReadOnly) return;
-    for (const name of stagedNames(box))
-      if (!begun.has(name)) removeLog(box.context.disk, join(box.layout.staged, name));
+    removeLogs(
+      box,
+      stagedNames(box).filter((name) => !begun.has(name)),
+    );
   }
 
   [Symbol.dispose](): void {
@@ -74,6 +77,8 @@ export class LiveStagedFiles implements StagedFiles, Disposable {
   }
 
   find(id: Dot): StagedFile | undefined {
+    // Asked of every entry that is listed.
+    if (this.#files.size === 0) return undefined;
     return this.#files.get(dotKey(id))?.file;
   }
 
@@ -141,7 +146,7 @@ export class LiveStagedFiles implements StagedFiles, Disposable {
     const box = this.#box;
     file[Symbol.dispose]();
     this.#files.delete(key);
-    removeLog(box.context.disk, join(box.layout.staged, name));
+    removeLogs(box, [name]);
     box.state.transaction(() => {
       const rows = new Map(loadStagedRows(box));
       if (rows.delete(name)) saveStagedRows(box, rows);

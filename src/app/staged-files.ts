@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { ByteReader, ByteWriter, toHex, toText } from "../base/bytes.ts";
-import { errnoOf, ioError } from "../base/errors.ts";
+import { errnoOf, ioError, isKind } from "../base/errors.ts";
 import { type Entry, equalDots, type Hash, kinds } from "../format/mod.ts";
 import {
   type Change,
@@ -22,6 +22,7 @@ import {
 } from "../history/mod.ts";
 import { decodeBase, encodeBase, type StagedBase, StagedFile, type StagedStart } from "../workdir/mod.ts";
 import type { Path } from "./changes.ts";
+import { listNames } from "./disk-folders.ts";
 import { unlessLive } from "./live-lock.ts";
 import type { OpenBox } from "./open-box.ts";
 
@@ -66,14 +67,12 @@ export interface NamedStaged {
 /** Names of logs. What others stage in their boxes nobody else may read. */
 export function stagedNames({ context: { disk }, layout: { staged }, isReadOnly }: OpenBox): string[] {
   try {
-    return disk
-      .list(staged)
+    return listNames(disk, staged)
       .map(toText)
       .filter((name) => namePattern.test(name));
   } catch (thrown) {
-    const code = errnoOf(thrown);
-    if (code === "ENOENT" || (code === "EACCES" && isReadOnly)) return [];
-    throw ioError(`Cannot look into ${staged}`, thrown, staged);
+    if (isReadOnly && isKind(thrown, "permission")) return [];
+    throw thrown;
   }
 }
 
@@ -221,16 +220,29 @@ export function treeWithStaged(sink: OverlayMeta, tree: Hash, staged: readonly C
 export function removeTaken(box: OpenBox): void {
   if (box.state.folderValue(key) === undefined) return;
   unlessLive(box, () => {
-    const { disk } = box.context;
     using opened = new OpenStaged(box);
     const rows = loadStagedRows(box);
-    for (const { name, file } of opened.files)
-      if (!file.isChanged && rows.has(name)) removeLog(disk, join(box.layout.staged, name));
+    const done = opened.files.filter(({ name, file }) => !file.isChanged && rows.has(name));
+    removeLogs(
+      box,
+      done.map(({ name }) => name),
+    );
     const names = new Set(stagedNames(box));
     box.state.transaction(() => {
       saveStagedRows(box, new Map([...loadStagedRows(box)].filter(([name]) => names.has(name))));
     });
   });
+}
+
+/** Durably: before the state forgets what was taken in of them. */
+export function removeLogs({ context: { disk }, layout: { staged } }: OpenBox, names: readonly string[]): void {
+  if (names.length === 0) return;
+  for (const name of names) removeLog(disk, join(staged, name));
+  try {
+    disk.syncDirectory(staged);
+  } catch (thrown) {
+    throw ioError(`Cannot sync ${staged}`, thrown, staged);
+  }
 }
 
 export function removeLog(disk: OpenBox["context"]["disk"], path: string): void {

@@ -255,7 +255,7 @@ export abstract class LiveData {
     act: (file: StagedFile) => fs.Answer<T>,
     onReal: () => fs.Answer<T>,
   ): fs.Answer<T> {
-    if (!isFit) return onReal();
+    if (!isFit || this.live.realOf(inode) !== undefined) return onReal();
     return this.attempt("change", () => {
       const file = this.staged.toChange(inode);
       if (!(file instanceof Promise)) return file === undefined ? onReal() : act(file);

@@ -177,8 +177,8 @@ export class LiveStaged {
 
   /** An unreal file of the tree. */
   #nodeAt(inode: number): TreeNode | undefined {
-    const { shown } = this.#live;
-    const node = this.#live.realOf(inode) === undefined ? shown?.nodeAt(inode) : undefined;
+    if (this.#live.realOf(inode) !== undefined) return undefined;
+    const node = this.#live.shown?.nodeAt(inode);
     return node instanceof TreeNode && node.view.name === "" && node.kind === "file" ? node : undefined;
   }
 

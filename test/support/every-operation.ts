@@ -4,11 +4,12 @@ import { test } from "node:test";
 import { type FaultKind, failEvery, faultKinds } from "./faulty-run.ts";
 import { scenarios } from "./faulty-scenarios.ts";
 import { branchScenarios } from "./faulty-scenarios-branch.ts";
+import { stagedScenarios } from "./faulty-scenarios-staged.ts";
 import { unrealScenarios } from "./faulty-scenarios-unreal.ts";
 
 /** @param step 1: every operation. */
 export function testEveryOperation({ step }: { readonly step: number }): void {
-  for (const scenario of [...scenarios, ...unrealScenarios, ...branchScenarios]) {
+  for (const scenario of [...scenarios, ...unrealScenarios, ...branchScenarios, ...stagedScenarios]) {
     for (const kind of faultKinds) {
       const name = `${scenario.name}: ${kind} at any operation loses nothing, and the next run ends it`;
       test(name, async (t) => {
