@@ -20,6 +20,7 @@ import {
   type PackInfo,
   type Sign,
   sealBlob,
+  type WriterId,
   writerHex,
 } from "../format/mod.ts";
 import { CommitReader } from "../history/mod.ts";
@@ -102,6 +103,8 @@ class Pushing {
   readonly #unsettled: Unsettled;
   /** The last round did not end well: this one looks at everything, even if the head says so already. */
   #mustCheck: boolean;
+  /** The sizes of the heads that were written, by writer. */
+  readonly #written = new Map<WriterId, number>();
   #sentPacks = 0;
   #sentBytes = 0;
   #isListed = false;
@@ -224,10 +227,13 @@ class Pushing {
 
   /** @returns What has moved meanwhile, so that it must be done again; undefined when it is done. */
   async #bring(heads: readonly NewHead[]): Promise<string | undefined> {
-    const listed = await this.#readCondemned();
+    // All at once, as each is a round trip: what is condemned stays listed so, also when it is gone, and what came meanwhile is only sent again.
+    const [listed, index, present] = await Promise.all([
+      this.#readCondemned(),
+      readRemoteIndex(this.#box, this.#memory),
+      this.#box.listHashes(packPrefix),
+    ]);
     const condemned = this.#rules.avoidsCondemned ? listed : new Set<string>();
-    const index = await readRemoteIndex(this.#box, this.#memory);
-    const present = await this.#box.listHashes(packPrefix);
     this.#isListed = true;
     const there = packsThere(index, present, condemned);
     // The heads were read before the packs: all that they need is in them.
@@ -258,7 +264,11 @@ class Pushing {
         return `head ${writerHex(head.writer)} was written by another process`;
       await this.#sendHead(head);
     }
-    if (await this.#hasCondemned(listed)) return "packs there were condemned meanwhile";
+    const [isCondemned] = await Promise.all([
+      this.#hasCondemned(listed),
+      ...heads.map(({ head }) => this.#noteTag(head.writer)),
+    ]);
+    if (isCondemned) return "packs there were condemned meanwhile";
     this.#unsettled.clear();
     await removeReplaced(this.#options, index);
     return undefined;
@@ -372,10 +382,15 @@ class Pushing {
     const [name, options] = [headName(head.writer), signal === undefined ? {} : { signal }];
     await remote.put(name, blob, options);
     state.setRemoteHead({ remote: remoteName, writer: head.writer, commit: head.commit, raw: blob });
-    // So that the next fetch need not read what this one wrote.
-    const info = await remote.stat(name, options);
-    if (info?.tag !== undefined && info.size === blob.length) {
-      this.#memory.heads.set(writerHex(head.writer), { tag: info.tag, size: info.size });
+    this.#written.set(head.writer, blob.length);
+  }
+
+  /** So that the next fetch need not read what this one wrote. */
+  async #noteTag(writer: WriterId): Promise<void> {
+    const { remote, signal } = this.#options;
+    const info = await remote.stat(headName(writer), signal === undefined ? {} : { signal });
+    if (info?.tag !== undefined && info.size === this.#written.get(writer)) {
+      this.#memory.heads.set(writerHex(writer), { tag: info.tag, size: info.size });
     }
   }
 }
