@@ -142,4 +142,9 @@ test("what is committed automatically thins out by itself, and what a person com
   box.pass(61 * minute);
   await commit("late", "sync");
   assert.equal(await logged(), "(automatic) (automatic) synced mine 5 First");
+  const packs = readdirSync(join(box.folder, ".ourobox/packs")).length;
+  box.pass(24 * 60 * minute);
+  await commit("a day after", "sync");
+  assert.ok(readdirSync(join(box.folder, ".ourobox/packs")).length < packs, "space is given back once a day");
+  assert.equal(await box.ok("check", "--read-data"), "");
 });
