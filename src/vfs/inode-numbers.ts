@@ -56,11 +56,13 @@ export function numberedNode({ id, meta }: Entry): Numbered {
 /** Undefined of an inode that has no number of its own. */
 export function numberedFile({ inode, birth }: FileIdentity): Numbered | undefined {
   if (inode <= 1n || inode >= BigInt(folderNumbersBelow)) return undefined;
+  const number = Number(inode);
   const thing = new Uint8Array(12);
-  const view = new DataView(thing.buffer);
-  view.setBigUint64(0, inode);
-  view.setInt32(8, birth);
-  return { thing, own: { number: Number(inode), generation: birth >>> 1 } };
+  // By hand: this is done for every file that is made in a mount, and a view would take memory beside the heap.
+  [Math.floor(number / 2 ** 32), number, birth].forEach((word, at) => {
+    for (let byte = 0; byte < 4; byte += 1) thing[at * 4 + byte] = word >>> (24 - byte * 8);
+  });
+  return { thing, own: { number, generation: birth >>> 1 } };
 }
 
 export class InodeNumbers {
@@ -144,6 +146,7 @@ export class InodeNumbers {
     thing: Uint8Array,
     number: number,
   ): { readonly noted: NumberRow | undefined; readonly holder: NumberRow | undefined; readonly isFree: boolean } {
+    if (!this.#hasNumbers && this.#pending.size === 0) return { noted: undefined, holder: undefined, isFree: true };
     const pending = this.#pending.get(keyOf(thing));
     const stored = (this.#hasNumbers ? this.#store.numberRows(thing, number) : []).filter(
       (row) => !this.#pending.has(keyOf(row.thing)),
