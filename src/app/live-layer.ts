@@ -19,9 +19,11 @@ import {
   type Numbered,
   numberedNode,
   type RemovedFrom,
+  type UnrealChange,
   type UnrealLayer,
 } from "../vfs/mod.ts";
 import { noteDirectory, noteGone, recordedNames } from "../workdir/mod.ts";
+import { changeUnreal } from "./change-unreal.ts";
 import { LiveStagedFiles } from "./live-staged.ts";
 import { Marks } from "./marks.ts";
 import { lockWhole } from "./move-folder.ts";
@@ -211,6 +213,12 @@ export class LiveLayer implements UnrealLayer, Disposable {
     });
   }
 
+  async change(change: UnrealChange): Promise<void> {
+    this.flush();
+    await patiently(() => changeUnreal(this.#box, change));
+    this.#version = undefined;
+  }
+
   async settle(): Promise<void> {
     this.flush();
     await this.#options.settle();
@@ -288,23 +296,23 @@ export class LiveLayer implements UnrealLayer, Disposable {
     }
   }
 
-  /** As a command does, and longer: a pull or the commit of much may be at work. @throws OuroError "locked". */
-  async #lock(): Promise<Disposable> {
-    for (const endMs = performance.now() + lockMsMax; ; ) {
-      try {
-        return await lockWhole(this.#box, "alone");
-      } catch (thrown) {
-        if (!isKind(thrown, "locked") || performance.now() > endMs) throw thrown;
-      }
-    }
-  }
-
   async #realize(paths: readonly Uint8Array[]): Promise<void> {
     this.flush();
     const [first = new Uint8Array()] = paths;
-    using _ = await this.#lock();
+    using _ = await patiently(() => lockWhole(this.#box, "alone"));
     const { partial } = await realizeInFolder(this.#box, paths);
     this.#version = undefined;
     if (partial) throw new OuroError("io", `Cannot bring ${quotePath(first)} into the folder: see the log`);
+  }
+}
+
+/** Waits for the folder as a command does, and longer: a pull or the commit of much may be at work. @throws OuroError "locked", and what it throws. */
+async function patiently<T>(act: () => Promise<T>): Promise<T> {
+  for (const endMs = performance.now() + lockMsMax; ; ) {
+    try {
+      return await act();
+    } catch (thrown) {
+      if (!isKind(thrown, "locked") || performance.now() > endMs) throw thrown;
+    }
   }
 }

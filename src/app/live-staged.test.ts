@@ -268,6 +268,38 @@ test("live filesystem: a file that is made real is what it was changed to", asyn
   assert.deepEqual(await changesIn(pair.b), []);
 });
 
+test("live filesystem: a large unreal file gets another name and mode without being brought, and without a remote", async () => {
+  await using both = await StagedPair.make({ "d/big": someBytes(1, 100_000), "e/other": someBytes(2, 100_000) });
+  const { client, pair } = both;
+  renameSync(pair.remote, `${pair.remote}-away`);
+  const { inode } = await client.stat("d/big");
+  const fd = await client.open("d/big", { read: true });
+  await client.rename("d/big", "e/moved");
+  await client.chmod("e/moved", 0o640);
+  assert.deepEqual(await client.readdir("d"), []);
+  const { inode: still, mode } = await client.stat("e/moved");
+  assert.deepEqual([still, mode], [inode, 0o640]);
+  // Into a directory that no commit has seen, and over a name that none knows to be gone.
+  await client.mkdir("new");
+  await client.rename("e/moved", "new/big");
+  await client.unlink("e/other");
+  await client.rename("new/big", "e/other");
+  await assert.rejects(client.stat("new/big"), { code: "ENOENT" });
+  assert.deepEqual(filesIn(pair.pathB), {});
+  assert.deepEqual(await client.readdir("e"), ["other"]);
+  assert.equal(both.chunks("e/other").missing, both.chunks("e/other").all.size);
+  renameSync(`${pair.remote}-away`, pair.remote);
+  assert((await client.read(fd, 0, 100_000)).equals(someBytes(1, 100_000)));
+  await client.close(fd);
+  await both.kill();
+  assert.equal((await client.stat("e/other")).inode, inode);
+  assert.deepEqual(await changesIn(pair.b), []);
+  await pair.b.push();
+  await pair.a.pull();
+  assert.deepEqual(Object.keys(filesIn(pair.pathA)), ["e/other"]);
+  assert(readFileSync(join(pair.pathA, "e/other")).equals(someBytes(1, 100_000)));
+});
+
 type Step = (client: FsClient, kept: number[]) => Promise<unknown>;
 
 function anyStep(prng: Prng): { readonly text: string; readonly step: Step } {

@@ -11,6 +11,7 @@ import type { CommitFilesystem } from "./commit-filesystem.ts";
 import { type ErrnoName, type FailureLog, FilesystemFailure } from "./failure.ts";
 import { FileLocks } from "./file-locks.ts";
 import type * as fs from "./filesystem.ts";
+import { LiveChanges } from "./live-changes.ts";
 import type { LiveRealizer } from "./live-realizer.ts";
 import { LiveStaged } from "./live-staged.ts";
 import { textOf } from "./live-trees.ts";
@@ -31,6 +32,7 @@ const errnoByKind: readonly (readonly [Parameters<typeof isKind>[1] & string, Er
 export abstract class LiveData {
   protected readonly live: LiveRealizer;
   protected readonly staged: LiveStaged;
+  protected readonly changes: LiveChanges;
   readonly #locks = new FileLocks();
   readonly #listeners = new Set<fs.ChangeListener>();
   readonly #log: FailureLog;
@@ -44,6 +46,7 @@ export abstract class LiveData {
   constructor(live: LiveRealizer, log: FailureLog) {
     this.live = live;
     this.staged = new LiveStaged(live);
+    this.changes = new LiveChanges(live);
     this.#log = log;
   }
 
@@ -74,7 +77,14 @@ export abstract class LiveData {
         this.staged.change(file, changes);
         return this.shownAt().getattr(inode);
       },
-      () => this.#setReal(inode, changes),
+      () => this.#setUnstaged(inode, changes),
+    );
+  }
+
+  #setUnstaged(inode: number, changes: fs.AttributeChanges): fs.Answer<fs.Attributes> {
+    if (this.live.realOf(inode) !== undefined || !this.changes.isFit(changes)) return this.#setReal(inode, changes);
+    return this.attempt("change", async () =>
+      (await this.changes.setMeta(inode, changes)) ? this.shownAt().getattr(inode) : this.#setReal(inode, changes),
     );
   }
 

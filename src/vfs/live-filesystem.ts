@@ -236,6 +236,7 @@ export class LiveFilesystem extends LiveData implements fs.Filesystem {
 
   async #renameInTree(from: Place, to: Place, mode: fs.RenameMode): Promise<void> {
     const { live } = this;
+    if (mode !== "exchange" && (await this.changes.rename(from, to))) return;
     const replaced = live.unrealIn(live.directoryAt(to.parent).tree, to.name);
     if (replaced?.kind === "file") await live.commitStaged(replaced);
     const moved = await this.#toRename(from);

@@ -69,7 +69,7 @@ export class LiveRealizer extends LiveTrees {
     // What other names lead to as well is brought with them.
     if (isKept || node.kind !== "file" || node.entry.meta.link !== undefined) {
       let paths = await this.#pathsOf(node);
-      if (paths.some((path) => this.#isMoved(path))) {
+      if (paths.some((path) => this.isMoved(path))) {
         await this.layer.settle();
         node = this.#settled(parent, node);
         paths = await this.#pathsOf(node);
@@ -189,7 +189,7 @@ export class LiveRealizer extends LiveTrees {
   }
 
   /** Whether a directory above a path of the tree stands elsewhere in the folder. */
-  #isMoved(path: Uint8Array): boolean {
+  isMoved(path: Uint8Array): boolean {
     let directory: ShownNode | undefined = this.lastShown?.root;
     let above: Uint8Array = new Uint8Array();
     for (const name of splitPath(path).slice(0, -1)) {

@@ -18,6 +18,7 @@ import type * as fs from "./filesystem.ts";
 import { filesystemLimits } from "./filesystem.ts";
 import type { LiveRealizer } from "./live-realizer.ts";
 import { pathOf } from "./live-trees.ts";
+import type { StagedFiles } from "./staged-files.ts";
 import { TreeNode } from "./tree-node.ts";
 
 const fdatasync = promisify(startFdatasync);
@@ -75,7 +76,7 @@ export class LiveStaged {
   isFor(inode: number): boolean {
     if (this.find(inode) !== undefined) return true;
     const node = this.#nodeAt(inode);
-    return node !== undefined && this.#isWorthIt(node);
+    return node !== undefined && canStage(node, this.#live.layer.staged);
   }
 
   /**
@@ -92,7 +93,7 @@ export class LiveStaged {
       if (isMuch(found)) return undefined;
       return this.#live.layer.settle().then(() => this.toChange(inode));
     }
-    if (!this.#isWorthIt(node)) return undefined;
+    if (!canStage(node, this.#live.layer.staged)) return undefined;
     this.#changed.add(inode);
     return staged.begin(baseOf(this.#live.nodeAt(inode)));
   }
@@ -182,13 +183,6 @@ export class LiveStaged {
     return node instanceof TreeNode && node.view.name === "" && node.kind === "file" ? node : undefined;
   }
 
-  /** Names of one file must all show what is written through one of them, and setuid bits go with the first write. */
-  #isWorthIt({ entry }: TreeNode): boolean {
-    const { value } = entry.data[0];
-    if (value.kind !== kinds.file || entry.meta.link !== undefined || (entry.meta.mode & setIdBits) !== 0) return false;
-    return value.content.size >= this.#live.layer.staged.sizeMin;
-  }
-
   /** @throws FilesystemFailure ESTALE: nothing was ever shown. */
   #shown(): CommitFilesystem {
     const { shown } = this.#live;
@@ -199,6 +193,13 @@ export class LiveStaged {
   #nowNs(): bigint {
     return this.#live.layer.staged.nowNs();
   }
+}
+
+/** Whether a file can be changed while it is unreal. Names of one file must all show what is written through one of them, and setuid bits go with the first write. */
+export function canStage({ entry }: TreeNode, { sizeMin }: StagedFiles): boolean {
+  const { value } = entry.data[0];
+  if (value.kind !== kinds.file || entry.meta.link !== undefined || (entry.meta.mode & setIdBits) !== 0) return false;
+  return value.content.size >= sizeMin;
 }
 
 function isFull(file: StagedFile): boolean {

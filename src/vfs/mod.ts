@@ -15,4 +15,4 @@ export type { ShownNode } from "./shown-node.ts";
 export type { StagedFiles } from "./staged-files.ts";
 export { TreeNode } from "./tree-node.ts";
 export { type ShownOwners, TreeView } from "./tree-view.ts";
-export type { FolderFile, LayerMark, RemovedFrom, UnrealLayer } from "./unreal-layer.ts";
+export type { FolderFile, LayerMark, RemovedFrom, UnrealChange, UnrealLayer } from "./unreal-layer.ts";

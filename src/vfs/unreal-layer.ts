@@ -5,8 +5,7 @@
  * Whether a name of the tree that is not in the folder is unreal or was deleted is what scan rows say (doc/decisions/0012-unreal-content.md): what is recorded
  * and missing was deleted. So deleting something unreal is recording it.
  */
-import type { Dot, Entry, Hash } from "../format/mod.ts";
-
+import type { Dot, Entry, Hash, Meta } from "../format/mod.ts";
 import type { StagedFiles } from "./staged-files.ts";
 
 export type LayerMark = "real" | "unreal";
@@ -25,6 +24,15 @@ export interface FolderFile {
   readonly device: bigint;
   readonly inode: bigint;
   readonly birthNs?: bigint | undefined;
+}
+
+/** Of a file that is not in the folder, and that the tree has at this path. */
+export interface UnrealChange {
+  readonly id: Dot;
+  readonly path: Uint8Array;
+  /** Its new path, where nothing is. */
+  readonly to?: Uint8Array;
+  readonly meta?: Partial<Pick<Meta, "mode" | "uid" | "gid">>;
 }
 
 export interface UnrealLayer {
@@ -46,6 +54,8 @@ export interface UnrealLayer {
    * @throws OuroError of a `ContentSource`, "locked", "no-space" and their like.
    */
   realize(paths: readonly Uint8Array[]): Promise<void>;
+  /** Gives an unreal file another name or other attributes, without bringing it: by a commit. @throws OuroError "stale": it is not there any more; "locked" and their like. */
+  change(change: UnrealChange): Promise<void>;
   /** A node of the tree is this file of the folder from now on, with the number it had (inode-numbers.ts): durably after `flush`. */
   becameReal(entry: Entry, file: FolderFile): void;
   /** Makes sure that nothing else gets the number of something unreal that is shown. */
