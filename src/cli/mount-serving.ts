@@ -29,10 +29,10 @@ export interface WantedMount {
 /** Set for a process that is to go on by itself: the descriptor on which it says that it is ready. */
 const readyVariable = "OUROBOX_MOUNT_READY";
 /**
- * Content that is read passes by beside V8's heap, which is small: it would be collected five times in each 100 MB that are read. For Node, of the process that
+ * Content that is read passes by beside V8's heap, which is small: it would be collected four times in each 100 MB that are read. For Node, of the process that
  * serves alone.
  */
-const heapFlag = "--initial-heap-size=128";
+const heapFlag = "--initial-heap-size=64";
 /** Of the setting cache.size. */
 const cacheVariable = "OUROBOX_CACHE_SIZE";
 
