@@ -2,16 +2,15 @@
  * The box itself, or a branch that is not at hand, as a filesystem, for doors: what is written there is in its folder at once, and in a commit later. See
  * live-filesystem.ts for what is shown.
  */
-import { realpathSync } from "node:fs";
 import { OuroError } from "../base/errors.ts";
 import type { Filesystem } from "../vfs/mod.ts";
 import { makePlaceOfBranch, prepareBranchFolder } from "./branch-folder.ts";
 import { tellOfCache } from "./cache-quota.ts";
 import { lockBranches } from "./folder-lock.ts";
-import { layoutOf, rootOf } from "./layout.ts";
 import { openLiveFilesystem } from "./live-filesystem.ts";
 import { lockLive } from "./live-lock.ts";
 import type { MountLog } from "./mount-log.ts";
+import { requireOutside } from "./mount-place.ts";
 import type { OpenBox } from "./open-box.ts";
 
 export interface LiveRequest {
@@ -88,14 +87,5 @@ function requireFolder(box: OpenBox, directory: string): void {
     throw new OuroError("usage", "Cannot mount the box itself: it is bare, and has no folder", {
       hint: "Mount its last commit: `ourobox mount HEAD DIR`.",
     });
-  const folders = [box.root, rootOf(layoutOf(box.layout.top), box.settings)];
-  if (!folders.some((folder) => folder !== undefined && isIn(directory, realpathSync(folder)))) return;
-  throw new OuroError("usage", `Cannot mount on ${directory}: it is in the folder of the box itself`, {
-    subject: directory,
-    hint: "Choose an empty folder elsewhere.",
-  });
-}
-
-function isIn(directory: string, folder: string): boolean {
-  return directory === folder || directory.startsWith(folder === "/" ? folder : `${folder}/`);
+  requireOutside(box, directory);
 }

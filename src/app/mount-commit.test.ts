@@ -104,3 +104,16 @@ test("all values of a conflict are in .ourobox/conflicts, and its status says so
   assert.equal(new Set(inodes.map(({ inode }) => inode)).size, 3);
   await assertFails("ENOENT", client.stat(".ourobox/conflicts/none"));
 });
+
+test("a commit is not mounted in the box's own folder, whose next commit would take it in", async () => {
+  const world = new TestWorld(join(top, "inside"));
+  const path = join(world.folder, "box");
+  mkdirSync(join(path, "d"), { recursive: true });
+  await using box = await Box.init(path, world.initOptions, world.context());
+  writeFileSync(join(path, "f"), "first");
+  await box.commit({ message: "first", all: true });
+  const commit = box.resolve("HEAD");
+  for (const directory of [path, join(path, "d")])
+    assert.throws(() => openMount(box, { commit, directory, owners: {} }), { kind: "usage", message: /in the folder/ });
+  assert.deepEqual(heldCommits(box), []);
+});

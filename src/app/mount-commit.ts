@@ -8,11 +8,12 @@ import { HiddenFolder } from "./mount-hidden.ts";
 import { holdCommits } from "./mount-holds.ts";
 import { MountLog } from "./mount-log.ts";
 import { mountPatience } from "./mount-patience.ts";
+import { requireOutside } from "./mount-place.ts";
 import type { OpenBox } from "./open-box.ts";
 
 export interface MountRequest {
   readonly commit: Hash;
-  /** Where it is shown, for `status`. */
+  /** Where it is shown, absolute and without symlinks. */
   readonly directory: string;
   readonly owners: ShownOwners;
   /** Brings content that is not on this machine. */
@@ -30,10 +31,11 @@ export interface MountedCommit extends Disposable {
   readonly log: MountLog;
 }
 
-/** @throws OuroError "not-found", "corrupt": the commit or its tree cannot be read; "permission", "no-space" of the hold. */
+/** @throws OuroError as `requireOutside`; "not-found", "corrupt": the commit or its tree cannot be read; "permission", "no-space" of the hold. */
 export function openMount(box: OpenBox, request: MountRequest): MountedCommit {
   const { commit: id, owners, directory, source, onFailure, waitMs = 0 } = request;
   const { clock } = box.context;
+  requireOutside(box, directory);
   const hold = holdCommits(box, [id]);
   try {
     const mounted = box.commits.read(id);

@@ -108,9 +108,11 @@ mountTest("a mount in use stays, and who uses it is told; lazily it goes", ["HEA
 test("mount: what goes wrong in the process that serves is told by the one that started it", { skip }, async () => {
   await makeBox();
   const directory = newDirectory();
+  writeFileSync(join(place, "plain"), "");
   const cases: readonly (readonly [args: string[], status: number, says: RegExp])[] = [
     [["mount", "HEAD", directory], 1, /Cannot mount on .*(no such file|not-found)/i],
-    [["mount", "HEAD", join(box, "f")], 1, /it is not a directory/],
+    [["mount", "HEAD", join(place, "plain")], 1, /it is not a directory/],
+    [["mount", "HEAD", box], 2, /it is in the folder of the box itself|the box itself is in it/],
     [["mount", "HEAD", place], 2, /the box itself is in it/],
     [["mount", "nothing", directory], 1, /Cannot find nothing/],
     [["mount", "-o", "wrong", "HEAD", directory], 2, /Cannot use -o wrong/],
