@@ -2,7 +2,7 @@
  * Many writers push to one remote at the same moment, over and over, while another prunes it: on real servers that keep conditions, refuse them, and lie
  * about them. All commits arrive, and the same tree is everywhere in the end.
  *
- * Here is a part of the full race, which is OUROBOX_RACE_WRITERS=20 OUROBOX_RACE_COMMITS=50 and takes some 10 minutes a server. OUROBOX_RACE_ONLY names the servers.
+ * Here is a part of the full race, which is OUROBOX_RACE_WRITERS=20 OUROBOX_RACE_COMMITS=50 and takes some 14 minutes of processor time a server. OUROBOX_RACE_ONLY names the servers.
  * The writers are in this process: what they ask of the server goes on at once, what they compute in turns.
  */
 import assert from "node:assert/strict";
