@@ -30,7 +30,7 @@ test("a commit waits for what writes the folder, says so, and is made then", asy
   while (world.said.length === 0) await delay(10);
   lock[Symbol.dispose]();
   const { id } = await commit;
-  assert.deepEqual(world.said, ["Waiting for another command that is at work on this folder."]);
+  assert.deepEqual(world.said, ["Waiting for another command that is at work on the files of this folder."]);
   assert(id !== undefined);
   assert.equal(toHex(box.resolve("HEAD")), toHex(id));
 });

@@ -179,7 +179,7 @@ function expected(
 
 testSeeds(
   "kept numbers: whatever is done, all that stays has its number, and no two things one",
-  12,
+  8,
   async (prng: Prng) => {
     await using mounted = await Mounted.make();
     const done: string[] = [];

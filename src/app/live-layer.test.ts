@@ -228,7 +228,7 @@ function anyAct(prng: Prng): { readonly act: Act; readonly text: string; readonl
   return { act, text: `${chosen} ${path} ${paths === 2 ? other : ""}`, paths };
 }
 
-testSeeds("live filesystem: random calls have the outcomes that they have in a plain folder", 24, async (prng) => {
+testSeeds("live filesystem: random calls have the outcomes that they have in a plain folder", 10, async (prng) => {
   await using both = await LivePair.make(some);
   const done: string[] = [];
   const [keptHere, keptThere]: [Kept[], Kept[]] = [[], []];

@@ -391,7 +391,7 @@ async function seen(client: FsClient, directory = ""): Promise<Record<string, un
 
 testSeeds(
   "live filesystem: large unreal files, changed at random between commits and kills, are what plain ones are",
-  10,
+  6,
   async (prng) => {
     await using both = await StagedPair.make({
       big: someBytes(1, 100_000),

@@ -1,4 +1,4 @@
 import { testEveryOperation } from "../support/every-operation.ts";
 
 // The slow tests take every operation.
-testEveryOperation({ step: 11 });
+testEveryOperation({ step: 17 });
