@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 const root = join(import.meta.dirname, "../..");
-const seeds = "1001-1025";
+const seeds = "1001-1012";
 const files = [
   "src/app/branch-work.test.ts",
   "src/app/kept-numbers.test.ts",
@@ -31,7 +31,7 @@ for (const file of files) {
     const [status] = (await once(child, "close")) as [number | null];
     assert.equal(status, 0, out.slice(-8000));
     const passed = out.match(/^ok .*SEED=/gm)?.length ?? 0;
-    assert.ok(passed >= 25, `${passed} have run: ${out.slice(-2000)}`);
+    assert.ok(passed >= 12, `${passed} have run: ${out.slice(-2000)}`);
     t.diagnostic(`${passed} passed`);
   });
 }
