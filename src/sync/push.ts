@@ -169,8 +169,18 @@ class Pushing {
       const isNews =
         before === undefined ? !(await this.#isKnownByOthers(head)) : mayReplace(head, before.head, this.#commits);
       if (isNews || this.#mustCheck) news.push({ head, before });
+      else if (before !== undefined) this.#noteHead(before);
     }
     return news;
+  }
+
+  /** What was there already, as in a copy of another remote, is known to be there from now on. */
+  #noteHead({ head, raw }: SignedHead): void {
+    const { state, remoteName, store } = this.#options;
+    const known = state.remoteHeads(remoteName).find(({ writer }) => writer === head.writer);
+    if (known !== undefined && equalBytes(known.commit, head.commit)) return;
+    if (store.hasMeta(head.commit))
+      state.setRemoteHead({ remote: remoteName, writer: head.writer, commit: head.commit, raw });
   }
 
   /**

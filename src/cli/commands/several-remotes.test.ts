@@ -200,3 +200,19 @@ test("a web server that gives out what another remote holds is no further copy",
   assert.equal(status, 1);
   assert.match(err, /there is 1 remote that could hold one/);
 });
+
+test("a push that finds all there already knows it from then on", async () => {
+  await addRemotes("whole");
+  await box.ok("push", "whole");
+  await box.ok("remote", "copy", "whole", at("copied"));
+  await addRemotes("copied");
+  const others = (await box.ok("remote", "list", "--json"))
+    .trim()
+    .split("\n")
+    .map((row) => JSON.parse(row).remote as string);
+  for (const name of others) if (!["whole", "copied"].includes(name)) await box.ok("remote", "remove", name);
+  await box.ok("config", "copies", "2");
+  assert.match(await box.ok("status"), /Not yet in/);
+  assert.match((await box.run("push", "copied")).err, /Nothing to push/);
+  assert.doesNotMatch(await box.ok("status"), /Not yet in/);
+});
