@@ -146,9 +146,13 @@ export function findNeedless(
 export async function removeHead({ head, info }: HeadThere, { remote, signal }: SyncOptions): Promise<boolean> {
   const options = signal === undefined ? {} : { signal };
   const now = await remote.stat(headName(head.writer), options);
-  if (now === undefined || now.tag !== info.tag || now.size !== info.size || now.modifiedMs !== info.modifiedMs)
-    return false;
+  if (!isUnchanged(info, now)) return false;
   await remote.remove(headName(head.writer), options);
   await remote.remove(`${retentionPrefix}${writerHex(head.writer)}`, options);
   return true;
+}
+
+/** Whether a file is as it was listed before. */
+export function isUnchanged(before: BlobInfo, now: BlobInfo | undefined): boolean {
+  return before.tag === now?.tag && before.size === now?.size && before.modifiedMs === now?.modifiedMs;
 }

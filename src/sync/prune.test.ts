@@ -227,6 +227,29 @@ test("prune: a head that cannot be read, or needs what is nowhere, is said, and 
   assert.equal(world.packs().length, [...before.keys()].filter((name) => name.startsWith("packs/")).length);
 });
 
+test("prune: one that stood still while others pushed and pruned looks again", async () => {
+  for (const standsBefore of ["list index/", "list retention/"]) {
+    using world = new PruneWorld();
+    const box = await forgetful(world);
+    const other = world.box();
+    let isFirst = true;
+    const standStill = async (operation: string): Promise<void> => {
+      if (operation !== standsBefore || !isFirst) return;
+      isFirst = false;
+      for (let round = 0; round < 3; round += 1) {
+        await step(world, box);
+        forgetOlder(box);
+        await step(world, box);
+        await world.prune(box);
+        world.wait(dayMs);
+      }
+    };
+    await world.prune(other, { hooks: { before: standStill } });
+    assert.equal(isFirst, false);
+    assert.deepEqual(await world.damage(), []);
+  }
+});
+
 test("a push that died after its head is looked at again by the next, and a forgotten remote forgets that", async () => {
   using world = new PruneWorld();
   const box = world.box();

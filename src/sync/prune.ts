@@ -25,8 +25,15 @@ import {
 import { CommitReader } from "../history/mod.ts";
 import type { BlobInfo } from "../remote/mod.ts";
 import type { BuiltPack, PackRebuilder } from "../store/mod.ts";
-import { BoxOnRemote, type CondemnedList, condemnedPrefix, packName, packPrefix } from "./box-on-remote.ts";
-import { findNeedless, type HeadThere, markNeeded, readHeads, removeHead } from "./prune-heads.ts";
+import {
+  BoxOnRemote,
+  type CondemnedList,
+  condemnedPrefix,
+  indexPrefix,
+  packName,
+  packPrefix,
+} from "./box-on-remote.ts";
+import { findNeedless, type HeadThere, isUnchanged, markNeeded, readHeads, removeHead } from "./prune-heads.ts";
 import { type PruneRules, pruneRules } from "./prune-rules.ts";
 import { orGone, type ScannedPacks, scanPacks } from "./prune-scan.ts";
 import { putIndexFile, type RemoteIndex, readRemoteIndex, removeReplaced } from "./remote-index.ts";
@@ -83,7 +90,7 @@ export async function prune(options: PruneOptions): Promise<PruneReport> {
       try {
         return await new Pruning(box, memory, options).run();
       } catch (thrown) {
-        // What another prune has deleted, this one has not counted on: it looks again.
+        // Others have pushed and pruned meanwhile: it looks again.
         if (!isKind(thrown, "stale") || round === roundsMax) throw thrown;
       }
     }
@@ -120,9 +127,24 @@ class Pruning {
     this.#commits = new CommitReader(store, { hasher: store.hasher, box: secrets.box, verify });
   }
 
+  /** @throws OuroError "stale" when what it had looked at was replaced, and what that needs is gone. */
   async run(): Promise<PruneReport> {
-    const { progress, dryRun } = this.#options;
     const place = await this.#look();
+    try {
+      return await this.#prune(place);
+    } catch (thrown) {
+      if (!isKind(thrown, "not-found") && !isKind(thrown, "corrupt")) throw thrown;
+      if (!(await this.#hasMoved(place))) throw thrown;
+      const { url } = this.#options.remote;
+      throw new OuroError("stale", `Cannot prune ${url}: others have pushed or pruned meanwhile`, {
+        hint: "Run it again.",
+        cause: thrown,
+      });
+    }
+  }
+
+  async #prune(place: Place): Promise<PruneReport> {
+    const { progress, dryRun } = this.#options;
     const { condemned, heads, index, present } = place;
     progress?.phase("Looking for what is needed");
     const live = await markNeeded(this.#box, heads, index, this.#options, this.#rules.asksAllHeads);
@@ -177,6 +199,17 @@ class Pruning {
     const condemned = new Set(lists.flatMap(({ packs }) => packs));
     const nowMs = await this.#readClock([...lists, ...heads].map(({ info }) => info));
     return { lists, condemned, heads, index, present, nowMs };
+  }
+
+  /** Whether heads or index files have come or gone since. */
+  async #hasMoved({ heads, index }: Place): Promise<boolean> {
+    const [headsNow, filesNow] = [await this.#box.listHeads(), await this.#box.listHashes(indexPrefix)];
+    return (
+      headsNow.size !== heads.length ||
+      heads.some(({ head, info }) => !isUnchanged(info, headsNow.get(writerHex(head.writer)))) ||
+      filesNow.size !== index.files.size ||
+      [...filesNow.keys()].some((name) => !index.files.has(name))
+    );
   }
 
   /** The remote's own time: that of a file that is written now. Where nothing may be written, the latest of those there are. */

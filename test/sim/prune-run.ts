@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
 import { isKind } from "../../src/base/errors.ts";
-import type { Prng } from "../../src/base/prng.ts";
+import { Prng } from "../../src/base/prng.ts";
 import { compareVectors, fullVector } from "../../src/format/mod.ts";
 import type { Files, TestBox } from "../support/sync-box.ts";
 import { collect, dayMs, died, forgetOlder, type Hooks, hourMs, PruneWorld } from "./prune-world.ts";
@@ -75,7 +75,7 @@ export interface PruneRunCounts {
 
 /** @returns What happened, so that a test can see that there was something. */
 export async function playPruneRun(prng: Prng): Promise<PruneRunCounts> {
-  using world = new PruneWorld(prng.chance(0.5) ? "plain" : "aes-256-gcm");
+  using world = new PruneWorld(prng.chance(0.5) ? "plain" : "aes-256-gcm", new Prng(prng.u32()));
   const run = new Run(world, prng);
   await run.play();
   return run.counts;
@@ -117,8 +117,9 @@ class Run {
       ),
       ...pruners.map((box) => this.#schedule.start(() => this.#pruneOften(box))),
     ];
+    const ended = Promise.allSettled(actors);
     await this.#schedule.run();
-    await Promise.all(actors);
+    for (const each of await ended) if (each.status === "rejected") throw each.reason;
     for (const box of this.#living) await box.push(world.remote());
     assert.deepEqual(await world.damage(), []);
     await this.#rest(pruners[0] as TestBox);

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { fromHex, toHex } from "../../src/base/bytes.ts";
 import { OuroError } from "../../src/base/errors.ts";
 import { nodeDisk } from "../../src/base/node-disk.ts";
+import { Prng } from "../../src/base/prng.ts";
 import { type BoxSecrets, decodeSignedRetention, type Hash, openBlob } from "../../src/format/mod.ts";
 import {
   checkHistory,
@@ -24,7 +25,7 @@ import { BoxOnRemote } from "../../src/sync/box-on-remote.ts";
 import { type PruneReport, type PruneRules, prune } from "../../src/sync/mod.ts";
 import { readRemoteIndex } from "../../src/sync/remote-index.ts";
 import { RemoteMemory } from "../../src/sync/remote-memory.ts";
-import { someSecrets, TestBox } from "../support/sync-box.ts";
+import { type Random, someSecrets, TestBox } from "../support/sync-box.ts";
 import { withMethods } from "../support/with-methods.ts";
 
 export const hourMs: number = 3_600_000;
@@ -45,10 +46,13 @@ export class PruneWorld implements Disposable {
   nowMs = 1_800_000_000_000;
   readonly place: MemoryPlace = new MemoryPlace(() => this.nowMs);
   readonly secrets: BoxSecrets;
+  readonly #random: Random;
   readonly #boxes: TestBox[] = [];
 
-  constructor(suite: BoxSecrets["suite"] = "aes-256-gcm") {
-    this.secrets = someSecrets(suite);
+  /** Keys, names of packs and all else that is random come from `prng`: a run is the same each time. */
+  constructor(suite: BoxSecrets["suite"] = "aes-256-gcm", prng: Prng = new Prng(1)) {
+    this.#random = (length) => prng.bytes(length);
+    this.secrets = someSecrets(suite, this.#random);
   }
 
   [Symbol.dispose](): void {
@@ -62,7 +66,11 @@ export class PruneWorld implements Disposable {
   box(writer?: bigint): TestBox {
     // Nothing here is about a disk: where there is memory, every sync is for nothing.
     const folder = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "ouro-prune-"));
-    const box = new TestBox(this.secrets, { folder, ...(writer === undefined ? {} : { writer }) });
+    const box = new TestBox(this.secrets, {
+      folder,
+      random: this.#random,
+      ...(writer === undefined ? {} : { writer }),
+    });
     this.#boxes.push(box);
     return box;
   }

@@ -54,11 +54,12 @@ import { plainDirectory, plainFile } from "./random-trees.ts";
 
 export type Files = Readonly<Record<string, string | Uint8Array>>;
 
-const random = (length: number): Uint8Array => randomBytes(length);
+/** Where random bytes come from. */
+export type Random = (length: number) => Uint8Array;
 export const testPassphrase = "correct horse";
 const cheap = { memoryKiB: 64, passes: 1, lanes: 1 };
 
-export function someSecrets(suite: BoxSecrets["suite"] = "aes-256-gcm"): BoxSecrets {
+export function someSecrets(suite: BoxSecrets["suite"] = "aes-256-gcm", random: Random = randomBytes): BoxSecrets {
   const secrets = { box: random(16), suite, hash: "blake3" } as const;
   return suite === "plain" ? secrets : { ...secrets, key: random(32) };
 }
@@ -70,6 +71,8 @@ export interface TestBoxOptions {
   readonly writer?: bigint;
   /** The box's own folder; a fresh one by default. It is removed with the box either way. */
   readonly folder?: string;
+  /** For runs that are to be the same each time. */
+  readonly random?: Random;
 }
 
 export class TestBox implements Disposable {
@@ -77,16 +80,20 @@ export class TestBox implements Disposable {
   readonly secrets: BoxSecrets;
   readonly store: Store;
   readonly state: State;
-  readonly peer: SigningKey = new SigningKey(random(32));
+  readonly peer: SigningKey;
   readonly commits: CommitReader;
   writer: bigint;
   readonly #disk: Disk;
+  readonly #random: Random;
   #nowMs = 1_700_000_000_000;
 
   constructor(secrets: BoxSecrets, options: TestBoxOptions = {}) {
     this.folder = options.folder ?? mkdtempSync(join(tmpdir(), "ouro-sync-"));
     this.secrets = secrets;
     this.#disk = options.disk ?? nodeDisk;
+    const random = options.random ?? randomBytes;
+    this.#random = random;
+    this.peer = new SigningKey(random(32));
     mkdirSync(this.folder, { recursive: true });
     this.store = Store.open({ directory: this.folder, secrets, chunk, disk: this.#disk, random });
     this.state = State.open(join(this.folder, "state.sqlite"));
@@ -108,7 +115,7 @@ export class TestBox implements Disposable {
     const { box, hash, suite, key } = this.secrets;
     const identity = { box, hash, suite, chunk };
     if (key === undefined) return identity;
-    return { ...identity, keys: [await wrapKey(key, box, testPassphrase, { random, cost: cheap })] };
+    return { ...identity, keys: [await wrapKey(key, box, testPassphrase, { random: this.#random, cost: cheap })] };
   }
 
   /** Commits what the folder now holds, all of it, on the box's head. */
@@ -239,7 +246,7 @@ export class TestBox implements Disposable {
       store,
       state,
       disk: this.#disk,
-      random,
+      random: this.#random,
       verify: verifySignature,
       sign: (message) => this.peer.sign(message),
       peer: this.peer.publicKey,
