@@ -23,6 +23,8 @@ done
 # borg brings its Python and libc along.
 borg=(borgbackup python3-msgpack python3-packaging libacl1 libbz2-1.0 libc6 libexpat1 libffi8 libgcc-s1 liblz4-1 liblzma5 libssl3t64
   libuuid1 libxxhash0 libzstd1 zlib1g)
+# For `borg mount`.
+borg+=(python3-pyfuse3 python3-trio python3-attr python3-idna python3-outcome python3-sniffio python3-sortedcontainers libfuse3-4)
 python=$(apt-cache "${options[@]}" depends python3 | sed -n 's/.*Depends: \(python3\.[0-9]*\)$/\1/p' | head -n 1)
 borg+=("$python" "$python-minimal" "lib$python-minimal" "lib$python-stdlib")
 mkdir -p "$base/debs/borg" && cd "$base/debs/borg"
