@@ -5,6 +5,7 @@
 import { equalBytes, toText } from "../base/bytes.ts";
 import { OuroError } from "../base/errors.ts";
 import { type BoxIdentity, fullVector, greatestClock, type Hash, type NamedCommit } from "../format/mod.ts";
+import { normalizeUrl } from "../remote/mod.ts";
 import { readRemoteIdentity, unlockRemote } from "../sync/mod.ts";
 import { Box } from "./box.ts";
 import { commitsOnBranch, fetchFrom, hasFarAhead, openBoxRemote } from "./box-remotes.ts";
@@ -46,7 +47,9 @@ export async function cloneBox(
   { bare, unreal = false, branch: wanted, acceptClock = false, goesOn = false }: CloneRequest,
   context: AppContext,
 ): Promise<CloneReport> {
-  await using remote = openBoxRemote({ context }, { url }, { create: false });
+  // As the box will know it: what is remembered of a remote is kept under that name.
+  const place = normalizeUrl(url, context.cwd);
+  await using remote = openBoxRemote({ context }, { url: place }, { create: false });
   const identity = await readRemoteIdentity(remote, { signal: context.signal });
   if (!isBegun(context, folder, { remote: identity, goesOn })) {
     requireEmpty(context, folder);
@@ -58,7 +61,7 @@ export async function cloneBox(
     makeBoxFolder(context, folder, { identity: own, settings, ...key });
   }
   await using box = await Box.open(folder, context);
-  if (!remotesOf(box).some(({ name }) => name === "origin")) addRemote(box, "origin", url);
+  if (!remotesOf(box).some(({ name }) => name === "origin")) addRemote(box, "origin", place);
   const [row] = remotesOf(box).filter(({ name }) => name === "origin");
   if (row === undefined) throw new OuroError("not-found", "Cannot clone: the remote origin was removed meanwhile");
   const fetched = await fetchFrom(box, row, remote);

@@ -79,3 +79,11 @@ test("what was packed anew here is found on the remote in the packs of then; one
   assert.equal(status, 3, err);
   assert.equal((JSON.parse(out) as Where).remotes[0]?.atLeast, true);
 });
+
+test("a clone knows from the start what is on the remote, also of one named by a path from where it was made", async () => {
+  await box.ok("remote", "add", "one", at("one"));
+  await box.ok("push");
+  await box.ok("clone", "--unreal", "../one", "../copy");
+  const { bytes, here, remotes } = await whereIs("-C", at("copy"), "HEAD");
+  assert.deepEqual([here, remotes.map((remote) => remote.bytes)], [0, [bytes]]);
+});
