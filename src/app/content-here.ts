@@ -25,9 +25,9 @@ export function mayLackContent(box: OpenBox): boolean {
   return isUnreal(box) || box.store.packs().some(({ complete }) => !complete);
 }
 
-/** For who reads as long as it likes; undefined where everything is here. To be closed by the caller. */
+/** For who serves what is read as long as it likes; undefined where everything is here. To be closed by the caller. */
 export function findContentSource(box: OpenBox): (ContentSource & AsyncDisposable) | undefined {
-  return mayLackContent(box) ? openContentSource(box, "reading") : undefined;
+  return mayLackContent(box) ? openContentSource(box, "serving") : undefined;
 }
 
 /**

@@ -7,8 +7,8 @@ import type { OpenBox } from "./open-box.ts";
 import { costOf, remotesOf } from "./remote-list.ts";
 import { readTransferSettings } from "./transfer-limits.ts";
 
-/** What comes stays, or is cache. */
-export type ContentPurpose = "staying" | "reading";
+/** What comes stays, or is cache; for a process that serves others it is cache a moment later than it can be read. */
+export type ContentPurpose = "staying" | "reading" | "serving";
 
 /** Opens remotes when they are needed; to be closed when nothing is to be read any more. */
 export function openContentSource(box: OpenBox, purpose: ContentPurpose): RemoteContent {
@@ -26,7 +26,7 @@ export function openContentSource(box: OpenBox, purpose: ContentPurpose): Remote
     state,
     store,
     nowMs: () => context.clock.nowMs(),
-    ...(purpose === "reading" ? { room: quotaOf(box) } : {}),
+    ...(purpose === "staying" ? {} : { room: quotaOf(box), keepsLater: purpose === "serving" }),
     ...(transfers === undefined ? {} : { transfers }),
   });
 }

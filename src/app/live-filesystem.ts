@@ -46,7 +46,7 @@ export function openLiveFilesystem(box: OpenBox, request: LiveFilesystemRequest)
   const layer = opened.use(new LiveLayer(box, request));
   const folder = new FolderFilesystem({ path, onChange, numberOf: layer.numberOfFile });
   opened.defer(() => folder.close());
-  const source = opened.use(new LazySource(box, "reading"));
+  const source = opened.use(new LazySource(box, "serving"));
   const log = new MountLog(box.context.clock, onFailure);
   const patience = opened.use(mountPatience(log, waitMs));
   const hidden = new HiddenOfHead(box, { directory, log });

@@ -9,8 +9,9 @@ import { ingestAll, readBack, TestBox } from "../../test/support/test-box.ts";
 import { toHex } from "../base/bytes.ts";
 import { nodeDisk } from "../base/node-disk.ts";
 import { Prng } from "../base/prng.ts";
-import { defaultChunkSizes } from "../format/mod.ts";
+import { defaultChunkSizes, type Hash } from "../format/mod.ts";
 import { bytesOnDisk } from "./cached-frames.ts";
+import type { ArrivedFrame } from "./sparse-packs.ts";
 import type { Store } from "./store.ts";
 
 async function makePack(prng: Prng, bytes = 600_000): Promise<PackParts> {
@@ -30,6 +31,10 @@ function sizeOf(pack: PackParts, frames: Iterable<number>): number {
   return sum;
 }
 
+function lendAndKeep(store: Store, name: Hash, frames: readonly ArrivedFrame[]): number {
+  return store.sparse.keepLent(name, store.sparse.lend(name, frames).right);
+}
+
 function isReadable(store: Store, pack: PackParts, frame: number): boolean {
   const objects = pack.objects[frame] ?? [];
   const here = objects.filter(
@@ -44,8 +49,10 @@ test("what is lent can be read at once, and is on the disk only as far as it is 
   using box = new TestBox();
   const store = box.open();
   store.sparse.add([pack.ends]);
-  const { taken, isFull } = store.sparse.lend(pack.name, pack.frames, { keeps: 1 });
-  assert.deepEqual({ taken, isFull }, { taken: 1, isFull: false });
+  assert.equal(store.sparse.lend(pack.name, pack.frames).right.length, pack.frames.length);
+  assert.deepEqual(store.cache.size, { frames: 0, bytes: 0 });
+  for (const frame of pack.frames.keys()) assert(isReadable(store, pack, frame));
+  assert.equal(store.sparse.keepLent(pack.name, pack.frames.slice(0, 1)), 1);
   for (const frame of pack.frames.keys()) assert(isReadable(store, pack, frame));
   const other = box.open();
   assert.deepEqual(
@@ -66,8 +73,8 @@ test("a wrong frame is neither lent nor kept", async () => {
   const [first, second] = pack.frames;
   assert(first !== undefined && second !== undefined);
   const wrong = { ...first, bytes: Uint8Array.from(first.bytes, (byte, at) => (at === 9 ? byte ^ 1 : byte)) };
-  const { taken, refused } = store.sparse.lend(pack.name, [wrong, second], { keeps: 2 });
-  assert.equal(taken, 1);
+  const { right, refused } = store.sparse.lend(pack.name, [wrong, second]);
+  assert.deepEqual(right, [second]);
   assert.equal(refused?.kind, "corrupt");
   assert(!isReadable(store, pack, 0) && isReadable(store, pack, 1));
 });
@@ -89,8 +96,7 @@ test("a full disk keeps nothing, leaves nothing behind, and what has come can be
   store.sparse.add([pack.ends]);
   const before = statSync(store.packPath(pack.name)).blocks;
   isFull = true;
-  const lent = store.sparse.lend(pack.name, pack.frames, { keeps: pack.frames.length });
-  assert.deepEqual({ taken: lent.taken, isFull: lent.isFull }, { taken: 0, isFull: true });
+  assert.equal(lendAndKeep(store, pack.name, pack.frames), 0);
   for (const frame of pack.frames.keys()) assert(isReadable(store, pack, frame));
   assert.deepEqual(store.cache.size, { frames: 0, bytes: 0 });
   assert(statSync(store.packPath(pack.name)).blocks <= before + 8, "what was half written takes no space");
@@ -117,7 +123,7 @@ testSeeds(
           staying.add(frame);
         }
       } else if (what <= 2) {
-        store.sparse.lend(pack.name, frames, { keeps: frames.length });
+        lendAndKeep(store, pack.name, frames);
         for (const frame of chosen) if (!staying.has(frame)) cached.add(frame);
       } else if (what === 3) {
         store.cache.keepChunks(chosen.flatMap((frame) => pack.objects[frame] ?? []).map(({ hash }) => hash));
@@ -154,7 +160,7 @@ test("a pack that came to be read goes on saying that it is sparse, so that a lo
   using box = new TestBox();
   const store = box.open();
   store.sparse.add([pack.ends]);
-  store.sparse.lend(pack.name, pack.frames, { keeps: pack.frames.length });
+  lendAndKeep(store, pack.name, pack.frames);
   const all = { frames: pack.frames.length, bytes: sizeOf(pack, pack.frames.keys()) };
   assert.deepEqual(store.cache.size, all);
   store[Symbol.dispose]();
@@ -177,7 +183,7 @@ test("what was read last goes last, whoever reads, and nothing that was made her
   const [own] = await ingestAll(store, [box.file("own", new Prng(7).bytes(200_000))]);
   store.endWriting();
   store.sparse.add([pack.ends]);
-  for (const frame of pack.frames) store.sparse.lend(pack.name, [frame], { keeps: 1 });
+  for (const frame of pack.frames) lendAndKeep(store, pack.name, [frame]);
   {
     using other = box.open();
     assert(isReadable(other, pack, 0));
@@ -208,10 +214,10 @@ test("what a process has left that was killed while it wrote is given back", asy
   const store = box.open({ disk });
   store.sparse.add([pack.ends]);
   const blocks = (): number => statSync(store.packPath(pack.name)).blocks;
-  store.sparse.lend(pack.name, pack.frames.slice(0, 1), { keeps: 1 });
+  lendAndKeep(store, pack.name, pack.frames.slice(0, 1));
   const before = blocks();
   isDead = true;
-  assert.throws(() => store.sparse.lend(pack.name, pack.frames, { keeps: pack.frames.length }), /it was killed/);
+  assert.throws(() => lendAndKeep(store, pack.name, pack.frames), /it was killed/);
   assert(blocks() > before + 100);
   const other = box.open();
   other.cache.tidy();

@@ -17,7 +17,8 @@ export function relocateChunks(
   let found = 0;
   for (const name of packs) {
     const row = index.findPackNamed(name);
-    if (row === undefined || wanted.size === 0) continue;
+    // Of one all of whose objects are found in it none is found elsewhere, or nowhere.
+    if (row === undefined || row.indexed >= row.objects || wanted.size === 0) continue;
     const directory = directoryOf(name);
     const frameOf = framesOfObjects(directory);
     index.transaction(() => {

@@ -36,9 +36,13 @@ export interface TakenFrames {
   readonly refused?: OuroError;
 }
 
-export interface LentResult extends TakenFrames {
-  /** The disk had no room for those that were to be kept. */
-  readonly isFull: boolean;
+export interface LentResult {
+  /** Those that are right. */
+  readonly right: readonly ArrivedFrame[];
+  /** What they take in memory now, decoded. */
+  readonly bytes: number;
+  /** As in `TakenFrames`. */
+  readonly refused?: OuroError;
 }
 
 interface OpenPack {
@@ -119,43 +123,49 @@ export class SparsePacks implements Disposable {
   }
 
   /**
-   * Takes in frames of a pack that is known because somebody reads them: those that are right can be read at once, from memory.
-   * @param options.keeps How many of the first are written to the disk too, as cache, if there is room.
-   * @throws OuroError "not-found" when the pack is not known; "io" and its like.
+   * Takes in frames of a pack that is known because somebody reads them: those that are right can be read at once, from memory. Nothing is written.
+   * @throws OuroError "not-found" when the pack is not known.
    */
-  lend(name: Hash, frames: readonly ArrivedFrame[], { keeps }: { readonly keeps: number }): LentResult {
+  lend(name: Hash, frames: readonly ArrivedFrame[]): LentResult {
     const { file, directory } = this.#known(name);
     const right: ArrivedFrame[] = [];
+    let bytes = 0;
     let refused: OuroError | undefined;
-    for (const [at, frame] of frames.entries()) {
+    for (const frame of frames) {
       const opened = this.#openArrived(file, directory, frame);
       if (opened instanceof OuroError) {
         refused ??= opened;
         continue;
       }
       this.lent.add(name, frame.offset, opened);
-      if (at < keeps) right.push(frame);
+      right.push(frame);
+      bytes += opened.length;
     }
-    const said = refused === undefined ? {} : { refused };
-    try {
-      return { taken: right.length === 0 ? 0 : this.#cache(name, right), isFull: false, ...said };
-    } catch (thrown) {
-      if (!isKind(thrown, "no-space")) throw thrown;
-      return { taken: 0, isFull: true, ...said };
-    }
+    return { right, bytes, ...(refused === undefined ? {} : { refused }) };
   }
 
-  #cache(name: Hash, frames: readonly ArrivedFrame[]): number {
-    return this.#attempt("Cannot take in content", () => {
-      const taken = this.#locked(name, { wait: true }, (pack) => {
-        if (pack.row.complete) return 0;
-        const absent = this.#index.absentFrames(pack.row.id);
-        const missing = new Map(frames.map((frame) => [frame.offset, frame]));
-        for (const offset of missing.keys()) if (!absent.has(offset)) missing.delete(offset);
-        return missing.size === 0 ? 0 : this.#writeLocked(name, pack, [...missing.values()], { isCache: true });
+  /**
+   * Writes frames to the disk as cache.
+   * @param frames Right, as `lend` has found; those that are here are passed over.
+   * @returns How many are here now that were not: none where the disk has no room for all. @throws OuroError "not-found", "io" and its like.
+   */
+  keepLent(name: Hash, frames: readonly ArrivedFrame[]): number {
+    if (frames.length === 0) return 0;
+    try {
+      return this.#attempt("Cannot take in content", () => {
+        const taken = this.#locked(name, { wait: true }, (pack) => {
+          if (pack.row.complete) return 0;
+          const absent = this.#index.absentFrames(pack.row.id);
+          const missing = new Map(frames.map((frame) => [frame.offset, frame]));
+          for (const offset of missing.keys()) if (!absent.has(offset)) missing.delete(offset);
+          return missing.size === 0 ? 0 : this.#writeLocked(name, pack, [...missing.values()], { isCache: true });
+        });
+        return taken ?? 0;
       });
-      return taken ?? 0;
-    });
+    } catch (thrown) {
+      if (!isKind(thrown, "no-space")) throw thrown;
+      return 0;
+    }
   }
 
   /** @param frames Absent and right, each once; those that are cache stay from now on, unless these are cache too. */

@@ -13,7 +13,7 @@ import { verifySignature } from "../peer/mod.ts";
 import { type GetOptions, MemoryPlace, MemoryRemote, type Remote } from "../remote/mod.ts";
 import type { CacheRoom, MissingChunk } from "../store/mod.ts";
 import type { NamedSource } from "./content-place.ts";
-import { RemoteContent } from "./remote-content.ts";
+import { RemoteContent, type RemoteContentOptions } from "./remote-content.ts";
 
 type Answer = (name: string, options: GetOptions, get: () => Promise<Uint8Array>) => Promise<Uint8Array>;
 
@@ -84,7 +84,7 @@ let nowMs = 1000;
 function open(
   to: TestBox,
   remotes: readonly Remote[],
-  more: { readonly stallMs?: number; readonly room?: CacheRoom } = {},
+  more: Pick<RemoteContentOptions, "stallMs" | "room" | "keepsLater"> = {},
 ): RemoteContent {
   const sources = remotes.map(
     (remote, index): NamedSource => ({ name: remote.url.slice(7), url: remote.url, cost: index, open: () => remote }),
@@ -357,6 +357,27 @@ test("what is read can be read, whether or not there is room to keep it, and wha
     assert(all.every(({ hash }) => to.store.cache.stays(hash)));
     assert.deepEqual(to.store.cache.size, { frames: 0, bytes: 0 });
     assert.deepEqual(to.files(), from.files());
+    assert.deepEqual(await Array.fromAsync(to.store.check({ readData: true })), []);
+  }
+});
+
+test("what is served is answered before it is kept, and kept when it is closed, within the quota", async () => {
+  const prng = new Prng(11);
+  for (const frames of [0, 2, 1000]) {
+    using setup = await setUp([some(prng, 6)]);
+    const { to, remote } = setup;
+    const all = [...chunksOf(to).values()].flat();
+    {
+      await using source = open(to, [remote], { room: roomFor(frames), keepsLater: true });
+      await source.fetch(all);
+      for (const { hash, length } of all) assert.equal(to.store.getChunk(hash, length).length, length);
+      assert.deepEqual(to.store.cache.size, { frames: 0, bytes: 0 });
+      const before = remote.reads.length;
+      await source.fetch(all);
+      assert.equal(remote.reads.length, before);
+    }
+    const { size } = to.store.cache;
+    assert(frames === 1000 ? size.frames > 1 : size.frames === frames, `${size.frames} frames are kept`);
     assert.deepEqual(await Array.fromAsync(to.store.check({ readData: true })), []);
   }
 });

@@ -22,6 +22,7 @@ import {
 } from "../store/mod.ts";
 import { ContentPlace, type NamedSource, type PlaceFailure, type PlaceOptions } from "./content-place.ts";
 import { planRanges, type RangePlan } from "./frame-ranges.ts";
+import { LateKeeping } from "./late-keeping.ts";
 import { forEachParallel, Turns } from "./parallel.ts";
 import { SharedWork, unlessAborted } from "./shared-work.ts";
 
@@ -30,6 +31,8 @@ export interface RemoteContentOptions extends PlaceOptions {
   readonly store: Pick<Store, "findChunk" | "packs" | "sparse">;
   /** What comes is only read: it is cache, as far as there is room. Absent: it comes to stay. */
   readonly room?: CacheRoom;
+  /** What is only read is answered before it is kept, for a process that goes on: it is kept a moment later, and when this is closed. */
+  readonly keepsLater?: boolean;
   /** How many reads are on their way at once; 8 by default. */
   readonly transfers?: number;
 }
@@ -40,6 +43,8 @@ const wholeBytesMax = 96 * 1024;
 /** So many packs are looked into at first; twice as many each time after that. */
 const lookMin = 8;
 const lookMax = 64;
+/** So many packs, 2 GiB mostly, are looked into before anything is read: a millisecond or two of a processor each, and 28 KB of the disk. */
+const preparedMax = 64;
 const trailerBytes = 32;
 /** One fetch looks for other places of a chunk so often. */
 const roundsMax = 4;
@@ -63,15 +68,18 @@ export class RemoteContent implements ContentSource, AsyncDisposable {
   /** One after another looks for packs, so that none is looked into twice. */
   #looking: Promise<void> = Promise.resolve();
   readonly #stop = new AbortController();
+  readonly #later: LateKeeping | undefined;
 
   constructor(options: RemoteContentOptions) {
     this.#options = options;
     this.#places = options.sources.map((source) => new ContentPlace(source, options));
     this.#turns = new Turns(options.transfers ?? transfersDefault);
+    if (options.keepsLater === true) this.#later = new LateKeeping((pack, frames) => this.#keep(pack, frames));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new OuroError("aborted", "Cannot go on: it was closed"));
+    await this.#later?.[Symbol.asyncDispose]();
     for (const place of this.#places) await place[Symbol.asyncDispose]();
   }
 
@@ -108,17 +116,25 @@ export class RemoteContent implements ContentSource, AsyncDisposable {
   }
 
   /**
-   * Learns what is where in packs that are listed and not known here, a few of the large ones: then the first read need not.
+   * Learns what is where in packs that are listed and not known here, some of the large ones: then the first read need not.
    * @param options.costMax Of the places that are asked.
    * @throws OuroError "aborted": it was closed. What a place does not give is not told.
    */
   async prepare({ costMax }: { readonly costMax: number }): Promise<void> {
     const { signal } = this.#stop;
     const places = this.#places.filter(({ cost }) => cost <= costMax);
-    await this.#inTurn(signal, async () => {
-      const packs = this.#unknownPacks(new Set(), new Set(), places).filter(({ size }) => size > wholeBytesMax);
-      if (packs.length > 0) await this.#lookInto(packs.slice(0, lookMin), signal);
-    });
+    const looked = new Set<string>();
+    const lookOnce = async (): Promise<void> => {
+      const packs = this.#unknownPacks(new Set(), looked, places).filter(({ size }) => size > wholeBytesMax);
+      const batch = packs.slice(0, Math.min(lookMin, preparedMax - looked.size));
+      for (const { name } of batch) looked.add(toHex(name));
+      if (batch.length > 0) await this.#lookInto(batch, signal);
+    };
+    // Who reads meanwhile waits for a few of them only.
+    for (let before = -1; before < looked.size && looked.size < preparedMax; ) {
+      before = looked.size;
+      await this.#inTurn(signal, lookOnce);
+    }
   }
 
   /** Each once. */
@@ -242,8 +258,16 @@ export class RemoteContent implements ContentSource, AsyncDisposable {
     const { store, room } = this.#options;
     if (arrived.length === 0) return undefined;
     if (room === undefined) return store.sparse.take(name, arrived).refused;
-    const sizes = arrived.map(({ offset, bytes }) => bytesOnDisk(offset, bytes.length));
-    return await room.keep(sizes, (keeps) => store.sparse.lend(name, arrived, { keeps }).refused);
+    const { right, bytes, refused } = store.sparse.lend(name, arrived);
+    await (this.#later === undefined ? this.#keep(name, right) : this.#later.add(name, right, bytes));
+    return refused;
+  }
+
+  /** @param frames Right. */
+  async #keep(name: Hash, frames: readonly ArrivedFrame[]): Promise<void> {
+    const { store, room } = this.#options;
+    const sizes = frames.map(({ offset, bytes }) => bytesOnDisk(offset, bytes.length));
+    await room?.keep(sizes, (count) => store.sparse.keepLent(name, frames.slice(0, count)));
   }
 
   /** Those that list a pack: the cheapest first, of equal ones that which should be quickest. */
