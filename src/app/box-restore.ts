@@ -9,7 +9,7 @@ import type { Disk } from "../base/disk.ts";
 import { errnoOf, ioError, OuroError } from "../base/errors.ts";
 import { quotePath } from "../base/quote.ts";
 import { commitFlags, type Hash } from "../format/mod.ts";
-import { diffTrees, isShown, PathFilter, splitPath } from "../history/mod.ts";
+import { diffTrees, isShown, keysAbove, PathFilter, pathKey, splitPath } from "../history/mod.ts";
 import { type CheckoutReport, FolderRows, saveObservations } from "../workdir/mod.ts";
 import { type CommitReport, commitBox, statusOf } from "./box-commit.ts";
 import type { Change, Path } from "./changes.ts";
@@ -162,8 +162,21 @@ async function folderTree(
   const tree = workingTree?.tree ?? box.headCommit()?.commit.tree;
   if (tree === undefined) throw new OuroError("not-found", "Cannot restore: there is no commit yet");
   const whole = { tree, reader: workingTree?.reader ?? box.reader };
-  const missing = isPartFolder(box) ? missingAt(box, whole, paths) : [];
-  return withoutPaths(whole, box.store.hasher, [...absent, ...missing]);
+  const gone = isPartFolder(box) ? missingAt(box, whole, paths) : goneAbove(box, whole, paths);
+  return withoutPaths(withoutPaths(whole, box.store.hasher, absent), box.store.hasher, gone);
+}
+
+/** The topmost directories above some paths that somebody has deleted. Only what was named of them has been looked for. */
+function goneAbove(box: OpenBox, { tree, reader }: GraftedTree, paths: readonly Path[]): Path[] {
+  const exists = existsIn(box);
+  const gone = new Set(
+    paths.flatMap((path) => keysAbove(pathKey(path)).findLast((key) => !exists(pathOfKey(key))) ?? []),
+  );
+  return [...gone].map(pathOfKey).filter((path) => reader.findPath(reader.root(tree), splitPath(path)) !== undefined);
+}
+
+function pathOfKey(key: string): Path {
+  return Buffer.from(key, "latin1");
 }
 
 /** What of some paths was never brought into the folder. All that is named is to be there. */

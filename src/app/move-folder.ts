@@ -36,6 +36,8 @@ import { existsIn, isPartFolder } from "./unreal-setting.ts";
 
 const pathsShownMax = 5;
 
+type Exists = PartRequest["exists"];
+
 const uncommitted = Symbol("uncommitted changes in the way");
 
 /** Whether a move was refused since it would have replaced what is not committed. */
@@ -203,7 +205,10 @@ async function findStart(box: OpenBox, head: Hash, target: Hash): Promise<Start>
   const interrupted = findGoal(box)?.commit;
   if (interrupted === undefined) {
     const { changes, absent } = await statusOf(box);
-    if (changes.length > 0) requireUntouched(target, changes, new WrittenPaths(diffTrees(box.reader, from, to)));
+    if (changes.length > 0) {
+      const way = new WrittenPaths(diffTrees(box.reader, from, to));
+      requireUntouched(target, changes, way, existsIn(box));
+    }
     return { ...withoutPaths({ tree: from, reader: box.reader }, box.store.hasher, absent), unseen: [] };
   }
   const { workingTree, absent } = await statusOf(box, { withTree: true });
@@ -217,7 +222,7 @@ async function findStart(box: OpenBox, head: Hash, target: Hash): Promise<Start>
     (before !== undefined && isSameData(before, after)) ||
     roots.some((root) => isWritten(box.reader.findPath(root, splitPath(path)), after));
   const others = changes.filter((change) => !isOurs(change));
-  requireUntouched(target, others, way);
+  requireUntouched(target, others, way, existsIn(box));
   const touched = changes.filter((change) => !isKeptDirectory(change) && way.isTouchedBy(change)).flatMap(pathsOf);
   const { hasher } = box.store;
   const { source } = workingTree.reader;
@@ -233,8 +238,10 @@ async function findStart(box: OpenBox, head: Hash, target: Hash): Promise<Start>
 }
 
 /** What was changed in the folder must not be in the way of what is to be written. */
-function requireUntouched(target: Hash, changes: readonly Change[], way: WrittenPaths): void {
-  const touched = changes.filter((change) => isShown(change) && way.isTouchedBy(change));
+function requireUntouched(target: Hash, changes: readonly Change[], way: WrittenPaths, exists: Exists): void {
+  const touched = changes.filter(
+    (change) => isShown(change) && (way.isTouchedBy(change) || way.remakes(change, exists)),
+  );
   if (touched.length === 0) return;
   const shown = touched.slice(0, pathsShownMax).map(({ path }) => quotePath(path));
   const more = touched.length > shown.length ? ` and ${touched.length - shown.length} more` : "";
@@ -268,6 +275,12 @@ class WrittenPaths {
         for (const above of keysAbove(key)) this.#above.add(above);
       }
     }
+  }
+
+  /** Whether something is gone with a directory, of which more is elsewhere, that will be made again. */
+  remakes({ type, path }: Change, exists: Exists): boolean {
+    if (type !== "remove") return false;
+    return keysAbove(pathKey(path)).some((key) => this.#above.has(key) && !exists(Buffer.from(key, "latin1")));
   }
 
   isTouchedBy(change: Change): boolean {

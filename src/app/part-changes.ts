@@ -80,8 +80,7 @@ class PartChanges {
 
   #take(change: Change): void {
     const { type, path, oldPath, before } = change;
-    const isThere = before !== undefined && this.#folder?.has(oldPath ?? path) === true;
-    if (!isThere) {
+    if (before === undefined || !this.#wasThere(oldPath ?? path, before)) {
       this.#takeNew(change);
       return;
     }
@@ -119,7 +118,13 @@ class PartChanges {
   #isThere(path: Uint8Array, entry: Entry): boolean {
     if (path.length === 0 || this.#made.has(pathKey(path))) return true;
     const old = this.#oldPathOf(path, entry);
-    return old !== undefined && this.#folder?.has(old) === true;
+    return old !== undefined && this.#wasThere(old, entry);
+  }
+
+  /** Whether a path of the old tree is in the folder. A file that somebody has removed from it counts, a directory does not: things are to be made in it. */
+  #wasThere(path: Uint8Array, entry: Entry): boolean {
+    if (this.#folder === undefined) return false;
+    return directoryOf(entry) === undefined ? this.#folder.has(path) : this.#folder.stands(path);
   }
 
   /** Where the old tree has an entry that was not changed itself, or was moved. */

@@ -169,6 +169,32 @@ test("branches and restores of the whole move what is in the folder", async () =
   assert.deepEqual(await changesIn(b), []);
 });
 
+test("a directory that was deleted in the folder while more of it is unreal can be brought back, and pulled into", async () => {
+  await using pair = await UnrealPair.make(world, some);
+  const { b, pathA, pathB } = pair;
+  const remove = (): void => rmSync(join(pathB, "d"), { recursive: true });
+  const remade = { "d/one": "one\n", "d/deep/three": "three\n" };
+  await pair.makeReal("d/one", "d/deep/three");
+  for (const paths of [
+    ["d/deep/three", "d/one"],
+    ["d/deep", "d/one"],
+  ]) {
+    remove();
+    await pair.makeReal(...paths);
+    assert.deepEqual(filesIn(pathB), remade, paths.join(" "));
+    assert.deepEqual(await changesIn(b), []);
+  }
+  remove();
+  await b.mark([Buffer.from("d")], "real");
+  writeAll(pathA, { "d/deep/new": "new\n" });
+  await pair.pushA();
+  await b.pull();
+  assert.deepEqual(filesIn(pathB), { "d/deep/new": "new\n" });
+  assert.deepEqual(await changesIn(b), []);
+  assert.deepEqual(namesIn(b), ["a.txt", "d/deep/new", "d/two", "e/four"]);
+  assert.deepEqual(await Array.fromAsync(b.check({ readData: true })), []);
+});
+
 test("a push to a place that lacks what others have written is refused", async () => {
   await using pair = await UnrealPair.make(world, some);
   const { b } = pair;

@@ -143,8 +143,8 @@ class Examination {
       return undefined;
     }
     if (type === "emptied" && inner !== undefined) {
-      const { reader, tree } = this.#options;
-      for (const tell of tellEmptied({ reader, tree, device: frame.device }, { path, name, scan: inner }))
+      const { reader, tree, filter } = this.#options;
+      for (const tell of tellEmptied({ reader, tree, filter, device: frame.device }, { path, name, scan: inner }))
         this.#queue.push(() => tell(this.#visitor));
       return undefined;
     }

@@ -27,6 +27,11 @@ export class FolderRows {
     return path.length === 0 || this.#exists(path) || this.#isNoted(path);
   }
 
+  /** Whether a directory of the tree stands in the folder: one that somebody has deleted keeps its record while more of it is elsewhere. */
+  stands(path: Uint8Array): boolean {
+    return path.length === 0 || this.#exists(path);
+  }
+
   #isNoted(path: Uint8Array): boolean {
     const [parent, name] = splitLast(path);
     const directory = this.#reader.findPath(this.#root, splitPath(parent));

@@ -43,8 +43,8 @@ export interface ScanOptions {
 export interface NameChange {
   readonly name: string;
   /**
-   * "inside": a directory that is as it was, but something below it is not. "moved": a directory from elsewhere. "emptied": one that is gone from a
-   * folder that holds only a part of it: what never was in the folder stays.
+   * "inside": a directory that is as it was, but something below it is not. "moved": a directory from elsewhere. "emptied": one that is gone from the
+   * folder, and stays in the tree, with what never was in a folder that holds only a part, or was not asked for.
    */
   readonly type: "new" | "gone" | "changed" | "inside" | "moved" | "emptied";
   /** The record in the directory's row of "gone", "changed" and "inside", and of "new" where a node of another kind or id was; else -1. */
@@ -318,14 +318,27 @@ export class Scanner {
 
   #addGone(scan: DirectoryScan, at: number): void {
     const name = scan.row.name(at);
-    if (name === "" || this.#match(scan, name) !== "chosen") return;
+    const match = name === "" ? "not" : this.#match(scan, name);
+    if (match === "not") return;
+    const isDirectory = isDirectoryMode(scan.row.mode(at));
+    if (match === "above") {
+      if (isDirectory && !isAbsent(scan.row, at)) this.#addGoneInside(scan, at, name);
+      return;
+    }
     if (isAbsent(scan.row, at)) {
       this.absent.push(below(scan.path, name));
       return;
     }
-    const isDirectory = isDirectoryMode(scan.row.mode(at));
     scan.add({ name, type: "gone", at, scan: undefined, isDirectory });
     if (isDirectory) this.goneDirectories.push({ scan, at });
+  }
+
+  /** What is chosen of a directory that is gone is gone with it. */
+  #addGoneInside(parent: DirectoryScan, at: number, name: string): void {
+    const record = { row: parent.row, at };
+    const scan = this.scanOf({ parent, place: "", name }, record, below(parent.oldPath, name));
+    for (const inner of scan.row.starts) if (scan.row.nameLength(inner) > 0) this.#addGone(scan, inner);
+    if (scan.changes.size > 0) parent.changes.set(name, { name, type: "emptied", at, scan, isDirectory: true });
   }
 
   /** Refuses to take an unmounted folder for an emptied one. @throws OuroError "stale". */
@@ -337,15 +350,19 @@ export class Scanner {
     const isOther = row.inode(at) !== stat.inode || device !== stat.device;
     const isGone = (start: number): boolean => {
       const name = row.name(start);
-      return name === "" || isAbsent(row, start) || root.changes.get(name)?.type === "gone";
+      return name === "" || isAbsent(row, start) || isGoneType(root.changes.get(name)?.type);
     };
-    const isNothingNew = [...root.changes.values()].every(({ type }) => type === "gone");
+    const isNothingNew = [...root.changes.values()].every(({ type }) => isGoneType(type));
     const isEmptied = root.changes.size > 0 && isNothingNew && row.starts.every(isGone);
     if (!isOther || !isEmptied) return;
     throw new OuroError("stale", "Cannot scan the folder: it is another folder than last time, and empty", {
       hint: "If it is on a disk or a network mount, mount it. If it was emptied on purpose, put any file into it and run the command again.",
     });
   }
+}
+
+function isGoneType(type: NameChange["type"] | undefined): boolean {
+  return type === "gone" || type === "emptied";
 }
 
 /** A name that the row has not, or has as a directory where none is, or the other way round. */

@@ -1,6 +1,6 @@
 /** What `restore` says: names that are not UTF-8, and each warning once. */
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { runCli } from "../../../test/support/cli.ts";
@@ -31,4 +31,24 @@ test("what is wrong in the folder is told once, however often restore looks at i
   const { err, status } = await box.run("restore", ".");
   assert.equal(err.match(/^warning: \.OuroBox: left alone/gm)?.length, 1);
   assert.equal(status, 3, err);
+});
+
+test("a file comes back though the directory that it was in is gone, and so does a directory", async () => {
+  box.write("d/other.txt", "other\n");
+  box.write("d/e/deep.txt", "deep\n");
+  await box.ok("commit");
+  const at = (path: string): string => join(box.folder, path);
+  rmSync(at("d"), { recursive: true });
+  assert.match(await box.ok("diff", "--names", "--", "d/b.txt"), /^D {2}d\/b\.txt\n$/);
+  assert.match((await box.run("restore", "d/b.txt")).err, /^Restored 1 file /);
+  assert.equal(readFileSync(at("d/b.txt"), "utf8"), "b\n");
+  assert.match((await box.run("restore", "d/e")).err, /^Restored 1 file /);
+  assert.equal(await box.ok("status", "--porcelain"), " D d/other.txt\n");
+  assert.deepEqual([existsSync(at("d/e/deep.txt")), existsSync(at("d/other.txt"))], [true, false]);
+  rmSync(at("d"), { recursive: true });
+  await box.ok("add", "d/e/deep.txt");
+  await box.ok("commit");
+  assert.equal(await box.ok("ls", "-R"), "a.txt\nd/\nd/b.txt\nd/e/\nd/other.txt\n");
+  await box.ok("commit");
+  assert.equal(await box.ok("ls", "-R"), "a.txt\n");
 });
