@@ -159,6 +159,24 @@ test("live filesystem: what is deleted in a renamed directory stays deleted, wha
   );
 });
 
+test("live filesystem: of a directory that was made here, and is deleted in the folder, what is unreal is still there", async () => {
+  await using both = await LivePair.make(some);
+  const { client, pair } = both;
+  for (const made of ["one", "deep/three"]) {
+    await client.chmod(`d/${made}`, 0o600);
+    rmSync(join(pair.pathB, "d"), { recursive: true });
+    assert.equal((await client.readdir("d")).includes("two"), true);
+    await assert.rejects(client.stat(`d/${made}`), { code: "ENOENT" });
+    assert.equal((await readAll(client, "d/two")).toString(), "two\n");
+  }
+  await both.commit();
+  assert.deepEqual((await client.readdir("d")).sort(), ["link", "new", "two"]);
+  assert.deepEqual(
+    namesIn(pair.b).filter((name) => name.startsWith("d/")),
+    ["d/new", "d/two"],
+  );
+});
+
 type Act = (client: FsClient, kept: Kept[]) => Promise<unknown>;
 
 /** What one did: its answer or an errno. Which of two paths is looked at first is the kernel's to say: of those only that it failed. */

@@ -81,6 +81,16 @@ export class FolderFilesystem extends FolderData implements fs.Filesystem {
     return parent === undefined ? undefined : { parent: parent.number, name };
   }
 
+  /** Whether a directory that is known has not been deleted, as far as can be told: somebody else may have moved it. */
+  stands(inode: number): boolean {
+    try {
+      return this.getattr(inode).nlink > 0;
+    } catch (thrown) {
+      if (thrown instanceof FilesystemFailure) return false;
+      throw thrown;
+    }
+  }
+
   /** What a file is in the folder. */
   fileAt(inode: number): FolderFile {
     return this.inodes.get(inode);

@@ -379,10 +379,10 @@ export class LiveTrees {
     this.kept.add(real);
   }
 
-  /** The directory in the folder that one of the tree is known to be. */
+  /** The directory in the folder that one of the tree is known to be. One that somebody has deleted there is none. */
   protected realWith(node: TreeNode): number | undefined {
     const real = this.#realById.get(keyOf(node));
-    return real !== undefined && this.folder.isKnown(real) ? real : undefined;
+    return real !== undefined && this.folder.stands(real) ? real : undefined;
   }
 
   /** A directory is gone: its name may lead to another one. */
