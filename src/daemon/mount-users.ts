@@ -1,8 +1,9 @@
 /**
- * Who keeps a mount busy, from /proc: working directories, roots, open files, mapped files. The mount itself is not touched. Of processes of others only root
- * sees that.
+ * Who keeps a mount busy, from /proc: working directories, roots, open files, mapped files, other mounts in it. The mount itself is not touched. Of processes of
+ * others only root sees that.
  */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { listMounts } from "../front/fuse/mod.ts";
 
 export interface MountUser {
   readonly pid: number;
@@ -16,9 +17,16 @@ export function mountUsers(directory: string, max = 10): MountUser[] {
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
     if (users.length === max) break;
     const how = howUsed(`/proc/${pid}`, directory);
-    if (how !== undefined) users.push({ pid: Number(pid), command: commandOf(`/proc/${pid}`), how });
+    const command = Number(pid) === process.pid ? "this command" : commandOf(`/proc/${pid}`);
+    if (how !== undefined) users.push({ pid: Number(pid), command, how });
   }
   return users;
+}
+
+/** Where something is mounted in a mount. @param directory Absolute and without symlinks. */
+export function mountsIn(directory: string): string[] {
+  const all = listMounts().map((each) => Buffer.from(each.directory, "latin1").toString());
+  return all.filter((each) => each.startsWith(`${directory}/`));
 }
 
 function howUsed(process: string, directory: string): MountUser["how"] | undefined {

@@ -46,6 +46,12 @@ export function placeOfMount(box: Box, path: string): string {
         hint: `Run \`ourobox umount ${path}\` first.`,
         cause: thrown,
       });
+    if (errnoOf(thrown) === "ENOENT")
+      throw new OuroError("not-found", `Cannot mount on ${path}: there is no such folder`, {
+        subject: path,
+        hint: "Make it first.",
+        cause: thrown,
+      });
     throw ioError(`Cannot mount on ${path}`, thrown, path);
   }
   const inside = realpathSync(box.layout.box);

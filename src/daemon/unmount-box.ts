@@ -1,6 +1,6 @@
 /** Taking away the mount of a box, whoever serves it, and also when nobody does any more. */
-import { realpathSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { readlinkSync, realpathSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { findLive } from "../app/mod.ts";
 import type { Disk } from "../base/disk.ts";
@@ -23,6 +23,8 @@ export interface UnmountOptions {
 const pauseMs = 50;
 /** After so many, somebody may wonder why nothing happens. */
 const pausesUntold = 20;
+/** As the kernel has it. */
+const linksMax = 40;
 
 /**
  * Returns when the mount is gone; of a live one that is not taken away lazily, when its process is, which makes its last commit before.
@@ -31,7 +33,7 @@ const pausesUntold = 20;
 export async function unmountBox(path: string, options: UnmountOptions): Promise<void> {
   const { uid, lazy } = options;
   const directory = placeOf(path);
-  const mount = findMount(Buffer.from(directory).toString("latin1"));
+  const mount = findMount(latin(directory));
   const listed = mount === undefined ? undefined : boxMountOf(mount);
   if (listed === undefined) {
     throw new OuroError("not-found", `Cannot unmount ${directory}: no box is mounted there`, {
@@ -59,12 +61,32 @@ async function waitForEnd(
   }
 }
 
-/** Without symlinks on the way. The place itself is not looked at: a mount that does not answer would not let go. */
+/** Without symlinks. Where something is mounted the place itself is not looked at: a mount that does not answer would not let go. */
 function placeOf(path: string): string {
   if (path === "/") return path;
   try {
-    return join(realpathSync(dirname(path)), basename(path));
+    let place = join(realpathSync(dirname(path)), basename(path));
+    for (let left = linksMax; left > 0 && findMount(latin(place)) === undefined; left -= 1) {
+      const target = linkTarget(place);
+      if (target === undefined) break;
+      const next = resolve(dirname(place), target);
+      place = join(realpathSync(dirname(next)), basename(next));
+    }
+    return place;
   } catch (thrown) {
     throw ioError(`Cannot unmount ${path}`, thrown, path);
   }
+}
+
+/** Undefined of what is no symlink, or not there. */
+function linkTarget(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function latin(path: string): string {
+  return Buffer.from(path).toString("latin1");
 }

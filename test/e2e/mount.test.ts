@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -81,7 +90,9 @@ mountTest("an umount ends the process that serves, and what it held", ["HEAD"], 
   const row = rows.find(({ directory }) => directory === mount.directory);
   assert.equal(row?.["box"], box);
   assert.match(row?.["commit"] ?? "", /^[0-9a-f]{12}$/);
-  const { status, err } = await program.run(["umount", mount.directory], { cwd: place });
+  // By a symlink that leads there, too.
+  symlinkSync(mount.directory, `${mount.directory} link`);
+  const { status, err } = await program.run(["umount", `${mount.directory} link`], { cwd: place });
   assert.equal(status, 0, err);
   assert.equal(await mount.hasEnded(), true);
 });
@@ -90,9 +101,14 @@ mountTest("a mount in use stays, and who uses it is told; lazily it goes", ["HEA
   const user = spawn("sleep", ["60"], { cwd: mount.directory, stdio: "ignore" });
   const ended = once(user, "exit");
   try {
+    const isOver = uid === 0 && (await mount.run("mount --bind /dev/null f")).status === 0;
     const refused = await program.run(["umount", mount.directory], { cwd: place });
     assert.equal(refused.status, 11, refused.err);
     assert.match(refused.err, new RegExp(`sleep \\(${user.pid}: working directory\\)`));
+    if (isOver) {
+      assert.ok(refused.err.includes(`, the mount on ${mount.directory}/f\n`), refused.err);
+      assert.equal((await mount.run("umount f")).status, 0);
+    }
     assert.equal(mount.isMounted, true);
     const lazily = await program.run(["umount", "--lazy", mount.directory], { cwd: place });
     assert.equal(lazily.status, 0, lazily.err);
@@ -110,7 +126,7 @@ test("mount: what goes wrong in the process that serves is told by the one that 
   const directory = newDirectory();
   writeFileSync(join(place, "plain"), "");
   const cases: readonly (readonly [args: string[], status: number, says: RegExp])[] = [
-    [["mount", "HEAD", directory], 1, /Cannot mount on .*(no such file|not-found)/i],
+    [["mount", "HEAD", directory], 1, /Cannot mount on .*: there is no such folder\nMake it first/],
     [["mount", "HEAD", join(place, "plain")], 1, /it is not a directory/],
     [["mount", "HEAD", box], 2, /it is in the folder of the box itself|the box itself is in it/],
     [["mount", "HEAD", place], 2, /the box itself is in it/],

@@ -27,13 +27,18 @@ export async function mountAsUser(directory: string, options: string): Promise<n
       setNonBlocking(fd);
       return fd;
     }
-    throw new OuroError("permission", `Cannot mount on ${directory}: ${told}`, {
-      hint: "An ordinary user must own the directory, and needs `user_allow_other` in /etc/fuse.conf for allow_other.",
-    });
+    throw new OuroError("permission", `Cannot mount on ${directory}: ${told}`, { hint: hintFor(told) });
   } finally {
     close(ours);
     close(theirs);
   }
+}
+
+/** @param told What fusermount3 says. */
+function hintFor(told: string): string {
+  if (told.includes("/dev/fuse"))
+    return "Ordinary users may not open the device here: root can let them with `chmod 666 /dev/fuse`, or has to mount.";
+  return "An ordinary user must own the directory, and needs `user_allow_other` in /etc/fuse.conf for allow_other.";
 }
 
 /** Takes a user's mount away. @throws OuroError "locked": it is in use. */
