@@ -194,6 +194,8 @@ export interface BeginRequest {
   readonly name: string;
   /** Begin it, at this commit; absent: there is one, here or on remotes. */
   readonly create?: Hash;
+  /** Also one that is dated more than a day ahead. */
+  readonly acceptClock?: boolean;
 }
 
 /**
@@ -201,13 +203,13 @@ export interface BeginRequest {
  * @returns Whether it was begun by this.
  * @throws OuroError "exists", "not-found", "diverged"; "invalid" for the one at hand, a name that may not be, and what is dated far ahead.
  */
-export async function beginBranch(box: OpenBox, { name, create }: BeginRequest): Promise<boolean> {
+export async function beginBranch(box: OpenBox, { name, create, acceptClock }: BeginRequest): Promise<boolean> {
   box.requireOwnFolder("mount a branch");
   using _ = await lockBranches(box, "shared");
   if (create === undefined && name === box.branch) throw atHand(name);
   if (create === undefined && findOwnBranch(box, name) !== undefined) return false;
   const commit = create ?? findWhereOthersAre(box, name, "mount");
-  requireNear(box, commit);
+  if (acceptClock !== true) requireNear(box, commit);
   makeBranch(box, name, commit);
   return true;
 }

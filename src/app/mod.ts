@@ -24,7 +24,7 @@ export { type CopyRequest, copyRemotes } from "./copy-remotes.ts";
 export type { ForgetReport, ForgetRequest } from "./forget.ts";
 export { bringKey } from "./forget-key.ts";
 export type { KeyReport } from "./key-places.ts";
-export { findLive, liveFolder } from "./live-lock.ts";
+export { findLive, type LivePlace, liveFolder } from "./live-lock.ts";
 export { type LiveMount, type LiveRequest, openLive } from "./live-mount.ts";
 export { type MountedCommit, type MountRequest, openMount } from "./mount-commit.ts";
 export { mustBeCommitAfter, mustBeWait, parseCommitAfter, parseWait } from "./mount-times.ts";

@@ -16,6 +16,8 @@ export interface WantedMount {
   /** To be written, and begun at the commit if it is new. */
   readonly branch: { readonly name: string; readonly isNew: boolean } | undefined;
   readonly directory: string;
+  /** Of a branch. */
+  readonly acceptClock: boolean;
   /** As of -o and --commit-after. */
   readonly options: string;
   readonly commitAfter: string;
@@ -96,7 +98,8 @@ export async function serveMount(
   const quietMs = parseCommitAfter(wanted.commitAfter) ?? Number.POSITIVE_INFINITY;
   const live = { ...serving, readOnly, quietMs, program: programOf(context), env, clock: steadyClock };
   if (branch === undefined) return serveLive(box, live);
-  const isBegun = await box.beginBranch({ name: branch.name, ...(commit === undefined ? {} : { create: commit }) });
+  const create = commit === undefined ? {} : { create: commit };
+  const isBegun = await box.beginBranch({ name: branch.name, acceptClock: wanted.acceptClock, ...create });
   let isMounted = false;
   const onMounted = (): void => {
     isMounted = true;
@@ -121,6 +124,7 @@ export async function startServing(context: CommandContext, wanted: WantedMount)
   const flags = ["-f", "-C", cwd, "-o", options, "--commit-after", commitAfter, ...(json ? ["--json"] : [])];
   flags.push("--cache-size", cacheSize, "--read-ahead", `${readAheadBytes}`, `--wait=${wait}`);
   if (branch !== undefined) flags.push(branch.isNew ? "-c" : "-b", branch.name);
+  if (wanted.acceptClock) flags.push("--accept-clock");
   const operands = [...(commit === undefined ? [] : [toHex(commit)]), directory];
   const { status, told } = await startChild({
     command: [...program.slice(0, 1), ...heapFlags, ...program.slice(1), "mount", ...flags, "--", ...operands],

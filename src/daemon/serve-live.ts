@@ -2,21 +2,17 @@
  * Serving the live mount of a box: its own folder, or that of a branch, read and written, until somebody ends it. What is written through it is committed by itself, when it has been quiet
  * for a while and at the end, by another process (run-commit.ts).
  */
-import { setTimeout as delay } from "node:timers/promises";
-import { type Box, findLive, type LiveMount, openLive } from "../app/mod.ts";
+import { type Box, type LiveMount, openLive } from "../app/mod.ts";
 import type { Clock } from "../base/clock.ts";
 import { isKind } from "../base/errors.ts";
 import { type FuseBehaviour, mountFilesystem } from "../front/fuse/mod.ts";
 import { AutoCommits } from "./auto-commits.ts";
-import { listBoxMounts, mountSource, mountSubtype } from "./box-mounts.ts";
+import { mountSource, mountSubtype } from "./box-mounts.ts";
 import { runCommit } from "./run-commit.ts";
 import { type MountOwner, placeOfMount, type Serving, serveToEnd, whenWaiting } from "./serve-mount.ts";
 
 /** Others write to the folder, and nobody tells the kernel: so long it may believe what it has seen. */
 const believedMs = 1000;
-/** So long one that is gone may take for its last commit. */
-const endingMsMax = 60_000;
-const pauseMs = 50;
 
 export interface LiveServeRequest extends MountOwner, Serving {
   readonly directory: string;
@@ -48,7 +44,6 @@ function behaviour({ uid, readAheadBytes }: LiveServeRequest): Partial<FuseBehav
 export async function serveLive(box: Box, request: LiveServeRequest): Promise<void> {
   const { readOnly, quietMs, allowOther, uid, gid, waitMs, onFailure, clock, program, env } = request;
   const directory = placeOfMount(box, request.directory);
-  await waitForLast(box, request.signal);
   let commits: AutoCommits | undefined;
   const { top, branch } = box.layout;
   const folder = box.root ?? top;
@@ -104,22 +99,6 @@ function oneByOne(act: () => Promise<void>): () => Promise<void> {
     last = last.catch(() => {}).then(act);
     return last;
   };
-}
-
-/** Waits while the one before, out of sight already, makes its last commit. One that is there is for `openLive` to refuse. */
-async function waitForLast(box: Box, signal: AbortSignal): Promise<void> {
-  const { disk } = box.context;
-  const { top, branch } = box.layout;
-  for (let leftMs = endingMsMax; leftMs > 0; leftMs -= pauseMs) {
-    const at = findLive(disk, { box: top, branch });
-    if (at === undefined || isMounted(at)) return;
-    await delay(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted());
-  }
-}
-
-function isMounted(directory: string): boolean {
-  const name = Buffer.from(directory).toString("latin1");
-  return listBoxMounts().some((each) => each.directory === name);
 }
 
 function describe(thrown: unknown): string {

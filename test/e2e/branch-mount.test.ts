@@ -132,6 +132,30 @@ test("branch mount: what was written before its process was killed is there, and
   await ok(box, "check", "--read-data");
 });
 
+test("branch mount: one that is dated far ahead only when asked for; with -o ro it is not written, and nothing is committed", {
+  skip,
+}, async () => {
+  const box = await makeBox();
+  const [remote, other, directory] = [`${box} remote`, `${box} other`, place];
+  await ok(box, "remote", "add", "origin", remote);
+  await ok(box, "push");
+  await ok(place, "clone", remote, other);
+  await ok(box, "switch", "-c", "far");
+  writeFileSync(join(box, "f"), "ahead\n");
+  for (const command of ["commit", "push"]) {
+    const { err, status } = await program.runHere([command], { cwd: box, aheadMs: 50 * 3600 * 1000 });
+    assert.equal(status, 0, err);
+  }
+  await ok(other, "fetch");
+  assert.match((await run(other, "mount", "-b", "far", directory)).err, /more than a day ahead[\s\S]*--accept-clock/);
+  await using far = await mount(other, "far", "-b", "far", "--accept-clock", "-o", "ro");
+  assert.equal(far.started.status, 0, far.started.err);
+  assert.match((await far.run("cat f; echo more > f; rm f; mkdir x")).out, /^ahead\n(.*Read-only file system\n){3}$/);
+  const before = await ok(other, "log", "--json", "far");
+  await ok(place, "umount", far.directory);
+  assert.equal(await ok(other, "log", "--json", "far"), before);
+});
+
 test("branch mount: pushed from there, gone on with elsewhere, and no branch is left of one that could not be mounted", {
   skip,
 }, async () => {
@@ -160,7 +184,7 @@ test("branch mount: pushed from there, gone on with elsewhere, and no branch is 
   for (const args of [
     ["-c", "main", side.directory],
     ["-b", "main", side.directory],
-    ["-b", "side", "-o", "ro", side.directory],
+    ["-c", "two", "-o", "ro", side.directory],
     ["-b", "side", "HEAD", side.directory],
     ["-b", "side", "-c", "two", side.directory],
   ])

@@ -14,8 +14,8 @@ import { exitStatus } from "../status.ts";
 const usageText = [
   "mount [-f] [-o OPTIONS] [--commit-after TIME] [--cache-size SIZE] [--wait[=TIME]] DIR",
   "mount [-f] [-o OPTIONS] [--cache-size SIZE] [--wait[=TIME]] COMMIT DIR",
-  "mount -c NAME [-f] [-o OPTIONS] [--commit-after TIME] [--cache-size SIZE] [--wait[=TIME]] [COMMIT] DIR",
-  "mount -b NAME [-f] [-o OPTIONS] [--commit-after TIME] [--cache-size SIZE] [--wait[=TIME]] DIR",
+  "mount -c NAME [-f] [-o OPTIONS] [--commit-after TIME] [--cache-size SIZE] [--wait[=TIME]] [--accept-clock] [COMMIT] DIR",
+  "mount -b NAME [-f] [-o OPTIONS] [--commit-after TIME] [--cache-size SIZE] [--wait[=TIME]] [--accept-clock] DIR",
   "mount --list",
 ].join("\n");
 
@@ -42,7 +42,7 @@ It returns when the mount answers; a process of its own goes on serving it until
 the mount.
 
 OPTIONS are separated by commas: allow_other (other users may look in; an ordinary user needs user_allow_other in /etc/fuse.conf) and ro (nothing can be
-written). Of a commit, which can only be read anyway, also uid=N and gid=N (all files belong to them) and umask=OCTAL (these permission bits are taken away).
+written; not with -c). Of a commit, which can only be read anyway, also uid=N and gid=N (all files belong to them) and umask=OCTAL (these permission bits are taken away).
 
 In the root of a commit's mount, .ourobox is there and not listed: history/by-commit, by-time and by-tag are the trees of other commits
 (by-time/yesterday, too), conflicts has all values of each conflict, status says what is mounted, log what went wrong.
@@ -91,6 +91,7 @@ With --list show what is mounted on this machine: the folder, the commit, the br
       default: "off",
       help: "Wait so long for content that cannot be had now; without TIME for ever",
     },
+    "accept-clock": { kind: "flag", help: "Mount a branch though it is dated more than a day ahead" },
     list: { kind: "flag", help: "List the mounts of boxes on this machine" },
   },
   dryRun: "refused",
@@ -111,15 +112,18 @@ With --list show what is mounted on this machine: the folder, the commit, the br
       throw usage(`Cannot use --read-ahead ${values["read-ahead"]}: it is a number of bytes, as 256K, at most 64M`);
     const directory = resolve(context.givenCwd, folderOf(folder.text, "DIR", context.givenCwd));
     const given = readMountOptions(options);
-    if (given.readOnly && branch !== undefined)
+    if (given.readOnly && branch?.isNew === true)
       throw usage(
-        `Cannot use -o ro with the branch ${branch.name}: it is mounted to be written`,
-        "Mount it as a commit.",
+        `Cannot use -o ro with -c ${branch.name}: a branch is begun to be written`,
+        "Mount the commit: `ourobox mount COMMIT DIR`.",
       );
     refuseMountedCommit(context);
     const { Box, mustBeCacheSize, mustBeCommitAfter, mustBeWait, parseCacheSize, parseCommitAfter, parseWait } =
       await import("../../app/mod.ts");
-    const { servingContext, serveMount, startServing } = await import("../mount-serving.ts");
+    const [{ servingContext, serveMount, startServing }, { waitForLast }] = await Promise.all([
+      import("../mount-serving.ts"),
+      import("../../daemon/mod.ts"),
+    ]);
     const isLive = revision === undefined || branch !== undefined;
     if (revision === undefined) requireFolder(context, directory, folder.text);
     if (isLive) {
@@ -132,13 +136,19 @@ With --list show what is mounted on this machine: the folder, the commit, the br
     const { wait } = values;
     if (parseWait(wait) === undefined) throw usage(`Cannot use --wait=${wait}: ${mustBeWait}`);
     const app = servingContext(context, cacheSize);
-    const how = { directory, options, commitAfter, cacheSize, readAheadBytes, wait };
+    const acceptClock = values["accept-clock"];
+    const how = { directory, acceptClock, options, commitAfter, cacheSize, readAheadBytes, wait };
     let wanted: WantedMount = { commit: undefined, branch, ...how };
     {
       await using box = await Box.open(context.cwd, app);
       if (revision !== undefined)
         wanted = { ...wanted, commit: commitOf(box, revision, { context, command: "mount" }) };
       else if (branch?.isNew === true) wanted = { ...wanted, commit: box.resolve("HEAD") };
+      if (isLive) {
+        const onWait = (at: string): void =>
+          context.messages.notice(`Waiting for the last mount, on ${at}, to end: it commits, or somebody is in it`);
+        await waitForLast({ box: box.layout.top, branch: branch?.name }, { ...context.world, onWait });
+      }
       if (values.foreground) {
         await serveMount(context, box, wanted, app);
         return exitStatus.ok;
