@@ -116,8 +116,12 @@ export class LiveChanges {
 
   /** Whoever knows the file goes on to know it, as it is in the tree now. */
   #knowAgain({ parent, name }: Place): void {
-    const { shown } = this.#live;
+    const { shown, marks, layer } = this.#live;
     const found = this.#live.directoryAt(parent).tree?.find(name);
-    if (shown !== undefined && found instanceof TreeNode) shown.moved(shown.numberOf(found), found);
+    if (shown === undefined || !(found instanceof TreeNode)) return;
+    const inode = shown.numberOf(found);
+    if (shown.nodeAt(inode) === undefined) return;
+    shown.moved(inode, found);
+    marks.changed(inode, layer.staged.nowNs());
   }
 }

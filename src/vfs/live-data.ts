@@ -65,8 +65,14 @@ export abstract class LiveData {
   getattr(inode: number): fs.Answer<fs.Attributes> {
     const real = this.live.realOf(inode);
     if (real !== undefined) return this.live.asLive(this.live.folder.getattr(real));
-    this.#refresh(inode);
-    return this.shownAt().getattr(inode);
+    return this.#shownAttributes(inode);
+  }
+
+  #shownAttributes(inode: number): fs.Answer<fs.Attributes> {
+    const { marks } = this.live;
+    if (!marks.isNameless(inode)) this.#refresh(inode);
+    const answer = this.shownAt().getattr(inode);
+    return answer instanceof Promise ? answer.then((each) => marks.apply(each)) : marks.apply(answer);
   }
 
   setattr(inode: number, changes: fs.AttributeChanges): fs.Answer<fs.Attributes> {
@@ -75,7 +81,8 @@ export abstract class LiveData {
       this.staged.isFit(changes),
       (file) => {
         this.staged.change(file, changes);
-        return this.shownAt().getattr(inode);
+        this.#markChanged(inode);
+        return this.#shownAttributes(inode);
       },
       () => this.#setUnstaged(inode, changes),
     );
@@ -84,7 +91,7 @@ export abstract class LiveData {
   #setUnstaged(inode: number, changes: fs.AttributeChanges): fs.Answer<fs.Attributes> {
     if (this.live.realOf(inode) !== undefined || !this.changes.isFit(changes)) return this.#setReal(inode, changes);
     return this.attempt("change", async () =>
-      (await this.changes.setMeta(inode, changes)) ? this.shownAt().getattr(inode) : this.#setReal(inode, changes),
+      (await this.changes.setMeta(inode, changes)) ? this.#shownAttributes(inode) : this.#setReal(inode, changes),
     );
   }
 
@@ -127,7 +134,10 @@ export abstract class LiveData {
     return this.#orStaged(
       inode,
       true,
-      (file) => this.staged.write(file, offset, bytes, options),
+      (file) => {
+        this.staged.write(file, offset, bytes, options);
+        this.#markChanged(inode);
+      },
       () => this.onReal(inode, "write", write),
     );
   }
@@ -201,7 +211,10 @@ export abstract class LiveData {
     return this.#orStaged(
       inode,
       true,
-      (file) => this.staged.allocate(file, options),
+      (file) => {
+        this.staged.allocate(file, options);
+        this.#markChanged(inode);
+      },
       () => this.onReal(inode, "write", allocate),
     );
   }
@@ -332,6 +345,10 @@ export abstract class LiveData {
     const keepCache = this.#keptContent.get(inode) === key && key !== "";
     this.#keptContent.set(inode, key);
     return { handle: handle + shownHandlesFrom, keepCache };
+  }
+
+  #markChanged(inode: number): void {
+    this.live.marks.changed(inode, this.live.layer.staged.nowNs());
   }
 
   /** What is unreal is what the tree has now. */

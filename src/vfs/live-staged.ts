@@ -126,8 +126,7 @@ export class LiveStaged {
     checkSize(end);
     if (kind !== "reserve") file.free(offset, length, this.#nowNs());
     if (!keepSize && end > file.size) file.resize(end, this.#nowNs());
-    // What was begun for nothing ends with the next commit, too.
-    if (!file.isChanged) file.setTime(file.mtimeNs);
+    else if (kind === "reserve") file.setTime(this.#nowNs());
     this.#live.layer.staged.changed();
   }
 

@@ -17,6 +17,7 @@ import { readOnly } from "./read-only-filesystem.ts";
 import type { ShownNode } from "./shown-node.ts";
 import { TreeNode } from "./tree-node.ts";
 import type { UnrealLayer } from "./unreal-layer.ts";
+import { UnrealMarks } from "./unreal-marks.ts";
 
 /** Of all inodes that are not the folder's. */
 export const shownNumbersFrom: number = folderNumbersBelow;
@@ -46,6 +47,7 @@ export interface LiveTreesOptions {
 export class LiveTrees {
   readonly folder: FolderFilesystem;
   readonly layer: UnrealLayer;
+  readonly marks: UnrealMarks = new UnrealMarks();
   readonly #show: LiveTreesOptions["show"];
   protected readonly onReal: LiveTreesOptions["onReal"];
   protected lastShown: CommitFilesystem | undefined;
@@ -168,11 +170,17 @@ export class LiveTrees {
       this.layer.note(directory.entry.id, tree.entry, this.pathOf(real));
   }
 
-  /** Attributes of the folder's, by the number that is known. */
+  /**
+   * Attributes of the folder's, by the number that is known. A directory's links are its subdirectories, of which the folder may have only a part: one that the tree
+   * has, too, has one link.
+   */
   asLive(attributes: fs.Attributes): fs.Attributes {
-    const inode = this.shownOf.get(attributes.inode);
-    if (inode === undefined) return attributes;
-    return { ...attributes, inode, generation: this.realized.get(inode)?.generation ?? attributes.generation };
+    const { inode: real, kind, nlink } = attributes;
+    const isPart = kind === "directory" && nlink > 1 && this.treeOf(real) !== undefined;
+    const linked = isPart ? { ...attributes, nlink: 1 } : attributes;
+    const inode = this.shownOf.get(real);
+    if (inode === undefined) return linked;
+    return { ...linked, inode, generation: this.realized.get(inode)?.generation ?? attributes.generation };
   }
 
   /** Of what was found in the folder and may be known as something unreal: it keeps that number, for somebody may be in it. */
@@ -192,9 +200,11 @@ export class LiveTrees {
     const inode = shown.numberOf(node);
     if (inode === rootInode) return shown.show(node);
     const lookups = this.#notReal(inode);
+    this.marks.found(inode);
     const found = shown.show(node);
     if (lookups > 0) shown.again(inode, lookups);
-    return found;
+    const marked = ({ attributes }: fs.Found): fs.Found => ({ attributes: this.marks.apply(attributes) });
+    return found instanceof Promise ? found.then(marked) : marked(found);
   }
 
   /** @returns The lookups of a number that was something real's. */
@@ -216,15 +226,10 @@ export class LiveTrees {
   found(found: fs.Found): fs.Found {
     const real = found.attributes.inode;
     const inode = this.shownOf.get(real);
-    if (inode === undefined) return { attributes: this.#linked(found.attributes) };
+    if (inode === undefined) return { attributes: this.asLive(found.attributes) };
     this.folder.forget(real, 1);
     this.lastShown?.again(inode);
-    return { attributes: this.#linked(this.asLive(found.attributes)) };
-  }
-
-  /** A directory's links are its subdirectories, of which the folder has only a part. */
-  #linked(attributes: fs.Attributes): fs.Attributes {
-    return attributes.kind === "directory" && this.layer.isPart() ? { ...attributes, nlink: 1 } : attributes;
+    return { attributes: this.asLive(found.attributes) };
   }
 
   /** As `found`, of what was given as `asLive` says. */
@@ -270,7 +275,9 @@ export class LiveTrees {
     }
     const shown = this.lastShown;
     shown?.forget(inode, lookups);
-    if (realized === undefined || shown?.nodeAt(inode) !== undefined) return;
+    if (shown?.nodeAt(inode) !== undefined) return;
+    this.marks.forget(inode);
+    if (realized === undefined) return;
     this.realized.delete(inode);
     this.shownOf.delete(realized.real);
     this.folder.forget(realized.real, 1);
@@ -362,12 +369,16 @@ export class LiveTrees {
   }
 
   /** Deletes what is not in the folder. */
-  remove(directory: TreeNode, { entry }: TreeNode): void {
+  remove(directory: TreeNode, node: TreeNode): void {
+    const { entry } = node;
     const placeNow = (): Uint8Array | undefined => {
       const real = this.realWith(directory);
       return real === undefined ? undefined : this.pathOf(real);
     };
     this.layer.remove({ id: directory.entry.id, path: pathOf(directory), placeNow }, entry);
+    const inode = this.lastShown?.numberOf(node) ?? rootInode;
+    const isKnown = this.realOf(inode) === undefined && this.lastShown?.nodeAt(inode) !== undefined;
+    if (isKnown && entry.meta.link === undefined) this.marks.removed(inode, this.layer.staged.nowNs());
   }
 
   /** A directory has got another name, and is what it was: it stays known until the tree has it there. */

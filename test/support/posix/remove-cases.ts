@@ -38,6 +38,32 @@ export const removeCases: the.Table = (add) => {
             },
           );
         }
+  for (const [name, act] of [
+    ["unlink", () => call.unlink("x")],
+    ["rename over", () => call.renameAt(call.cwd, "y", call.cwd, "x", 0)],
+  ] as const)
+    for (const flags of [call.flags.RDONLY, call.flags.RDWR])
+      add(
+        `${name} of a file that is open, with flags ${flags}`,
+        () => {
+          const fd = the.must(call.open("x", flags, 0));
+          const before = call.fstat(fd);
+          the.waitTick();
+          the.want(act(), "ok", name);
+          const { nlink, size, ctime } = call.fstat(fd);
+          the.want(nlink, 0, "links");
+          the.want(size, before.size, "size");
+          the.want(ctime > before.ctime, true, "that the time of change is later");
+          const bytes = Buffer.alloc(50);
+          the.want(call.read(fd, bytes, 50), the.content.length, "read");
+          the.want(bytes.toString("latin1", 0, the.content.length), the.content, "content");
+          the.must(call.close(fd));
+        },
+        () => {
+          the.makeFile("x");
+          the.makeFile("y", { text: "another" });
+        },
+      );
   for (const [path, wanted] of [
     [".", "EINVAL"],
     ["d/.", "EINVAL"],
