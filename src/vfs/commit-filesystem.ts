@@ -230,10 +230,11 @@ export class CommitFilesystem extends ReadOnlyFilesystem implements fs.Filesyste
     });
   }
 
-  getxattr(inode: number, name: Uint8Array): Uint8Array {
+  getxattr(inode: number, name: Uint8Array): Uint8Array | undefined {
     const { node } = this.#inodes.get(inode);
     const text = asBuffer(name).toString("latin1");
-    return this.#attempt(node, "read the attributes of", () => new Uint8Array(node.getXattr(text)));
+    const value = this.#attempt(node, "read the attributes of", () => node.findXattr(text));
+    return value === undefined ? undefined : new Uint8Array(value);
   }
 
   listxattr(inode: number): readonly Uint8Array[] {

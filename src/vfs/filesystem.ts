@@ -295,8 +295,12 @@ export interface Filesystem {
   /** All of it, durable. */
   syncfs(): Answer<void>;
 
-  /** The caller owns the bytes. @throws ENODATA, EOPNOTSUPP of names that no file here can have. */
-  getxattr(inode: number, name: Uint8Array): Answer<Uint8Array>;
+  /**
+   * The caller owns the bytes. Undefined where there is none of that name: the kernel and `ls` ask for some that hardly any file has, and to throw costs more
+   * than all else that is done for such an answer.
+   * @throws EOPNOTSUPP of names that no file here can have.
+   */
+  getxattr(inode: number, name: Uint8Array): Answer<Uint8Array | undefined>;
   setxattr(inode: number, name: Uint8Array, value: Uint8Array, options: SetXattrOptions, caller: Caller): Answer<void>;
   listxattr(inode: number): Answer<readonly Uint8Array[]>;
   removexattr(inode: number, name: Uint8Array, caller: Caller): Answer<void>;

@@ -167,10 +167,8 @@ export abstract class FolderData {
     if (opened.isWriter) this.onChange();
   }
 
-  getxattr(inode: number, name: Uint8Array): Uint8Array {
-    const value = posix.findInodeXattr(this.inodes.fdOf(this.inodeAt(inode)), checkXattrName(name));
-    if (value === undefined) throw new FilesystemFailure("ENODATA", "cannot read an attribute: there is none");
-    return value;
+  getxattr(inode: number, name: Uint8Array): Uint8Array | undefined {
+    return posix.findInodeXattr(this.inodes.fdOf(this.inodeAt(inode)), checkXattrName(name));
   }
 
   setxattr(inode: number, name: Uint8Array, value: Uint8Array, options: fs.SetXattrOptions): void {

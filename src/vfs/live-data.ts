@@ -4,8 +4,6 @@
  */
 import { asBuffer, utf8 } from "../base/bytes.ts";
 import { errnoOf, isKind } from "../base/errors.ts";
-import { writerHex } from "../format/mod.ts";
-import { distinctValues } from "../history/mod.ts";
 import type { StagedFile } from "../workdir/mod.ts";
 import type { CommitFilesystem } from "./commit-filesystem.ts";
 import { type ErrnoName, type FailureLog, FilesystemFailure } from "./failure.ts";
@@ -15,13 +13,13 @@ import { LiveChanges } from "./live-changes.ts";
 import type { LiveRealizer } from "./live-realizer.ts";
 import { LiveStaged } from "./live-staged.ts";
 import { textOf } from "./live-trees.ts";
-import { TreeNode } from "./tree-node.ts";
+import { ownPrefix, TreeNode } from "./tree-node.ts";
 import { contentKey } from "./tree-view.ts";
 import type { LayerMark } from "./unreal-layer.ts";
 
 /** Handles of what is unreal; the folder's are below. */
 const shownHandlesFrom = 2 ** 40;
-const ownPrefix = "user.ourobox.";
+const statusName = `${ownPrefix}status`;
 const markName = `${ownPrefix}mark`;
 const errnoByKind: readonly (readonly [Parameters<typeof isKind>[1] & string, ErrnoName])[] = [
   ["no-space", "ENOSPC"],
@@ -166,22 +164,19 @@ export abstract class LiveData {
     if (this.live.shown?.nodeAt(inode) === undefined) this.#keptContent.delete(inode);
   }
 
-  getxattr(inode: number, name: Uint8Array): fs.Answer<Uint8Array> {
-    const text = textOf(name);
-    if (text.startsWith(ownPrefix)) {
-      const own = this.#ownAttribute(inode, text.slice(ownPrefix.length));
-      if (own !== undefined) return utf8(own);
-    }
+  getxattr(inode: number, name: Uint8Array): Uint8Array | undefined {
     const real = this.live.realOf(inode);
+    if (textOf(name).startsWith(ownPrefix)) return this.#ownAttribute(inode, real, name);
     return real === undefined ? this.#shownAttribute(inode, name) : this.live.folder.getxattr(real, name);
   }
 
   /** A tree in which nothing has any attributes says so with an EOPNOTSUPP. Here there may be some, and the kernel, which asks for ACLs, must not pass that on. */
-  #shownAttribute(inode: number, name: Uint8Array): Uint8Array {
+  #shownAttribute(inode: number, name: Uint8Array): Uint8Array | undefined {
     try {
       return this.shownAt().getxattr(inode, name);
     } catch (thrown) {
-      throw errnoOf(thrown) === "EOPNOTSUPP" ? noAttribute() : thrown;
+      if (errnoOf(thrown) === "EOPNOTSUPP") return undefined;
+      throw thrown;
     }
   }
 
@@ -360,22 +355,20 @@ export abstract class LiveData {
     shown.moved(inode, this.live.nodeAt(inode));
   }
 
-  /** Undefined where it is none of those that are made here. @throws FilesystemFailure ENODATA. */
-  #ownAttribute(inode: number, name: string): string | undefined {
-    const real = this.live.realOf(inode);
+  /** One of `user.ourobox.*`: of what is in the tree as the tree has it, but for what this machine alone knows. */
+  #ownAttribute(inode: number, real: number | undefined, name: Uint8Array): Uint8Array | undefined {
+    const text = textOf(name);
+    const isStatus = text === statusName;
+    if (real === undefined && isStatus && this.staged.find(inode) !== undefined) return utf8("changed");
+    if (real === undefined && text !== markName) return this.#shownAttribute(inode, name);
     const node = real === undefined ? this.live.shown?.nodeAt(inode) : this.live.nodeOfReal(real);
-    if (real === undefined && name === "status" && this.staged.find(inode) !== undefined) return "changed";
-    if (real === undefined && name !== "mark") return undefined;
-    const entry = node instanceof TreeNode ? node.entry : undefined;
-    if (name === "status" && real !== undefined) {
-      if (entry === undefined) return "new";
-      if (!this.live.isAsCommitted(real, node as TreeNode)) return "changed";
-      return distinctValues(entry).length > 1 ? "conflict" : "committed";
+    if (!(node instanceof TreeNode)) return isStatus ? utf8("new") : undefined;
+    if (text === markName) {
+      const mark = this.live.layer.markOf(node.entry);
+      return mark === undefined ? undefined : utf8(mark);
     }
-    if (entry === undefined) throw noAttribute();
-    if (name === "mark") return this.live.layer.markOf(entry) ?? fail();
-    if (name === "peer") return writerHex(entry.data[0].dot.writer);
-    return name === "hash" ? asBuffer((node as TreeNode).getXattr(`${ownPrefix}hash`)).toString("latin1") : fail();
+    if (isStatus && real !== undefined && !this.live.isAsCommitted(real, node)) return utf8("changed");
+    return node.findXattr(text);
   }
 
   /** @throws FilesystemFailure EINVAL, EPERM, ENODATA: nothing of it is committed. */
@@ -399,8 +392,4 @@ function realHandle(handle: number): number {
 
 function noAttribute(): FilesystemFailure {
   return new FilesystemFailure("ENODATA", "cannot read an attribute: there is none");
-}
-
-function fail(): never {
-  throw noAttribute();
 }

@@ -173,7 +173,7 @@ export class LiveRealizer extends LiveTrees {
     const attempts = [
       (): unknown => this.folder.setattr(real, { uid, gid }),
       ...node.listXattrs().map((name) => (): unknown => {
-        const value = node.getXattr(textOf(name));
+        const value = node.findXattr(textOf(name)) as Uint8Array;
         return this.folder.setxattr(real, name, value, { mode: "any", clearSetGid: false });
       }),
       (): unknown => this.folder.setattr(real, { mode, atimeNs, mtimeNs }),

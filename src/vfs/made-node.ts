@@ -85,9 +85,7 @@ abstract class MadeNode implements ShownNode {
     return undefined;
   }
 
-  getXattr(_name: string): Uint8Array {
-    throw new FilesystemFailure("ENODATA", "cannot read an attribute: there is none");
-  }
+  findXattr(_name: string): undefined {}
 
   listXattrs(): readonly Uint8Array[] {
     return [];

@@ -114,10 +114,9 @@ export abstract class MemoryData {
     this.dropIfUnused(node);
   }
 
-  getxattr(inode: number, name: Uint8Array): Uint8Array {
+  getxattr(inode: number, name: Uint8Array): Uint8Array | undefined {
     const value = this.inodeAt(inode).xattrs.get(xattrKey(name));
-    if (value === undefined) throw new FilesystemFailure("ENODATA", "cannot read an attribute: there is none");
-    return new Uint8Array(value);
+    return value === undefined ? undefined : new Uint8Array(value);
   }
 
   setxattr(inode: number, name: Uint8Array, value: Uint8Array, options: fs.SetXattrOptions): void {

@@ -34,8 +34,8 @@ export interface ShownNode {
   readonly target: Uint8Array | undefined;
   /** Of a file: where its bytes are, or the bytes. */
   readonly content: Content | Uint8Array | undefined;
-  /** @throws FilesystemFailure ENODATA, EOPNOTSUPP. */
-  getXattr(name: string): Uint8Array;
+  /** @throws FilesystemFailure EOPNOTSUPP. */
+  findXattr(name: string): Uint8Array | undefined;
   listXattrs(): readonly Uint8Array[];
   /** For messages. */
   readonly path: string;

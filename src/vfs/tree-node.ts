@@ -18,6 +18,8 @@ const sectorBytes = 512;
 /** Items of a file that are looked at for holes when somebody asks how many blocks it has: a list node or two. */
 const blockItemsMax = 2048;
 const permissionBits = 0o777;
+/** Of the attributes that a tree has of all in it, and files have not. */
+export const ownPrefix = "user.ourobox.";
 const kindOf: Readonly<Record<number, FileKind>> = Object.fromEntries(
   Object.entries(kinds).map(([name, kind]) => [kind, name as FileKind]),
 );
@@ -135,9 +137,9 @@ export class TreeNode implements ShownNode {
   }
 
   /** Those of the file, and `user.ourobox.*`, which are not listed: what copies attributes does not take them along. */
-  getXattr(name: string): Uint8Array {
+  findXattr(name: string): Uint8Array | undefined {
     const { entry, view } = this;
-    if (name.startsWith("user.ourobox.")) return utf8(ownAttribute(entry, name.slice("user.ourobox.".length)));
+    if (name.startsWith(ownPrefix)) return ownAttribute(entry, name.slice(ownPrefix.length));
     const found =
       entry.meta.xattrs === undefined
         ? undefined
@@ -145,7 +147,7 @@ export class TreeNode implements ShownNode {
     if (found !== undefined) return found.value;
     if (!view.hasXattrs && (name === accessAclName || name === defaultAclName || name.startsWith("security.")))
       throw new FilesystemFailure("EOPNOTSUPP", "cannot read an attribute: no file here has any of this kind");
-    throw noAttribute();
+    return undefined;
   }
 
   listXattrs(): readonly Uint8Array[] {
@@ -182,16 +184,13 @@ function sizeOf({ data }: Entry): number {
   return value.kind === kinds.directory ? value.summary.names : 0;
 }
 
-/** @throws FilesystemFailure ENODATA. */
-function ownAttribute(entry: Entry, name: string): string {
-  if (name === "status") return distinctValues(entry).length > 1 ? "conflict" : "committed";
-  if (name === "peer") return writerHex(entry.data[0].dot.writer);
-  if (name === "hash") {
-    const { value } = entry.data[0];
-    if (value.kind === kinds.file) return hashOf(value.content);
-    if (value.kind === kinds.directory && value.top !== undefined) return toHex(value.top);
-  }
-  throw noAttribute();
+function ownAttribute(entry: Entry, name: string): Uint8Array | undefined {
+  if (name === "status") return utf8(distinctValues(entry).length > 1 ? "conflict" : "committed");
+  if (name === "peer") return utf8(writerHex(entry.data[0].dot.writer));
+  if (name !== "hash") return undefined;
+  const { value } = entry.data[0];
+  if (value.kind === kinds.file) return utf8(hashOf(value.content));
+  return value.kind === kinds.directory && value.top !== undefined ? utf8(toHex(value.top)) : undefined;
 }
 
 /** Equal for equal bytes in one box: the hash of the one chunk, or of the list; of a few items all that they are. */
@@ -200,8 +199,4 @@ function hashOf(content: Content): string {
   const [item] = items;
   if (list !== undefined) return toHex(list.hash);
   return item?.form === "chunk" && items.length === 1 ? toHex(item.hash) : contentKey(content);
-}
-
-function noAttribute(): FilesystemFailure {
-  return new FilesystemFailure("ENODATA", "cannot read an attribute: there is none");
 }

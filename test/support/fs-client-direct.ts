@@ -188,7 +188,9 @@ export class DirectClient implements FsClient {
   }
 
   async getxattr(path: string, name: string): Promise<Buffer> {
-    return this.#at(path, async ({ inode }) => Buffer.from(await this.#filesystem.getxattr(inode, Buffer.from(name))));
+    const value = await this.#at(path, async ({ inode }) => this.#filesystem.getxattr(inode, Buffer.from(name)));
+    if (value === undefined) throw new FilesystemFailure("ENODATA", "there is no such attribute");
+    return Buffer.from(value);
   }
 
   async setxattr(

@@ -1,4 +1,5 @@
 /** Requests about one file: its attributes, content, handles, extended attributes and locks; and about all of the filesystem. */
+import { constants } from "node:os";
 import type { Answer } from "../../vfs/mod.ts";
 import { type Connection, type Handler, whenAnswered } from "./connection.ts";
 import { failure } from "./errno.ts";
@@ -13,6 +14,7 @@ const nameBytesMax = 255;
 const copyBytesMax = 64 * 1024 * 1024;
 const nul = Uint8Array.of(0);
 const trustedPrefix = Buffer.from("trusted.");
+const { ENODATA } = constants.errno;
 
 function getattr({ filesystem, replies, behaviour }: Connection, { unique, inode }: Request): Answer<void> {
   return whenAnswered(filesystem.getattr(inode), (attributes) => {
@@ -93,8 +95,8 @@ function setxattr(connection: Connection, request: Request): Answer<void> {
   const { name, value, mode, flags } = read.readSetxattr(request.reader, connection.has("setxattrExtended"));
   // Both to be made and to be replaced: whether it is there says what fails.
   if (mode === "neither")
-    return whenAnswered(filesystem.getxattr(request.inode, name), () => {
-      throw failure("EEXIST", "an attribute is there");
+    return whenAnswered(filesystem.getxattr(request.inode, name), (there) => {
+      throw failure(there === undefined ? "ENODATA" : "EEXIST", "an attribute cannot be both made and replaced");
     });
   const options = { mode, clearSetGid: (flags & setxattrFlags.aclKillSgid) !== 0 };
   const done = filesystem.setxattr(request.inode, name, value, options, request);
@@ -111,11 +113,15 @@ function replySized({ replies }: Connection, unique: number, size: number, parts
 }
 
 function getxattr(connection: Connection, request: Request): Answer<void> {
+  const { filesystem, replies } = connection;
   const { reader, inode, unique } = request;
   const size = reader.u32();
   reader.skip(4);
-  const value = connection.filesystem.getxattr(inode, read.readXattrName(reader));
-  return whenAnswered(value, (bytes) => replySized(connection, unique, size, [bytes]));
+  const name = read.readXattrName(reader);
+  return whenAnswered(filesystem.getxattr(inode, name), (value) => {
+    if (value === undefined) replies.error(unique, ENODATA);
+    else replySized(connection, unique, size, [value]);
+  });
 }
 
 /** The kernel refuses others the values of trusted attributes; their names it leaves to us. */
