@@ -10,11 +10,11 @@ import { type Filesystem, MemoryFilesystem } from "../../vfs/mod.ts";
 import { Connection } from "./connection.ts";
 import { Dispatcher } from "./dispatch.ts";
 import { opcodes } from "./kernel.ts";
-import { defaultBehaviour } from "./options.ts";
+import { defaultBehaviour, type FuseBehaviour } from "./options.ts";
 
 const { forget, batchForget, interrupt, notifyReply } = opcodes;
 const unanswered: readonly number[] = [forget, batchForget, interrupt, notifyReply];
-const [enoent, eio, eintr, einval, enosys, eexist, enodata] = [2, 5, 4, 22, 38, 17, 61];
+const [enoent, eio, eintr, einval, enosys, eexist, enodata, eopnotsupp] = [2, 5, 4, 22, 38, 17, 61, 95];
 
 interface Reply {
   readonly unique: number;
@@ -30,8 +30,8 @@ class Bench {
   readonly #fd = openSync(join(this.#directory, "replies"), "a");
   #unique = 2;
 
-  constructor(filesystem: Filesystem) {
-    const connection = new Connection(filesystem, defaultBehaviour, this.#fd);
+  constructor(filesystem: Filesystem, behaviour: FuseBehaviour = defaultBehaviour) {
+    const connection = new Connection(filesystem, behaviour, this.#fd);
     const onFailure = (thrown: unknown): number => this.failures.push(thrown);
     this.dispatcher = new Dispatcher(connection, { onReady: () => {}, onFailure });
   }
@@ -255,6 +255,37 @@ test("fuse dispatch: an attribute cannot be made and replaced", () => {
   );
   assert.equal(Buffer.from(filesystem.getxattr(1, Buffer.from("user.a")) ?? []).toString(), "old");
 });
+
+test("fuse dispatch: without SELinux who asks for a label that is not there is told that there are none, unless the root has one", () => {
+  const label = "security.selinux";
+  for (const withoutLabels of [true, false]) {
+    const filesystem = withAttributes("user.a");
+    const node = { kind: "file", mode: 0o644, umask: 0, rdevMajor: 0, rdevMinor: 0 } as const;
+    const caller = { uid: 0, gid: 0, pid: 1, signal: new AbortController().signal };
+    const made = filesystem.mknod(1, Buffer.from("f"), node, caller);
+    using bench = new Bench(filesystem, { ...defaultBehaviour, withoutLabels });
+    const ask = (inode: number, name: string): unknown => bench.ask(opcodes.getxattr, inode, attributeRequest(name));
+    const setLabel = (inode: number, value: string): void =>
+      filesystem.setxattr(inode, Buffer.from(label), Buffer.from(value), { mode: "any", clearSetGid: false });
+    const file = made.attributes.inode;
+    for (const name of [label, "security.selinux.x", "user.b"]) ask(file, name);
+    setLabel(1, "of the root");
+    ask(file, label);
+    setLabel(file, "its own");
+    ask(file, label);
+    const replies = bench.replies();
+    assert.deepEqual(
+      replies.map(({ error }) => error),
+      [withoutLabels ? eopnotsupp : enodata, enodata, enodata, enodata, 0],
+    );
+    assert.equal(replies.at(-1)?.body.toString(), "its own");
+  }
+});
+
+/** fuse_getxattr_in with the name. */
+function attributeRequest(name: string): Uint8Array {
+  return Buffer.concat([Uint32Array.of(100, 0), Buffer.from(`${name}\0`)].map(bytesOf));
+}
 
 function bytesOf(words: Uint8Array | Uint32Array): Uint8Array {
   return new Uint8Array(words.buffer, words.byteOffset, words.byteLength);

@@ -4,7 +4,7 @@ import type { Answer } from "../../vfs/mod.ts";
 import { type Connection, type Handler, whenAnswered } from "./connection.ts";
 import { failure } from "./errno.ts";
 import { dataBytesMax } from "./init.ts";
-import { fsyncFlags, opcodes, releaseFlags, setxattrFlags, writeFlags } from "./kernel.ts";
+import { fsyncFlags, opcodes, releaseFlags, rootInode, setxattrFlags, writeFlags } from "./kernel.ts";
 import type { Request } from "./request.ts";
 import * as read from "./structs-in.ts";
 import { putAttrOut, putLkOut, putSizeOut, putStatfsOut, putU64Out } from "./structs-out.ts";
@@ -14,7 +14,8 @@ const nameBytesMax = 255;
 const copyBytesMax = 64 * 1024 * 1024;
 const nul = Uint8Array.of(0);
 const trustedPrefix = Buffer.from("trusted.");
-const { ENODATA } = constants.errno;
+const labelName = Buffer.from("security.selinux");
+const { ENODATA, EOPNOTSUPP } = constants.errno;
 
 function getattr({ filesystem, replies, behaviour }: Connection, { unique, inode }: Request): Answer<void> {
   return whenAnswered(filesystem.getattr(inode), (attributes) => {
@@ -113,14 +114,17 @@ function replySized({ replies }: Connection, unique: number, size: number, parts
 }
 
 function getxattr(connection: Connection, request: Request): Answer<void> {
-  const { filesystem, replies } = connection;
+  const { filesystem, replies, behaviour } = connection;
   const { reader, inode, unique } = request;
   const size = reader.u32();
   reader.skip(4);
   const name = read.readXattrName(reader);
   return whenAnswered(filesystem.getxattr(inode, name), (value) => {
-    if (value === undefined) replies.error(unique, ENODATA);
-    else replySized(connection, unique, size, [value]);
+    if (value !== undefined) return replySized(connection, unique, size, [value]);
+    if (!behaviour.withoutLabels || !labelName.equals(name)) return replies.error(unique, ENODATA);
+    return whenAnswered(filesystem.getxattr(rootInode, name), (label) => {
+      replies.error(unique, label === undefined ? EOPNOTSUPP : ENODATA);
+    });
   });
 }
 

@@ -5,6 +5,9 @@
 
 export const kernelVersion = { major: 7, minor: 45, minorMin: 31 } as const;
 
+/** FUSE_ROOT_ID. */
+export const rootInode = 1;
+
 /** FATTR_*: which fields of a fuse_setattr_in count. */
 export const setattrValid = {
   mode: 0x1,

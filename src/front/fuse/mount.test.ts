@@ -213,6 +213,19 @@ mountTest("what was listed with its attributes is not asked for again", keepsAll
   assert.deepEqual([counts["lookup"] ?? 0, counts["readdir"] ?? 0, counts["readdirplus"] ?? 0], [0, 0, 0]);
 });
 
+const hasSelinux = existsSync("/sys/fs/selinux");
+mountTest(
+  "where there is no SELinux, a listing does not ask for a label of each file",
+  { ...keepsAll, ...(hasSelinux ? { lacks: "this kernel answers for labels by itself" } : {}) },
+  async (mount) => {
+    await mount.run("seq 100 | xargs touch");
+    await mount.ask({ kind: "counts" });
+    assert.equal((await mount.run("ls -l | wc -l")).out.trim(), "101");
+    // One each is about ACLs.
+    assert.ok(((await countsOf(mount))["getxattr"] ?? 0) < 110);
+  },
+);
+
 mountTest(
   "without opens, a read-only mount is asked for content alone",
   { ...keepsAll, withoutOpens: true, withoutFlushes: true },

@@ -3,7 +3,7 @@
  *
  * The process that serves a mount must not touch it: it would wait for itself. Whoever calls this keeps its event loop free (see request-loop.ts).
  */
-import { closeSync, constants, openSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, constants, existsSync, openSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { errnoOf, ioError, OuroError } from "../../base/errors.ts";
 import { findEventLoopFd } from "../../base/posix-device.ts";
 import { mount as mountCall, mountFlags, unmount as unmountCall } from "../../base/posix-mount.ts";
@@ -21,6 +21,8 @@ import { serveRequests } from "./request-loop.ts";
 const pruneMinor = 45;
 const wishesMax = 1024;
 const kernelReadAheadBytes = 128 * 1024;
+/** There where the kernel has SELinux, and it is not turned off. */
+const selinuxDirectory = "/sys/fs/selinux";
 
 export interface MountOptions extends Partial<FuseBehaviour> {
   /** Must be there, and be a directory. */
@@ -60,7 +62,7 @@ export interface FuseMount {
  */
 export async function mountFilesystem(filesystem: Filesystem, options: MountOptions): Promise<FuseMount> {
   const directory = checkDirectory(options.directory);
-  const behaviour: FuseBehaviour = { ...defaultBehaviour, ...options };
+  const behaviour: FuseBehaviour = { ...defaultBehaviour, withoutLabels: !existsSync(selinuxDirectory), ...options };
   const eventLoopFd = await findEventLoopFd();
   const fd = options.uid === 0 ? mountAsRoot(directory, options) : await mountAsUser(directory, userOptions(options));
   const ready = Promise.withResolvers<void>();

@@ -18,6 +18,11 @@ export interface FuseBehaviour {
   readonly locks: boolean;
   /** POSIX ACLs: the kernel asks for and checks them. */
   readonly posixAcl: boolean;
+  /**
+   * Here is no SELinux: who asks for the label of what has none (`security.selinux`), as the root has none, is told that there are no labels, an EOPNOTSUPP.
+   * `ls -l` then asks once; after an ENODATA, for every file that it shows.
+   */
+  readonly withoutLabels: boolean;
   /** The kernel gathers writes and keeps the times. Not together with `passthrough`, which then is off. */
   readonly writebackCache: boolean;
   /** Files with a `backingFd` are read and written by the kernel alone, where it can (Linux 6.9, as root). */
@@ -37,6 +42,7 @@ export const defaultBehaviour: FuseBehaviour = {
   withoutFlushes: false,
   locks: false,
   posixAcl: true,
+  withoutLabels: false,
   writebackCache: false,
   passthrough: false,
   backgroundMax: 64,
