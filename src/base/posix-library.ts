@@ -184,12 +184,16 @@ export function putData(lib: Library, bytes: Uint8Array, offset = 0): number {
   return lib.data + offset;
 }
 
+/** Node makes it anew whenever it is asked for: 10 us. */
+let errorMap: ReturnType<typeof getSystemErrorMap> | undefined;
+
 /**
  * A failed call as Node reports its own: with `code`, `errno`, `syscall` and `path`.
  * @param errno Positive, as in C.
  */
 export function systemError(errno: number, syscall: string, path?: PathLike): NodeJS.ErrnoException {
-  const [code, text] = getSystemErrorMap().get(-errno) ?? [otherCodes[errno] ?? "EUNKNOWN", "unknown error"];
+  errorMap ??= getSystemErrorMap();
+  const [code, text] = errorMap.get(-errno) ?? [otherCodes[errno] ?? "EUNKNOWN", "unknown error"];
   const shown = path === undefined ? "" : ` '${typeof path === "string" ? path : Buffer.from(path).toString("utf8")}'`;
   const error: NodeJS.ErrnoException = new Error(`${code}: ${text}, ${syscall}${shown}`);
   error.code = code;

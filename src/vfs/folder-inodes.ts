@@ -74,6 +74,8 @@ export class FolderInodes {
   readonly #moved = new Set<FolderInode>();
   /** With a descriptor of their own, those used last at the end. */
   readonly #held = new Set<FolderInode>();
+  /** The last one of these. */
+  #newest: FolderInode | undefined;
   readonly #numberOf: (stat: InodeStat) => NodeNumber;
   #nobodys = -1;
   readonly #descriptorsMax: number;
@@ -219,7 +221,7 @@ export class FolderInodes {
    */
   fdOf(node: FolderInode): number {
     if (node.fd >= 0) {
-      if (this.#held.size > this.#descriptorsMax / 2 && this.#held.delete(node)) this.#held.add(node);
+      this.#used(node);
       return node.fd;
     }
     return node.opened[0] ?? this.#hold(node, this.#open(node));
@@ -256,7 +258,15 @@ export class FolderInodes {
   #hold(node: FolderInode, fd: number): number {
     node.fd = fd;
     this.#held.add(node);
+    this.#newest = node;
     return fd;
+  }
+
+  /** Puts it at the end, where it is not there already: mostly one directory is worked in. */
+  #used(node: FolderInode): void {
+    if (node === this.#newest || this.#held.size <= this.#descriptorsMax / 2) return;
+    this.#newest = node;
+    if (this.#held.delete(node)) this.#held.add(node);
   }
 
   #letGo(node: FolderInode): void {
