@@ -206,6 +206,7 @@ async function tryCommit(box: OpenBox, path: string, request: CommitRequest): Pr
   const event = eventFor(box, { writer, before, last });
   const sizeBefore = sizeOf(box);
   context.progress.phase("Reading the folder");
+  using rowsAside = store.openSpill();
   let meta = store.openMetaWriter();
   const ingest = store.openIngest({
     workers: context.workers,
@@ -215,7 +216,8 @@ async function tryCommit(box: OpenBox, path: string, request: CommitRequest): Pr
   try {
     const folder = folderContext(box, path, before, filter);
     const onFile = (files: number): void => context.progress.add(files, 0);
-    const committed = await commitFolder({ ...folder, ingest, sink: meta, event, onFile, marks: marksOf(box, before) });
+    const marks = marksOf(box, before);
+    const committed = await commitFolder({ ...folder, ingest, sink: meta, event, onFile, marks, rowsAside });
     const staged = await TakenStaged.take(box, { ingest, sink: meta, tree: before?.commit.tree, filter });
     await ingest.finish();
     if (committed.tree !== undefined && committed.moved.length > 0) {

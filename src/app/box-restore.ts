@@ -103,6 +103,8 @@ async function restoreLocked(
     const removed = all.filter(({ type }) => type === "remove").length;
     return { written: all.length - removed, removed, partial: false };
   }
+  using rowsAside = box.store.openSpill();
+  const isNoted = only !== undefined && equalBytes(source, box.head()?.commit ?? nothing);
   const report = await checkoutFolder(box, {
     folder: root,
     from,
@@ -110,8 +112,9 @@ async function restoreLocked(
     isLive: true,
     reader: grafted.reader,
     ...(only === undefined ? {} : { only }),
+    ...(isNoted ? { rowsAside } : {}),
   });
-  if (only !== undefined && equalBytes(source, box.head()?.commit ?? nothing)) noteRestored(box, report, only);
+  if (isNoted) noteRestored(box, report, only);
   return {
     written: report.written,
     removed: report.removed,

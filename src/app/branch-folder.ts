@@ -69,10 +69,11 @@ export async function prepareBranchFolder(box: OpenBox): Promise<void> {
 
 /** Gives the folder the attributes that it has in the tree, and brings what says how to read it, but for what somebody has deleted there. */
 async function fillTop(box: OpenBox, folder: string, tree: Hash): Promise<void> {
-  const { context, reader, state } = box;
+  const { context, reader, state, store } = box;
   const exists = existsIn(box);
   if (!recordedNames(state, rootId).has("")) {
-    const report = await checkoutFolder(box, { folder, from: undefined, to: tree, only: [], isLive: true });
+    using rowsAside = store.openSpill();
+    const report = await checkoutFolder(box, { folder, from: undefined, to: tree, only: [], isLive: true, rowsAside });
     state.transaction(() => saveObservations(state, report, { nowMs: context.clock.nowMs(), isPart: true }));
   }
   const noted = recordedNames(state, rootId);

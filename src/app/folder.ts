@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { toHex, toText } from "../base/bytes.ts";
 import { errnoOf, ioError } from "../base/errors.ts";
+import type { Spill } from "../base/spill.ts";
 import { type Content, contentItems, type Hash, kinds } from "../format/mod.ts";
 import { type Change, diffTrees, equalValues, splitLast } from "../history/mod.ts";
 import type { MissingChunk } from "../store/mod.ts";
@@ -46,6 +47,8 @@ export interface CheckoutRequest {
   readonly moving?: string;
   /** Where trees are read from; the box by default. */
   readonly reader?: OpenBox["reader"];
+  /** As in `CheckoutOptions`. */
+  readonly rowsAside?: Spill;
 }
 
 /** Whether owners are set in checkouts and compared in commits: as root, or when the settings say so. */
@@ -86,7 +89,7 @@ export function putBackHeld(box: OpenBox): void {
 /** Makes a folder what a tree says. In the box's own under its lock, alone, and with nothing held. @throws OuroError as `checkout`. */
 export async function checkoutFolder(
   box: OpenBox,
-  { folder, from, to, only, isLive, moving: movingPath, reader = box.reader }: CheckoutRequest,
+  { folder, from, to, only, isLive, moving: movingPath, reader = box.reader, rowsAside }: CheckoutRequest,
 ): Promise<CheckoutReport> {
   const { context } = box;
   const lacks = mayLackContent(box);
@@ -123,6 +126,7 @@ export async function checkoutFolder(
       from,
       to,
       ...(only === undefined ? {} : { only }),
+      ...(rowsAside === undefined ? {} : { rowsAside }),
       signal: context.signal,
       onFiles: (count, size) => context.progress.add(count, size),
       onMoveOut: (moves) => box.state.setFolderValue(heldKey, encodeHeldMoves(moves)),

@@ -77,6 +77,7 @@ async function moveLocked(
   const before = state.head();
   if (from !== undefined && !isSameHead(before, from)) throw moved();
   const to = box.commits.read(target).commit.tree;
+  using rowsAside = box.store.openSpill();
   let report: CheckoutReport | undefined;
   let start: Start | undefined;
   if (root !== undefined) {
@@ -91,6 +92,7 @@ async function moveLocked(
       to,
       isLive,
       reader,
+      rowsAside,
       ...(only === undefined ? {} : { only }),
     });
   }

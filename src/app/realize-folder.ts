@@ -77,7 +77,8 @@ export async function realizeInFolder(
     }),
   );
   if (paths.length > 0) state.setFolderValue(key, writer.finish());
-  const report = await checkoutFolder(box, { folder, from, to: tree, only, isLive: true, reader });
+  using rowsAside = box.store.openSpill();
+  const report = await checkoutFolder(box, { folder, from, to: tree, only, isLive: true, reader, rowsAside });
   state.transaction(() => {
     saveObservations(state, report, { nowMs: box.context.clock.nowMs(), isPart: true });
     noteReal(box, broughtBy(coming));

@@ -184,7 +184,8 @@ export async function takeOut(box: OpenBox, folder: string, paths: readonly Path
     forgetRows(state, reader, reader.root(tree), only);
     return noteUnreal(box, going);
   });
-  const report = await checkoutFolder(box, { folder, from: tree, to: tree, only, isLive: true });
+  using rowsAside = box.store.openSpill();
+  const report = await checkoutFolder(box, { folder, from: tree, to: tree, only, isLive: true, rowsAside });
   state.transaction(() => {
     saveObservations(state, report, { nowMs: box.context.clock.nowMs(), isPart: true });
     // What could not go.

@@ -11,6 +11,7 @@
 
 import { copyBytes, toHex } from "../base/bytes.ts";
 import { errnoOf, ioError, isKind, OuroError } from "../base/errors.ts";
+import { Spill } from "../base/spill.ts";
 import { checkChunkSizes, getHasher, type Hash, type Hasher, type MetaKind } from "../format/mod.ts";
 import { Adoption, type AdoptionOptions } from "./adoption.ts";
 import { type CheckOptions, checkStore, type Damage } from "./check.ts";
@@ -42,7 +43,7 @@ import { Repacking } from "./repacking.ts";
 import { setAsidePack } from "./set-aside.ts";
 import { SparsePacks } from "./sparse-packs.ts";
 import type { StoreOptions } from "./store-options.ts";
-import { StorePaths } from "./store-paths.ts";
+import { StorePaths, temporaryPackPrefix } from "./store-paths.ts";
 import { WritingLock } from "./writing-lock.ts";
 
 /** A pack of this box. */
@@ -342,6 +343,12 @@ export class Store implements MetaSource, Disposable {
   /** The folder for files that are on their way: on the same filesystem as the packs. */
   get temporaryFolder(): string {
     return this.#paths.temporary;
+  }
+
+  /** Where much can be put aside until it is needed. To be used only where the box can be written. */
+  openSpill(): Spill {
+    const { disk, random } = this.#options;
+    return new Spill({ disk, path: () => `${this.#paths.temporary}/${temporaryPackPrefix}${toHex(random(8))}` });
   }
 
   /** Takes in packs that came from elsewhere. This store counts as writing from now on. */

@@ -14,6 +14,7 @@ import { equalBytes, toText } from "../base/bytes.ts";
 import { errnoOf, ioError, OuroError } from "../base/errors.ts";
 import type { FileStat } from "../base/posix.ts";
 import { quotePath } from "../base/quote.ts";
+import type { Spill } from "../base/spill.ts";
 import { type Dot, dotKey, type Entry, equalDots, type Hash, kinds } from "../format/mod.ts";
 import {
   type Change,
@@ -47,6 +48,8 @@ export interface CheckoutOptions {
   readonly to: Hash;
   /** All that is to be done, in the order of the paths: what else is in the new tree stays out of the folder. Absent: all in which the two differ. */
   readonly only?: readonly Change[];
+  /** Where what was seen is put aside until `saveObservations`, which is to come before its end; absent: it is not to be saved. */
+  readonly rowsAside?: Spill;
   readonly signal?: AbortSignal;
   readonly onFiles?: (files: number, bytes: number) => void;
   /** Called before anything is moved out: when it returns, the list is durable, and `putBack` can undo it after a crash. */
@@ -63,7 +66,7 @@ export interface CheckoutReport {
   readonly hasOtherOwners: boolean;
   /** How many names could not be made; not counting what is below them. */
   readonly absent: number;
-  /** By `dotKey` of the directory's id. */
+  /** By `dotKey` of the directory's id; none where they are not to be saved. */
   readonly directories: ReadonlyMap<string, DirectoryObservation>;
   /** Directories that are in the new tree no more. */
   readonly gone: readonly Dot[];
@@ -111,7 +114,7 @@ class Checkout {
   #absent = 0;
 
   constructor(options: CheckoutOptions) {
-    const { reader, from, to, place } = options;
+    const { reader, from, to, place, rowsAside: aside } = options;
     this.#options = options;
     this.#place = place;
     this.#toRoot = reader.root(to);
@@ -119,7 +122,7 @@ class Checkout {
     this.#paths = new FolderPaths(place.writer, place.root);
     this.#sync = new EarlySync(place.writer, place.root);
     this.#entries = new EntryMaker(place, reader.source);
-    this.#seen = new Observations(reader, this.#toRoot, { setsOwner: setsRootsXattrs(place) });
+    this.#seen = new Observations(reader, this.#toRoot, { setsOwner: setsRootsXattrs(place), aside });
     this.#isOver = from === undefined && place.moving !== undefined;
     // Where only a part is there, nothing is linked to what stays as it is.
     const hasAll = this.#fromRoot !== undefined && options.only === undefined;
@@ -154,13 +157,12 @@ class Checkout {
   }
 
   async #makeAll(): Promise<void> {
-    const { reader } = this.#options;
     this.#finishing.add(new Uint8Array(), this.#toRoot, { isFull: true });
     const top = directoryOf(this.#toRoot);
     if (top === undefined) return;
     this.#seen.made(new Uint8Array(), this.#toRoot.id);
     // Each node is read once: keeping it would only make the garbage collector copy it.
-    const once = new TreeReader(reader.source, { cacheBytes: onceCacheBytes });
+    const once = new TreeReader(this.#options.reader.source, { cacheBytes: onceCacheBytes });
     for (const { path, after } of this.#options.only ?? []) if (after !== undefined) await this.#make(path, after);
     if (this.#options.only !== undefined) return;
     for (const { path, entry } of walkEntries(once, top, new Uint8Array())) await this.#make(path, entry);
@@ -234,7 +236,7 @@ class Checkout {
 
   /** Notes that a name has left a directory of the old tree, and that the directory's time is to be set again. */
   #removedFrom(oldParent: Uint8Array, parent: Entry, name: Uint8Array): void {
-    this.#seen.of(parent.id, false).removed.push(name);
+    this.#seen.removed(parent.id, name);
     const now = this.#options.reader.findPath(this.#toRoot, splitPath(oldParent));
     if (now !== undefined && equalDots(now.id, parent.id)) this.#finishing.add(oldParent, now, { isFull: false });
   }

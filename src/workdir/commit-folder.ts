@@ -6,6 +6,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { close, type PathLike } from "../base/posix.ts";
+import type { Spill } from "../base/spill.ts";
 import { type Dot, type Entry, type EventName, type Hash, kinds } from "../format/mod.ts";
 import type { Births, PathFilter, State, TreeReader } from "../history/mod.ts";
 import { comparePaths, directoryOf, splitPath } from "../history/mod.ts";
@@ -55,6 +56,8 @@ export interface CommitFolderOptions extends FolderContext {
   /** Dates all edits. */
   readonly event: EventName;
   readonly marks?: UnitMarks;
+  /** Where what was seen is put aside until `saveRows`, which is to come before its end; absent: it is not to be saved. */
+  readonly rowsAside?: Spill;
 }
 
 export interface CommittedFolder {
@@ -82,8 +85,8 @@ export interface CommittedFolder {
  * @throws OuroError "stale" (the folder looks unmounted), "aborted", "no-space", "permission" about the root, "corrupt" about the tree.
  */
 export async function commitFolder(options: CommitFolderOptions): Promise<CommittedFolder> {
-  const { reader, sink, event, ingest } = options;
-  const writer = new TreeWriter(reader, sink, event, options.marks);
+  const { sink, event, ingest } = options;
+  const writer = new TreeWriter(options);
   let counter = 0;
   const births: Births = {
     take(count) {
@@ -100,7 +103,7 @@ export async function commitFolder(options: CommitFolderOptions): Promise<Commit
     nextId: () => births.take(1),
     readsNew: true,
   });
-  const { tree, counts, rows, unitChecks, moved } = writer;
+  const { tree, counts, unitChecks, moved } = writer;
   return {
     tree,
     counts,
@@ -111,7 +114,7 @@ export async function commitFolder(options: CommitFolderOptions): Promise<Commit
     births,
     saveRows(state, rebirths) {
       for (const id of examined.goneDirectories) state.deleteScanRow(id);
-      for (const { id, bytes } of rows) state.setScanRow(id, bytes);
+      for (const { id, bytes } of writer.rows()) state.setScanRow(id, bytes);
       if (rebirths !== undefined) renewRows(state, rebirths);
     },
   };

@@ -1,5 +1,6 @@
 /** What a checkout saw in the directories of the tree that it made, for the next scan to compare with. */
 import type { FileStat } from "../base/posix.ts";
+import type { Spill } from "../base/spill.ts";
 import { type Dot, dotKey, type Entry } from "../format/mod.ts";
 import { pathKey, splitPath, type TreeReader } from "../history/mod.ts";
 import { setXattrsOf } from "./kept-xattrs.ts";
@@ -19,6 +20,7 @@ export class Observations {
   readonly #reader: TreeReader;
   readonly #root: Entry;
   readonly #setsOwner: boolean;
+  readonly #aside: Spill | undefined;
   readonly #byPath = new Map<string, DirectoryObservation>();
   /** By `dotKey` of the directory's id. */
   readonly directories: Map<string, DirectoryObservation> = new Map();
@@ -27,37 +29,49 @@ export class Observations {
   /** Something was written that belongs to another than the tree says. */
   hasOtherOwners = false;
 
-  /** @param root Of the new tree. */
-  constructor(reader: TreeReader, root: Entry, { setsOwner }: { readonly setsOwner: boolean }) {
+  /** @param root Of the new tree. @param options.aside Where what was seen is put; absent: it is not wanted. */
+  constructor(
+    reader: TreeReader,
+    root: Entry,
+    { setsOwner, aside }: { readonly setsOwner: boolean; readonly aside: Spill | undefined },
+  ) {
     this.#reader = reader;
     this.#root = root;
     this.#setsOwner = setsOwner;
+    this.#aside = aside;
   }
 
   /** Notes that a directory was made, with nothing in it yet. */
   made(path: Uint8Array, id: Dot): void {
-    this.#byPath.set(pathKey(path), this.of(id, true));
+    const found = this.#of(id, true);
+    if (found !== undefined) this.#byPath.set(pathKey(path), found);
   }
 
-  of(id: Dot, isNew: boolean): DirectoryObservation {
+  /** Notes that a directory of the old tree has lost a name. */
+  removed(id: Dot, name: Uint8Array): void {
+    this.#of(id, false)?.removed.push(name);
+  }
+
+  #of(id: Dot, isNew: boolean): DirectoryObservation | undefined {
+    if (this.#aside === undefined) return undefined;
     const key = dotKey(id);
     let found = this.directories.get(key);
     if (found === undefined) {
-      found = { id, isNew, written: new ObservedRecords(), removed: [] };
+      found = { id, isNew, written: new ObservedRecords(this.#aside), removed: [] };
       this.directories.set(key, found);
     }
     return found;
   }
 
-  /** Of a directory of the new tree; undefined when there is none of that path. */
-  at(path: Uint8Array): DirectoryObservation | undefined {
+  /** Of a directory of the new tree; undefined when there is none of that path, or nothing is wanted. */
+  #at(path: Uint8Array): DirectoryObservation | undefined {
+    if (this.#aside === undefined) return undefined;
     const key = pathKey(path);
     let found = this.#byPath.get(key);
     if (found !== undefined) return found;
     const entry = this.#reader.findPath(this.#root, splitPath(path));
-    if (entry === undefined) return undefined;
-    found = this.of(entry.id, false);
-    this.#byPath.set(key, found);
+    found = entry === undefined ? undefined : this.#of(entry.id, false);
+    if (found !== undefined) this.#byPath.set(key, found);
     return found;
   }
 
@@ -69,17 +83,17 @@ export class Observations {
     { isWritten = true }: { readonly isWritten?: boolean } = {},
   ): void {
     if (isWritten && (stat.uid !== entry.meta.uid || stat.gid !== entry.meta.gid)) this.hasOtherOwners = true;
-    this.at(directory)?.written.put(entry, stat, setXattrsOf(this.#reader.xattrs(entry), this.#setsOwner));
+    this.#at(directory)?.written.put(entry, stat, setXattrsOf(this.#reader.xattrs(entry), this.#setsOwner));
   }
 
   /** Notes what was written for many entries, as a scan row. */
   noteRow(directory: Uint8Array, row: Uint8Array, hasOtherOwners: boolean): void {
     this.hasOtherOwners ||= hasOtherOwners;
-    this.at(directory)?.written.putRow(row);
+    this.#at(directory)?.written.putRow(row);
   }
 
   /** Notes that an entry could not be made. */
   noteAbsent(directory: Uint8Array, entry: Entry): void {
-    this.at(directory)?.written.putAbsent(recordOfEntry(this.#reader, entry));
+    this.#at(directory)?.written.putAbsent(recordOfEntry(this.#reader, entry));
   }
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { smallSpill } from "../../test/support/small-spill.ts";
 import { TestFolder } from "../../test/support/test-folder.ts";
 import { State } from "../history/mod.ts";
 import { ObservedRecords } from "./observed-records.ts";
@@ -17,7 +18,8 @@ function rowOf(names: readonly string[], ctime = 2): Uint8Array {
 }
 
 test("rows that are taken in are all there, however many", () => {
-  const records = new ObservedRecords();
+  using aside = smallSpill();
+  const records = new ObservedRecords(aside);
   const names: string[] = [];
   for (let row = 0; row < 30; row += 1) {
     const some = Array.from({ length: row * 7 }, (_, index) => `${row}-${index}`);
@@ -31,7 +33,8 @@ test("rows that are taken in are all there, however many", () => {
 });
 
 test("of a name that was seen twice the later counts, in a row as in records, and what is young is unsure", () => {
-  const records = new ObservedRecords();
+  using aside = smallSpill();
+  const records = new ObservedRecords(aside);
   records.putRow(rowOf(["b", "a"], 5));
   records.putRow(rowOf(["a"], 50));
   const row = ScanRow.decode(records.takeRow(10n, (8n << 32n) | 1n));
@@ -48,7 +51,8 @@ test("of a name that was seen twice the later counts, in a row as in records, an
 
 test("what is missing from a row of another kind is told, not taken for nothing", () => {
   assert.equal(ScanRow.decode(rowOf(["a"]).subarray(4)), undefined);
-  const records = new ObservedRecords();
+  using aside = smallSpill();
+  const records = new ObservedRecords(aside);
   assert.throws(() => records.putRow(rowOf(["a"]).subarray(4)), TypeError);
 });
 

@@ -1,18 +1,28 @@
 /**
  * What a checkout saw of the names in one directory, packed as they come: 70 bytes and the name each, where objects would take a
- * thousand. In no order; a name may come twice, and the later counts.
+ * thousand, and put aside a row after another. In no order; a name may come twice, and the later counts.
  */
 import type { FileStat } from "../base/posix.ts";
+import type { Spill, SpilledBytes } from "../base/spill.ts";
 import { type Entry, kinds, type Xattr } from "../format/mod.ts";
 import { markXattrs } from "./kept-xattrs.ts";
 import { recordFlags, recordOf, type ScanRecord, ScanRow, ScanRowBuilder } from "./scan-row.ts";
 
+/** So many that come one by one are put aside together. */
+const recordsAtOnce = 256;
+
 export class ObservedRecords {
+  readonly #aside: Spill;
   /** Rows, in the order in which they were seen. */
-  #parts: Uint8Array[] = [];
+  #parts: SpilledBytes[] = [];
   /** What was seen since. */
   #builder: ScanRowBuilder | undefined;
   #device: bigint | undefined;
+
+  /** @param aside Where rows are put; to be there until they are taken out. */
+  constructor(aside: Spill) {
+    this.#aside = aside;
+  }
 
   /** The device of what was seen first; undefined while nothing was seen. */
   get device(): bigint | undefined {
@@ -27,15 +37,16 @@ export class ObservedRecords {
     const text = Buffer.from(name.buffer, name.byteOffset, name.byteLength).toString("latin1");
     const mark = { xattrs: markXattrs(xattrs) };
     this.#builder.add(recordOf(text, stat, kind === kinds.directory ? { ...mark, id } : mark));
+    if (this.#builder.count >= recordsAtOnce) this.#endPart();
   }
 
-  /** Takes in the records of a row that this process made. @param bytes Kept. */
+  /** Takes in the records of a row that this process made. */
   putRow(bytes: Uint8Array): void {
     const row = rowIn(bytes);
     if (row.count === 0) return;
     this.#device ??= (BigInt(row.deviceMajor >>> 0) << 32n) | BigInt(row.deviceMinor >>> 0);
     this.#endPart();
-    this.#parts.push(bytes);
+    this.#parts.push(this.#aside.put(bytes));
   }
 
   /** Notes what could not be made. @param record As of the tree. */
@@ -46,7 +57,7 @@ export class ObservedRecords {
 
   #endPart(): void {
     if (this.#builder === undefined) return;
-    this.#parts.push(this.#builder.finish());
+    this.#parts.push(this.#aside.put(this.#builder.finish()));
     this.#builder = undefined;
   }
 
@@ -69,7 +80,7 @@ export class ObservedRecords {
     this.#endPart();
     const byName = new Map<string, { readonly row: ScanRow; readonly at: number }>();
     for (const part of this.#parts) {
-      const row = rowIn(part);
+      const row = rowIn(this.#aside.get(part));
       for (const at of row.starts) byName.set(row.name(at), { row, at });
     }
     this.#parts = [];

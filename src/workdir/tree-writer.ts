@@ -2,10 +2,11 @@
  * Writing trees and scan rows from what an examination tells: a frame for each directory from the root to the one at hand.
  *
  * New directories and those with many changes are built as their names come, in bounded memory; of the others a few nodes are edited.
- * Rows are collected, about 80 bytes a name, and belong into the transaction that moves the head.
+ * Rows, about 80 bytes a name, are put aside: they belong into the transaction that moves the head.
  */
 
 import { equalBytes } from "../base/bytes.ts";
+import type { Spill, SpilledBytes } from "../base/spill.ts";
 import {
   type DirectoryValue,
   type Dot,
@@ -52,6 +53,17 @@ export interface UnitMarks {
   readonly isMarked: (path: string) => boolean;
 }
 
+export interface TreeWriterOptions {
+  readonly reader: TreeReader;
+  readonly sink: MetaSink;
+  /** Dates the edits. */
+  readonly event: EventName;
+  /** How directories are marked; absent: as they are. */
+  readonly marks?: UnitMarks;
+  /** Where rows are put aside; absent: they are not wanted. */
+  readonly rowsAside?: Spill;
+}
+
 /** One character a byte. */
 export interface UnitChecks {
   /** Directories in and below which marks may have changed. */
@@ -72,9 +84,10 @@ export class TreeWriter implements FolderVisitor {
   readonly #sink: MetaSink;
   readonly #event: EventName;
   readonly #marks: UnitMarks | undefined;
+  readonly #aside: Spill | undefined;
   readonly #unitChecks: { readonly below: string[]; readonly at: string[] } = { below: [], at: [] };
   readonly #frames: Frame[] = [];
-  readonly #rows: { readonly id: Dot; readonly bytes: Uint8Array }[] = [];
+  readonly #rows: { readonly id: Dot; readonly place: SpilledBytes }[] = [];
   #tree: Hash | undefined;
   #isEdited = false;
   readonly #counts = { added: 0, changed: 0, times: 0 };
@@ -83,12 +96,12 @@ export class TreeWriter implements FolderVisitor {
   readonly #renamed = new Set<string>();
   readonly #moved: MovedNode[] = [];
 
-  /** @param event Dates the edits. @param marks How directories are marked; absent: as they are. */
-  constructor(reader: TreeReader, sink: MetaSink, event: EventName, marks?: UnitMarks) {
+  constructor({ reader, sink, event, marks, rowsAside }: TreeWriterOptions) {
     this.#reader = reader;
     this.#sink = sink;
     this.#event = event;
     this.#marks = marks;
+    this.#aside = rowsAside;
   }
 
   /** The root node; undefined when nothing in the tree was edited. */
@@ -100,9 +113,9 @@ export class TreeWriter implements FolderVisitor {
     return { ...this.#counts, removed: this.#removed.difference(this.#renamed).size, renamed: this.#renamed.size };
   }
 
-  /** Of the directories that were gone into. */
-  get rows(): readonly { readonly id: Dot; readonly bytes: Uint8Array }[] {
-    return this.#rows;
+  /** Of the directories that were gone into, one after another; none where there is no place for them. */
+  *rows(): Generator<{ readonly id: Dot; readonly bytes: Uint8Array }> {
+    for (const { id, place } of this.#rows) if (this.#aside !== undefined) yield { id, bytes: this.#aside.get(place) };
   }
 
   /** Where units may have to be marked, or unmarked. */
@@ -139,8 +152,9 @@ export class TreeWriter implements FolderVisitor {
     const old = before === undefined ? undefined : directoryOf(before);
     const isSame = old !== undefined && sameDirectory(old, value);
     const entry = before !== undefined && isSame && !isEdited ? before : this.#entry(visit, value, isSame);
-    const bytes = row.finish();
-    if (bytes !== undefined) this.#rows.push({ id: draft.id, bytes });
+    const bytes = this.#aside === undefined ? undefined : row.finish();
+    if (this.#aside !== undefined && bytes !== undefined)
+      this.#rows.push({ id: draft.id, place: this.#aside.put(bytes) });
     if (isEdited || !isSame) this.#isEdited = true;
     const parent = this.#frames.at(-1);
     if (parent === undefined) {

@@ -20,6 +20,7 @@ import {
   saveObservations,
   statusFolder,
 } from "../../src/workdir/mod.ts";
+import { smallSpill } from "./small-spill.ts";
 import { TestBox } from "./test-box.ts";
 
 export interface TestFolderOptions {
@@ -100,7 +101,8 @@ export class TestFolder implements Disposable {
       },
       whenRoom: () => ingest.whenRoom(),
     };
-    const result = await commitFolder({ ...this.#context(paths), ingest: read, sink, event });
+    using rowsAside = smallSpill();
+    const result = await commitFolder({ ...this.#context(paths), ingest: read, sink, event, rowsAside });
     await ingest.finish();
     sink.finish();
     if (result.tree !== undefined && isSeenTwice(this.reader, result.tree, result.moved)) return undefined;
@@ -143,12 +145,14 @@ export class TestFolder implements Disposable {
       const setsOwner = this.#options.keepsOwner ?? true;
       const live = options.from === undefined ? {} : { moving };
       const place = { writer: posixWriter, root, label: "0123456789ab", setsOwner, ...live };
+      using rowsAside = smallSpill();
       const report = await checkout({
         reader: this.reader,
         place,
         pool: inlinePool(place, this.store),
         from: options.from,
         to,
+        rowsAside,
         warn: (message) => this.warnings.push(message),
       });
       if (options.state !== undefined) {
