@@ -7,7 +7,7 @@ import { ioError, isKind, OuroError } from "../base/errors.ts";
 import type { PackInfo } from "../format/mod.ts";
 import type { Adoption } from "../store/mod.ts";
 import { packName } from "./box-on-remote.ts";
-import { ArrivedChunks } from "./chunk-list.ts";
+import type { ChunkLists } from "./chunk-list.ts";
 import { forEachParallel, Turns } from "./parallel.ts";
 import { PartFile } from "./part-file.ts";
 import { isDamage } from "./remote-index.ts";
@@ -21,8 +21,20 @@ export class FetchedPacks {
   readonly arrived: Set<string> = new Set();
   /** Those that are not there, or are not what they should be, with the reason; by name in hex. */
   readonly failed: Map<string, OuroError> = new Map();
-  readonly chunks: ArrivedChunks = new ArrivedChunks();
+  readonly #chunks: ChunkLists | undefined;
   bytes = 0;
+
+  /** @param chunks Told of the chunks that have arrived. */
+  constructor(chunks?: ChunkLists) {
+    this.#chunks = chunks;
+  }
+
+  /** Notes that a pack is here. @param hashes Of its objects, one after another. */
+  add(pack: PackInfo, hashes: Uint8Array): void {
+    this.arrived.add(toHex(pack.name));
+    this.bytes += pack.size;
+    if (pack.class === "content") this.#chunks?.addArrived(hashes);
+  }
 }
 
 /**
@@ -39,14 +51,9 @@ export async function fetchPacks(
   const transfers = options.transfers ?? transfersDefault;
   const fetcher = new PackFetcher(options, adoption, new Turns(transfers));
   await forEachParallel(ordered, transfers + waitingMax, async (pack) => {
-    const name = toHex(pack.name);
     const hashes = await fetcher.fetch(pack);
-    if (hashes instanceof OuroError) result.failed.set(name, hashes);
-    else {
-      result.arrived.add(name);
-      result.bytes += pack.size;
-      if (pack.class === "content") result.chunks.add(hashes);
-    }
+    if (hashes instanceof OuroError) result.failed.set(toHex(pack.name), hashes);
+    else result.add(pack, hashes);
     options.progress?.add(1, 0);
   });
 }
@@ -84,7 +91,7 @@ class PackFetcher {
   async #transfer(pack: PackInfo, { path }: PartFile, offset: number): Promise<Uint8Array | OuroError> {
     try {
       await this.#turns.take(() => this.#download(pack, path, offset));
-      return await this.#adoption.adopt({ path, name: pack.name, class: pack.class });
+      return await this.#adoption.adopt({ ...pack, path });
     } catch (thrown) {
       // "invalid": what is here is longer than what is there.
       if (isKind(thrown, "not-found") || isKind(thrown, "invalid") || isDamage(thrown)) return thrown;

@@ -25,7 +25,7 @@ import { CommitReader, type RemoteHead } from "../history/mod.ts";
 import type { BlobInfo } from "../remote/mod.ts";
 import type { Adoption } from "../store/mod.ts";
 import { BoxOnRemote, type SignedHead } from "./box-on-remote.ts";
-import { NeededChunks } from "./chunk-list.ts";
+import { ChunkLists } from "./chunk-list.ts";
 import { Completeness, includes, joinAll } from "./completeness.ts";
 import { FetchedPacks, fetchPacks } from "./fetch-packs.ts";
 import { forEachParallel } from "./parallel.ts";
@@ -96,13 +96,23 @@ export async function fetch(options: FetchOptions): Promise<FetchResult> {
   const unread = [...listed].filter(([writer, info]) => !isKnown(memory, writer, info)).map(([writer]) => writer);
   const isGone = [...memory.heads.keys()].some((writer) => !listed.has(writer));
   if (unread.length === 0 && !isGone) return nothingNew;
-  const fetching = new Fetching(box, memory, listed, options);
-  return fetching.run(unread);
+  using aside = options.store.openSpill();
+  const chunks = new ChunkLists(aside);
+  return await new Fetching({ box, memory, listed, chunks }, options).run(unread);
 }
 
 function isKnown(memory: RemoteMemory, writer: string, info: BlobInfo): boolean {
   const known = memory.heads.get(writer);
   return known !== undefined && known.tag === info.tag && known.size === info.size;
+}
+
+interface Begun {
+  readonly box: BoxOnRemote;
+  readonly memory: RemoteMemory;
+  /** The heads that are there, by writer. */
+  readonly listed: ReadonlyMap<string, BlobInfo>;
+  /** For which packs are to come. */
+  readonly chunks: ChunkLists;
 }
 
 /** One fetch that has something to look at. */
@@ -113,13 +123,16 @@ class Fetching {
   readonly #options: FetchOptions;
   readonly #commits: CommitReader;
   readonly #keptOut: KeptOut[] = [];
-  readonly #packs = new FetchedPacks();
+  readonly #chunks: ChunkLists;
+  readonly #packs: FetchedPacks;
   readonly #lateTags = new Set<string>();
 
-  constructor(box: BoxOnRemote, memory: RemoteMemory, listed: ReadonlyMap<string, BlobInfo>, options: FetchOptions) {
+  constructor({ box, memory, listed, chunks }: Begun, options: FetchOptions) {
     this.#box = box;
     this.#memory = memory;
     this.#listed = listed;
+    this.#chunks = chunks;
+    this.#packs = new FetchedPacks(chunks);
     this.#options = options;
     const { store, secrets, verify } = options;
     this.#commits = new CommitReader(store, { hasher: store.hasher, box: secrets.box, verify });
@@ -236,27 +249,24 @@ class Fetching {
     wanted: readonly PackInfo[],
     removed: readonly PackInfo[],
   ): Promise<SignedHead[]> {
-    const { store, workers = 0 } = this.#options;
+    const { store, workers = 0, signal } = this.#options;
     const isSparse = this.#options.content === "none";
     const content = isSparse ? [] : wanted.filter((pack) => pack.class === "content");
     const meta = wanted.filter((pack) => pack.class === "meta");
     await using adoption = store.openAdoption({ workers, contentBytes: sizeOf(content) });
     await this.#bring("Fetching metadata", meta, adoption);
-    const needed = new NeededChunks();
+    const chunks = this.#chunks;
     // The check needs metadata only, and goes on while content is on its way.
     const [brought, checked] = await Promise.allSettled([
       this.#bring("Fetching content", content, adoption),
-      this.#check(heads, isSparse ? undefined : (hash) => needed.add(hash)),
+      this.#check(heads, isSparse ? undefined : (hash) => chunks.addNeeded(hash)),
     ]);
     if (brought.status === "rejected") throw brought.reason;
     if (checked.status === "rejected") throw checked.reason;
     const { whole, missing } = checked.value;
-    if (missing.length === 0 && !needed.isFull && needed.every((hash) => this.#hasChunk(hash))) return whole;
+    const isHere = (hash: Hash): boolean => store.knowsChunk(hash);
+    if (missing.length === 0 && (await chunks.hasAll(isHere, signal))) return whole;
     return await this.#takeCarefully(heads, removed, isSparse, adoption);
-  }
-
-  #hasChunk(hash: Hash): boolean {
-    return this.#packs.chunks.has(hash) || this.#options.store.knowsChunk(hash);
   }
 
   /** As something is not there, each head is asked for what it needs; and what was removed here is brought back if need be. */
@@ -269,7 +279,7 @@ class Fetching {
     const out = new Set(this.#keptOut.map(({ writer }) => writer));
     const tried = heads.filter(({ head }) => !out.has(writerHex(head.writer)));
     const requireChunk = (hash: Hash): void => {
-      if (!this.#hasChunk(hash)) throw missingChunk(hash);
+      if (!this.#options.store.knowsChunk(hash)) throw missingChunk(hash);
     };
     const onChunk = isSparse ? undefined : requireChunk;
     let result = await this.#check(tried, onChunk);

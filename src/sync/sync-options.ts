@@ -17,6 +17,7 @@ export type SyncStore = Pick<
   | "knowsChunk"
   | "getMeta"
   | "openAdoption"
+  | "openSpill"
 >;
 
 export type SyncState = Pick<
