@@ -22,6 +22,8 @@ export interface ArrivedPack {
   readonly path: string;
   readonly name: Hash;
   readonly class: PackClass;
+  /** About how many are in it; few unless given. */
+  readonly objects?: number;
 }
 
 /** The hashes of its objects, one after another; or why it is refused: "corrupt", "wrong-key", "newer-format". */

@@ -17,8 +17,9 @@ import type { StoreOptions } from "./store-options.ts";
 
 /** Starting a thread takes as long as taking in this much. */
 const workerBytesMin = 16 * 1024 * 1024;
-/** So many are taken in at once. */
+/** So many are taken in at once, or as many as have so many objects: these are in memory meanwhile. */
 const batchPacks = 64;
+const batchObjects = 2 ** 18;
 
 export interface AdoptionOptions {
   /** 0: everything in this thread and through the store's disk. */
@@ -89,7 +90,7 @@ class Queue {
   async #work(): Promise<void> {
     // What ends in the same turn comes along.
     await setImmediate();
-    while (this.#waiting.length > 0) await this.#take(this.#waiting.splice(0, batchPacks));
+    while (this.#waiting.length > 0) await this.#take(this.#waiting.splice(0, batchCount(this.#waiting)));
     this.#working = undefined;
   }
 
@@ -105,6 +106,16 @@ class Queue {
       for (const { reject } of batch) reject(error);
     }
   }
+}
+
+/** How many of the first are a batch: one at least. */
+function batchCount(waiting: readonly Waiting[]): number {
+  let objects = 0;
+  const end = waiting.slice(0, batchPacks).findIndex(({ pack }, at) => {
+    objects += pack.objects ?? 0;
+    return at > 0 && objects > batchObjects;
+  });
+  return end < 0 ? batchPacks : end;
 }
 
 /** A thread that takes in content, one batch after another. */

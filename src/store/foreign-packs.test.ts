@@ -7,7 +7,9 @@ import { type Claim, hashOf, lie, makeLyingPack, truth } from "../../test/suppor
 import { testSeeds } from "../../test/support/seeds.ts";
 import { ingestAll, readBack, TestBox } from "../../test/support/test-box.ts";
 import { toHex, utf8 } from "../base/bytes.ts";
+import type { DiskPath } from "../base/disk.ts";
 import { isKind } from "../base/errors.ts";
+import { nodeDisk } from "../base/node-disk.ts";
 import type { ArrivedPack } from "./adopt-packs.ts";
 import { IndexDatabase } from "./index-database.ts";
 import type { Store } from "./store.ts";
@@ -46,6 +48,31 @@ test("a chunk is stored although a pack from elsewhere says that it is there", a
   store.rebuildIndex();
   const [again] = await ingestAll(store, [box.file("mine-2", mine)]);
   assert.equal(Buffer.from(readBack(box.open(), again)).toString(), mine);
+});
+
+test("packs that come together are taken in together, unless too much is in them", async () => {
+  for (const [objects, together] of [
+    [undefined, 3],
+    [100_000, 2],
+    [1_000_000, 1],
+  ] as const) {
+    const syncs: string[] = [];
+    const syncDirectory = (path: DiskPath): void => {
+      syncs.push(String(path));
+      nodeDisk.syncDirectory(path);
+    };
+    using box = new TestBox({ disk: { ...nodeDisk, syncDirectory } });
+    const store = box.open();
+    const packs = ["one", "two", "three"].map((text) => makePack(box, [truth(text)]));
+    syncs.length = 0;
+    const outcomes = await adoptAll(
+      store,
+      packs.map((pack) => (objects === undefined ? pack : { ...pack, objects })),
+    );
+    assert.deepEqual(outcomes, [undefined, undefined, undefined]);
+    assert.equal(syncs.length, Math.ceil(3 / together));
+    assert(["one", "two", "three"].every((text) => store.hasChunk(hashOf(utf8(text)))));
+  }
 });
 
 test("what came is looked at once, and not stored again", async () => {
