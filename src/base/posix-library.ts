@@ -46,6 +46,7 @@ const prototypes = {
     "long copy_file_range(int from, size_t fromAt, int to, size_t toAt, size_t length, unsigned int flags)",
   syncfs: "int syncfs(int fd)",
   syncFileRange: "int sync_file_range(int fd, int64_t offset, int64_t length, unsigned int flags)",
+  fadvise: "int posix_fadvise64(int fd, int64_t offset, int64_t length, int advice)",
   fstatfs: "int fstatfs64(int fd, size_t into)",
   inotifyInit: "int inotify_init1(int flags)",
   inotifyAdd: "int inotify_add_watch(int fd, size_t path, unsigned int mask)",

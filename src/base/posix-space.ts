@@ -11,6 +11,10 @@ const seekEnd = 2;
 const noSuchPlace = 6;
 const punchHoleMode = 0x02 | 0x01;
 const startWrite = 2;
+/** POSIX_FADV_WILLNEED. */
+const willNeed = 3;
+/** Of a call for more the kernel may begin a part only: what the device reads at once, 1280 KiB mostly. */
+const readBytesMax = 1024 * 1024;
 
 /**
  * The first byte at or after `offset` that is data; undefined when only a hole follows, or nothing. Where the file system
@@ -50,6 +54,13 @@ export function reserveSpace(fd: number, offset: number, length: number): void {
  */
 export function startWriteBack(fd: number, offset: number, length: number): void {
   library().call.syncFileRange(fd, offset, length, startWrite);
+}
+
+/** Tells the kernel to begin reading a range from the disk, without waiting: who reads it later then waits less. Nothing else happens, and nothing fails. */
+export function startReading(fd: number, offset: number, length: number): void {
+  const { fadvise } = library().call;
+  for (let at = 0; at < length; at += readBytesMax)
+    fadvise(fd, offset + at, Math.min(readBytesMax, length - at), willNeed);
 }
 
 /** Makes everything on the file system that a descriptor is on durable. */

@@ -72,6 +72,11 @@ export class FrameCache implements Disposable {
     return frame.bytes;
   }
 
+  /** Has the disk begin to read a range of a pack. @throws OuroError as `PackFile.open`. */
+  expect(pack: PackRow, { start, end }: { readonly start: number; readonly end: number }): void {
+    this.#file(pack).expect(start, end);
+  }
+
   /** What a pack says is in it. @throws OuroError as `PackFile.open` and `readDirectory`. */
   directory(pack: PackRow): PackDirectory {
     return this.#file(pack).readDirectory().directory;

@@ -4,7 +4,7 @@
 import { copyBytes, equalBytes, toHex } from "../base/bytes.ts";
 import type { Disk } from "../base/disk.ts";
 import { errnoOf, ioError, isKind, OuroError } from "../base/errors.ts";
-import { lseekData } from "../base/posix-space.ts";
+import { lseekData, startReading } from "../base/posix-space.ts";
 import {
   type BoxSecrets,
   decodeFrame,
@@ -168,6 +168,11 @@ export class PackFile implements Disposable {
         ? this.#read(place.offset, place.sealed)
         : this.#readInto(scratch.subarray(0, place.sealed), place.offset, place.sealed);
     return this.openFrame(place, sealed, memory);
+  }
+
+  /** Has the disk begin to read what will be read soon. */
+  expect(start: number, end: number): void {
+    startReading(this.#fd, start, end - start);
   }
 
   /** As `readFrame`, of sealed bytes that are to stand there. */

@@ -17,7 +17,8 @@ import { Adoption, type AdoptionOptions } from "./adoption.ts";
 import { type CheckOptions, checkStore, type Damage } from "./check.ts";
 import { ChunkTrail } from "./chunk-trail.ts";
 import { ContentCache } from "./content-cache.ts";
-import { LackingContent } from "./content-source.ts";
+import { LackingContent, type MissingChunk } from "./content-source.ts";
+import { ExpectedChunks } from "./expected-chunks.ts";
 import { FrameCache } from "./frame-cache.ts";
 import { collectGarbage, type GcOptions, type GcResult } from "./gc.ts";
 import { IndexDatabase } from "./index-database.ts";
@@ -72,6 +73,7 @@ export class Store implements MetaSource, Disposable {
   readonly cache: ContentCache;
   /** Where chunks are used at once. */
   readonly #trail: ChunkTrail | undefined;
+  readonly #expected = new ExpectedChunks();
   #index: IndexDatabase;
   /** Of the index's file: another one means that it was replaced. */
   #indexInode: bigint;
@@ -163,6 +165,7 @@ export class Store implements MetaSource, Disposable {
     this.#index = index;
     this.#indexInode = this.#readIndexInode();
     this.#frames.clear();
+    this.#expected.clear();
   }
 
   /** No longer counts as a writer. To be called when the head that refers to what was written has moved, or will not. */
@@ -182,6 +185,18 @@ export class Store implements MetaSource, Disposable {
   /** Whether it can be read here and now: what is not here to stay may go. */
   hasChunk(hash: Hash): boolean {
     return this.findChunk(hash)?.isHere === true;
+  }
+
+  /** Has the disk begin to read chunks that will be read soon, in their order. @returns Those that cannot be read here now. */
+  expectChunks(chunks: readonly MissingChunk[]): MissingChunk[] {
+    const { missing, ranges } = this.#expected.expect(chunks, { index: this.#index, lent: this.sparse.lent });
+    try {
+      for (const range of ranges) this.#frames.expect(range.pack, range);
+    } catch (thrown) {
+      // Who reads them is told.
+      if (!isKind(thrown)) throw thrown;
+    }
+    return missing;
   }
 
   /** Whether a pack that is known has it, here or elsewhere. */
@@ -226,7 +241,8 @@ export class Store implements MetaSource, Disposable {
    * @throws OuroError "not-found" when it is not on this machine, "corrupt".
    */
   getChunk(hash: Hash, length: number): Uint8Array {
-    const read = (): Uint8Array | undefined => this.#read(() => this.#index.findChunk(hash), this.#trail?.next(hash));
+    const known = this.#trail?.next(hash) ?? this.#expected.take(hash);
+    const read = (): Uint8Array | undefined => this.#read(() => this.#index.findChunk(hash), known);
     return this.#verified(hash, undefined, length, read);
   }
 
@@ -281,8 +297,11 @@ export class Store implements MetaSource, Disposable {
       try {
         if (pack === undefined) throw new OuroError("not-found", "Cannot find a pack that was here a moment ago");
         if (!pack.complete) {
-          if (this.#index.isAbsent(pack.id, place.offset))
+          if (this.#index.isAbsent(pack.id, place.offset)) {
+            // Given up since it was expected: it may be in another pack by now.
+            if (known !== undefined) continue;
             return this.sparse.lent.find(pack.name, place.offset)?.subarray(place.at, place.at + place.length);
+          }
           this.cache.noteUse(pack, place.offset);
         }
         if (known === undefined && pack.class === "content") this.#trail?.follow(pack, place);

@@ -147,7 +147,7 @@ function emptied(store: Store): { readonly store: Store; readonly brought: Set<s
       if (brought.has(toHex(hash))) return store.getChunk(hash, length);
       throw new OuroError("not-found", "Cannot find a chunk");
     },
-    hasChunk: (hash) => brought.has(toHex(hash)),
+    expectChunks: (chunks) => chunks.filter(({ hash }) => !brought.has(toHex(hash))),
   });
   return { store: without, brought };
 }

@@ -3,7 +3,7 @@
  * is one: all that a read lacks in one call, what several reads lack once; a read ends with its caller's patience, the fetch goes on for the others.
  *
  * The chunks used last stay verified (the store's frames stay decoded): a read of 4 KiB after another costs no hash of 64 KiB. Reads that follow one another
- * are followed by what comes next: fetched where it is not here.
+ * are followed by what comes next: fetched where it is not here, and read from the disk by the kernel where it is.
  */
 import { asBuffer, toHex } from "../base/bytes.ts";
 import { isKind, OuroError } from "../base/errors.ts";
@@ -21,7 +21,7 @@ const keptBytesMax = 16 * 1024 * 1024;
 const trailsMax = 256;
 const aheadBytes = 4 * 1024 * 1024;
 
-export type ChunkStore = Pick<Store, "getChunk" | "getMeta" | "hasChunk">;
+export type ChunkStore = Pick<Store, "getChunk" | "getMeta" | "expectChunks">;
 
 export interface ReadRequest {
   /** Tells files apart for read-ahead. */
@@ -63,7 +63,7 @@ export class ContentReader {
     const missing: ChunkItem[] = [];
     const parts = this.#parts(items, { offset, end }, { missing });
     if (missing.length > 0) return this.#readLater(content, { request, items, end, missing });
-    if (this.#source !== undefined) this.#goAhead(content, request.file, { offset, end });
+    this.#goAhead(content, request.file, { offset, end });
     return parts;
   }
 
@@ -154,7 +154,7 @@ export class ContentReader {
   }
 
   /** Brings chunks; those that are on their way are waited for. */
-  async #fetch(chunks: readonly ChunkItem[]): Promise<void> {
+  async #fetch(chunks: readonly MissingChunk[]): Promise<void> {
     const source = this.#source;
     const [first] = chunks;
     if (source === undefined) {
@@ -179,7 +179,7 @@ export class ContentReader {
     await Promise.all(waits);
   }
 
-  /** After a read that went on where the last one ended: what comes next is fetched. That it fails is told to who reads it. */
+  /** After a read that went on where the last one ended: what comes next is made ready. That it fails is told to who reads it. */
   #goAhead(content: Content, file: number, { offset, end }: { readonly offset: number; readonly end: number }): void {
     const trail = this.#trails.get(file);
     this.#trails.delete(file);
@@ -189,8 +189,9 @@ export class ContentReader {
       const to = Math.min(content.size, end + aheadBytes);
       const chunks: ChunkItem[] = [];
       for (const { item } of this.lists.items(content, Math.max(end, ahead), to))
-        if (item.form === "chunk" && !this.#store.hasChunk(item.hash)) chunks.push(item);
-      if (chunks.length > 0) this.#fetch(chunks).catch(() => {});
+        if (item.form === "chunk") chunks.push(item);
+      const missing = this.#store.expectChunks(chunks);
+      if (missing.length > 0) this.#fetch(missing).catch(() => {});
       ahead = to;
     }
     this.#trails.set(file, { end, ahead });
@@ -204,7 +205,7 @@ function keyOf(hash: Uint8Array): string {
   return asBuffer(hash).toString("latin1");
 }
 
-function notHere({ hash }: ChunkItem): OuroError {
+function notHere({ hash }: MissingChunk): OuroError {
   return new OuroError("not-found", `Cannot read a file's content: chunk ${toHex(hash)} is not on this machine`, {
     subject: toHex(hash),
     hint: "Run `ourobox check` to see what is missing.",
