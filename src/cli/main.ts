@@ -7,7 +7,7 @@
  */
 import { resolve } from "node:path";
 import type { Settings } from "../app/mod.ts";
-import { ioError, isKind, OuroError } from "../base/errors.ts";
+import { errnoOf, ioError, isKind, OuroError } from "../base/errors.ts";
 import { styleFor } from "./color.ts";
 import type { Loader, Operand, World } from "./command.ts";
 import { globalOptions, resolveGlobals } from "./globals.ts";
@@ -120,6 +120,12 @@ function requireFolder({ disk }: World, folder: string): void {
   try {
     kind = disk.stat(`${folder}/.`)?.kind;
   } catch (thrown) {
+    if (errnoOf(thrown) === "ENOTCONN")
+      throw new OuroError("io", `Cannot work in ${folder}: the process of the mount that is there has died`, {
+        subject: folder,
+        hint: "Run `ourobox umount` where it is (`ourobox mount --list` says where), and mount it again.",
+        cause: thrown,
+      });
     throw ioError(`Cannot work in ${folder}`, thrown, folder);
   }
   if (kind !== "directory") throw usage(`Cannot work in ${folder}: there is no such folder`);

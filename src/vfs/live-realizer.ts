@@ -4,7 +4,8 @@
  * where a directory above was renamed since, there is a commit first.
  */
 import { equalBytes } from "../base/bytes.ts";
-import { OuroError } from "../base/errors.ts";
+import { isKind, OuroError } from "../base/errors.ts";
+import { quotePath } from "../base/quote.ts";
 import { equalDots } from "../format/mod.ts";
 import { joinPath, splitPath } from "../history/mod.ts";
 import type * as fs from "./filesystem.ts";
@@ -108,7 +109,9 @@ export class LiveRealizer extends LiveTrees {
     const directories = paths.flatMap((path) => this.#findReal(splitPath(path).slice(0, -1)) ?? []);
     try {
       const times = directories.map((real) => this.folder.getattr(real).mtimeNs);
-      await this.layer.realize(paths);
+      await this.layer.realize(paths).catch((thrown: unknown) => {
+        throw about(paths, thrown);
+      });
       for (const [at, real] of directories.entries()) {
         const mtimeNs = times[at] as bigint;
         if (this.folder.getattr(real).mtimeNs !== mtimeNs) this.folder.setattr(real, { mtimeNs });
@@ -200,6 +203,12 @@ export class LiveRealizer extends LiveTrees {
     }
     return false;
   }
+}
+
+/** A failure that says which file it is about. */
+function about([path]: readonly Uint8Array[], thrown: unknown): unknown {
+  if (path === undefined || !isKind(thrown)) return thrown;
+  return new OuroError(thrown.kind, `${quotePath(path)}: ${thrown.message}`, { cause: thrown });
 }
 
 function isRefusal(thrown: unknown): boolean {

@@ -184,6 +184,8 @@ mountTest(
     while (!existsSync(isIn) || readFileSync(isIn, "utf8") === "") await delay(10);
     mount.kill();
     assert.match((await reader).out, /not connected|aborted/i);
+    const inIt = await program.run(["-C", mount.directory, "status"], { cwd: place });
+    assert.match(inIt.err, /the process of the mount that is there has died\nRun `ourobox umount`/);
     const { status, err } = await program.run(["umount", mount.directory], { cwd: place });
     assert.equal(status, 0, err);
     await using again = await BoxMount.start(program, { box, directory: mount.directory });

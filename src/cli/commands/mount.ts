@@ -1,5 +1,6 @@
 /** `ourobox mount`: see the box, or a state of it, as a folder elsewhere. */
 import { resolve } from "node:path";
+import { utf8 } from "../../base/bytes.ts";
 import type { ListedMount } from "../../daemon/mod.ts";
 import { type Command, type CommandContext, defineCommand } from "../command.ts";
 import { alignColumns, parseSize } from "../format.ts";
@@ -9,6 +10,7 @@ import type { WantedMount } from "../mount-serving.ts";
 import { refuseMountedCommit } from "../open.ts";
 import { usage } from "../options.ts";
 import { checkCount, folderOf } from "../paths.ts";
+import { quotePath } from "../quote.ts";
 import { exitStatus } from "../status.ts";
 
 const usageText = [
@@ -190,7 +192,11 @@ async function listMounts({ out, json }: CommandContext): Promise<void> {
   if (json)
     for (const { directory, commit, branch = null, box } of mounts)
       out.json({ directory, commit: commit ?? null, live: commit === undefined, branch, box });
-  else for (const line of alignColumns(mounts.map((each) => [each.directory, whatIn(each), each.box]))) out.line(line);
+  else for (const line of alignColumns(mounts.map(rowOf))) out.line(line);
+}
+
+function rowOf(mount: ListedMount): string[] {
+  return [quotePath(utf8(mount.directory)), whatIn(mount), quotePath(utf8(mount.box))];
 }
 
 function whatIn({ commit, branch }: Pick<ListedMount, "commit" | "branch">): string {
