@@ -66,7 +66,6 @@ interface Taken {
   readonly base: StagedBase;
   /** Of the log. */
   readonly end: number;
-  readonly isDropped: boolean;
   readonly mtimeNs: bigint;
   readonly content: Content;
 }
@@ -113,11 +112,13 @@ export class TakenStaged {
     await using source = new LazySource(box, "reading");
     for (const { name, file } of opened.changed) {
       const { base, end, isDropped, mtimeNs } = file;
+      // What was deleted may be written to as long as it is open: nothing of it ever counts as taken in.
+      if (isDropped) continue;
       const path = filter === undefined ? base.path : (findStaged(box.reader, tree, base)?.path ?? base.path);
       if (filter !== undefined && filter.match(path) !== "chosen") continue;
       try {
-        const content = isDropped ? base.content : await contentOf(box, file, { ...request, source });
-        taken.push({ name, base, end, isDropped, mtimeNs, content });
+        const content = await contentOf(box, file, { ...request, source });
+        taken.push({ name, base, end, mtimeNs, content });
       } catch (thrown) {
         if (!isMissing(thrown)) throw thrown;
         isPartial = true;
@@ -151,11 +152,11 @@ export class TakenStaged {
   }
 
   #placeOne(taken: Taken, request: PlaceRequest): void {
-    const { base, isDropped, content } = taken;
+    const { base, content } = taken;
     const { reader } = this.#box;
     const found = findStaged(reader, request.tree, base);
     // What this commit itself finds deleted was deleted in the mount.
-    if (isDropped || (found === undefined && findStaged(reader, request.before, base) !== undefined)) {
+    if (found === undefined && findStaged(reader, request.before, base) !== undefined) {
       this.#keep(taken, base);
       return;
     }

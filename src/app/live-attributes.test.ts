@@ -54,24 +54,31 @@ async function listedLinks(filesystem: Filesystem): Promise<Record<string, numbe
   return links;
 }
 
-test("live attributes: a new directory has a link for each directory in it, one that is committed has one, whoever asks", async () => {
-  await inLive({ "d/f": "f\n" }, async ({ client, filesystem, commit }) => {
-    for (const path of ["new", "new/a", "new/b", "d/below"]) await client.mkdir(path);
-    const found = await filesystem.lookup(rootInode, Buffer.from("new"), caller);
-    const inode = found?.attributes.inode ?? 0;
-    const linksOfNew = async (): Promise<number[]> => [
-      (await filesystem.getattr(inode)).nlink,
-      (await client.stat("new")).nlink,
-    ];
-    assert.deepEqual(await listedLinks(filesystem), { new: 4, d: 1 });
-    assert.deepEqual([...(await linksOfNew()), (await client.stat("d")).nlink], [4, 4, 1]);
-    await client.rename("new/b", "b");
-    assert.deepEqual(await linksOfNew(), [3, 3]);
-    await commit();
-    assert.deepEqual(await linksOfNew(), [1, 1]);
-    assert.deepEqual(await listedLinks(filesystem), { new: 1, d: 1, b: 1 });
-    filesystem.forget(inode, 1);
-  });
+test("live attributes: a directory has a link for each one in it, in the folder or not, whoever asks; what is not in the folder at all has one", async () => {
+  await inLive(
+    { "d/f": "f\n", "d/e/f": "f\n", "d/gone/f": "f\n", "u/v/f": "f\n" },
+    async ({ client, filesystem, commit }) => {
+      for (const path of ["new", "new/a", "new/b", "d/below"]) await client.mkdir(path);
+      const found = await filesystem.lookup(rootInode, Buffer.from("new"), caller);
+      const inode = found?.attributes.inode ?? 0;
+      const linksOfNew = async (): Promise<number[]> => [
+        (await filesystem.getattr(inode)).nlink,
+        (await client.stat("new")).nlink,
+      ];
+      assert.deepEqual(await listedLinks(filesystem), { new: 4, d: 5, u: 1 });
+      assert.deepEqual([...(await linksOfNew()), (await client.stat("d")).nlink], [4, 4, 5]);
+      await client.unlink("d/gone/f");
+      await client.rmdir("d/gone");
+      await client.rename("new/b", "b");
+      assert.deepEqual(await linksOfNew(), [3, 3]);
+      await commit();
+      assert.deepEqual(await linksOfNew(), [3, 3]);
+      assert.deepEqual(await listedLinks(filesystem), { new: 3, d: 4, u: 1, b: 2 });
+      await client.rename("d/e", "new/e");
+      assert.deepEqual(await listedLinks(filesystem), { new: 4, d: 3, u: 1, b: 2 });
+      filesystem.forget(inode, 1);
+    },
+  );
 });
 
 test("live attributes: an unreal file that is open and loses its name has no links, also after a commit; what gets the name has", async () => {

@@ -30,7 +30,8 @@ import { lockWhole } from "./move-folder.ts";
 import { numberedIn } from "./number-moves.ts";
 import type { OpenBox } from "./open-box.ts";
 import { realizeInFolder } from "./realize-folder.ts";
-import { isPartFolder } from "./unreal-setting.ts";
+import { takeOutEmpty } from "./take-out-empty.ts";
+import { existsIn, isPartFolder } from "./unreal-setting.ts";
 
 /**
  * What was deleted is noted so soon, before a command that somebody starts next can look; and so many times what noting took last: a row is written whole.
@@ -72,6 +73,7 @@ export class LiveLayer implements UnrealLayer, Disposable {
   readonly #gone = new Map<string, Gone>();
   readonly staged: LiveStagedFiles;
   readonly #numbers: InodeNumbers;
+  readonly #exists: (path: Uint8Array) => boolean;
   /** Of the folder. */
   readonly #device: bigint;
   #wanted: Wanted[] = [];
@@ -90,6 +92,7 @@ export class LiveLayer implements UnrealLayer, Disposable {
     this.#device = lstat(this.#root).device;
     this.#numbers = new InodeNumbers(box.state);
     this.#options = options;
+    this.#exists = existsIn(box);
     this.staged = new LiveStagedFiles(box, { onChange: options.onChange, sizeMin: options.stagedMin });
   }
 
@@ -219,6 +222,32 @@ export class LiveLayer implements UnrealLayer, Disposable {
     this.#version = undefined;
   }
 
+  async takeOutEmpty(path: Uint8Array, file: FolderFile, mayLeave: () => boolean): Promise<Dot | undefined> {
+    this.flush();
+    const ask = (): boolean => {
+      this.#version = undefined;
+      // The rows are others before the file goes, and at once: nobody finds its name to be nothing.
+      queueMicrotask(() => {
+        this.#version = undefined;
+      });
+      return mayLeave();
+    };
+    try {
+      const id = await patiently(() => takeOutEmpty(this.#box, { path, file, mayLeave: ask }));
+      // What was deleted under that name has come back.
+      if (id !== undefined) this.#forgetGone((entry) => equalDots(entry.id, id));
+      return id;
+    } finally {
+      this.#version = undefined;
+    }
+  }
+
+  async alone<T>(act: () => T): Promise<T> {
+    using _ = await patiently(() => lockWhole(this.#box, "alone"));
+    this.#version = undefined;
+    return act();
+  }
+
   async settle(): Promise<void> {
     this.flush();
     await this.#options.settle();
@@ -258,24 +287,28 @@ export class LiveLayer implements UnrealLayer, Disposable {
     this.#forgetDone();
   }
 
-  /** What the tree has no more is deleted for good. */
+  /** What the tree has no more is deleted for good; where something stands again in the folder, that is what the next commit has. */
   #forgetDone(): void {
     const { reader } = this.#box;
     const tree = this.#head?.tree;
     if (tree === undefined || this.#gone.size === 0) return;
     const root = reader.root(tree);
-    for (const [key, { path, placeNow, entries }] of this.#gone) {
+    this.#forgetGone((entry, { path, placeNow }) => {
       // A commit that has not seen the deletion may have seen that the directory was renamed.
-      const places = [path, placeNow() ?? path];
-      for (const [name, entry] of entries) {
-        const found = places.map((place) => reader.findPath(root, splitPath(joinPath(place, entry.name))));
-        if (!found.some((each) => each !== undefined && equalDots(each.id, entry.id))) entries.delete(name);
-      }
-      if (entries.size === 0) this.#gone.delete(key);
-    }
+      const places = [path, placeNow() ?? path].map((place) => joinPath(place, entry.name));
+      const found = places.map((place) => reader.findPath(root, splitPath(place)));
+      return !found.some((each) => each !== undefined && equalDots(each.id, entry.id)) || places.some(this.#exists);
+    });
     if (this.#gone.size === 0) return;
     this.#flushSoon();
     this.#options.onChange();
+  }
+
+  #forgetGone(isOver: (entry: Entry, directory: Gone) => boolean): void {
+    for (const [key, gone] of this.#gone) {
+      for (const [name, entry] of gone.entries) if (isOver(entry, gone)) gone.entries.delete(name);
+      if (gone.entries.size === 0) this.#gone.delete(key);
+    }
   }
 
   async #realizeAll(): Promise<void> {

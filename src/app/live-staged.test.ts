@@ -3,151 +3,31 @@
  * kills, renames, pulls), and no more of their content is brought than is around the changes.
  */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { TestWorld } from "../../test/support/app-world.ts";
-import { type FsClient, readAll } from "../../test/support/fs-client.ts";
-import { DirectClient } from "../../test/support/fs-client-direct.ts";
+import { type FsClient, readAll, writeAll } from "../../test/support/fs-client.ts";
 import { KernelClient } from "../../test/support/fs-client-kernel.ts";
 import { testSeeds } from "../../test/support/seeds.ts";
-import { changesIn, filesIn, namesIn, UnrealPair } from "../../test/support/unreal-pair.ts";
+import { SmallChunks, StagedPair, someBytes, writeTo } from "../../test/support/staged-pair.ts";
+import { changesIn, filesIn, namesIn } from "../../test/support/unreal-pair.ts";
 import { isKind } from "../base/errors.ts";
-import { Prng } from "../base/prng.ts";
-import { contentItems, type Entry, kinds } from "../format/mod.ts";
+import type { Prng } from "../base/prng.ts";
+import { kinds } from "../format/mod.ts";
 import { Box } from "./box.ts";
-import type { CommitReport } from "./box-commit.ts";
-import { openLiveFilesystem } from "./live-filesystem.ts";
-import { lockLive } from "./live-lock.ts";
-
-class SmallChunks extends TestWorld {
-  override readonly initOptions = {
-    hash: "blake3" as const,
-    chunk: { min: 1024, avg: 4096, max: 16_384 },
-    bare: false,
-    plain: false,
-  };
-}
 
 const world = new SmallChunks(mkdtempSync(join(tmpdir(), "ouro-live-staged-")));
 after(() => rmSync(world.folder, { recursive: true }));
 process.umask(0o022);
 
-const stagedMin = 20_000;
-
-/** An unreal box in a mount, and a plain folder with the same files. */
-class StagedPair implements AsyncDisposable {
-  readonly pair: UnrealPair;
-  readonly plain: FsClient;
-  /** As another process would have it. */
-  readonly committer: Box;
-  client!: FsClient;
-  #box!: Box;
-  #live!: ReturnType<typeof openLiveFilesystem>;
-  #lock!: Disposable;
-
-  private constructor(pair: UnrealPair, committer: Box, plain: string) {
-    this.pair = pair;
-    this.committer = committer;
-    this.plain = new KernelClient(plain, 0);
-  }
-
-  static async make(files: Readonly<Record<string, Buffer>>): Promise<StagedPair> {
-    const pair = await UnrealPair.make(world, {});
-    const plain = mkdtempSync(join(world.folder, "plain-"));
-    for (const folder of [plain, pair.pathA])
-      for (const [path, bytes] of Object.entries(files)) {
-        mkdirSync(join(folder, path, ".."), { recursive: true });
-        writeFileSync(join(folder, path), bytes);
-      }
-    await pair.pushA();
-    await pair.b.pull();
-    const made = new StagedPair(pair, await Box.open(pair.pathB, world.context()), plain);
-    await made.mount();
-    return made;
-  }
-
-  async mount(): Promise<void> {
-    this.#box = await Box.open(this.pair.pathB, world.context());
-    this.#lock = await lockLive(this.#box, "/mnt");
-    const settle = async (): Promise<void> => void (await this.commit());
-    const options = { settle, onChange: () => {}, directory: "/mnt", stagedMin };
-    this.#live = openLiveFilesystem(this.#box, options);
-    this.client = new DirectClient(this.#live.filesystem);
-  }
-
-  /** All is synced; then the process ends, and nothing is done at its end. */
-  async kill(): Promise<void> {
-    await this.#live.filesystem.syncfs();
-    this.#lock[Symbol.dispose]();
-    await this.mount();
-  }
-
-  async unmount(): Promise<void> {
-    await this.#live[Symbol.asyncDispose]();
-    this.#lock[Symbol.dispose]();
-    await this.#box[Symbol.asyncDispose]();
-  }
-
-  async commit(): Promise<CommitReport> {
-    this.#live.flush();
-    return await this.committer.commit({ message: "on the way", all: true });
-  }
-
-  get stagedCount(): number {
-    try {
-      return readdirSync(join(this.pair.pathB, ".ourobox/staged")).length;
-    } catch {
-      return 0;
-    }
-  }
-
-  entry(path: string): Entry {
-    const { b } = this.pair;
-    return b.find(b.head()?.commit as Uint8Array, Buffer.from(path)) as Entry;
-  }
-
-  /** Chunks of a committed file, and how many are not here. */
-  chunks(path: string): { readonly all: Set<string>; readonly missing: number } {
-    const { b } = this.pair;
-    const { value } = this.entry(path).data[0];
-    assert.equal(value.kind, kinds.file);
-    const all = new Set<string>();
-    let missing = 0;
-    for (const item of contentItems(value.content, (hash) => b.store.getMeta(hash, "list"))) {
-      if (item.form === "hole") continue;
-      all.add(Buffer.from(item.hash).toString("hex"));
-      if (!b.store.hasChunk(item.hash)) missing += 1;
-    }
-    return { all, missing };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.unmount();
-    await this.committer[Symbol.asyncDispose]();
-    await this.pair[Symbol.asyncDispose]();
-  }
-}
-
-function someBytes(seed: number, length: number): Buffer {
-  return Buffer.from(new Prng(seed).bytes(length));
-}
-
-async function write(client: FsClient, path: string, offset: number, bytes: Buffer): Promise<void> {
-  const fd = await client.open(path, { write: true });
-  await client.write(fd, offset, bytes);
-  await client.fsync(fd);
-  await client.close(fd);
-}
-
 test("live filesystem: a small write into a large unreal file brings a few chunks, the commit included, and the others stay", async () => {
   const size = 6_000_000;
-  await using both = await StagedPair.make({ "d/big": someBytes(1, size) });
+  await using both = await StagedPair.make(world, { "d/big": someBytes(1, size) });
   const { client, pair } = both;
   const before = both.chunks("d/big");
   assert.equal(before.missing, before.all.size);
-  await write(client, "d/big", 3_000_000, someBytes(2, 4096));
+  await writeTo(client, "d/big", 3_000_000, someBytes(2, 4096));
   assert.equal((await client.stat("d/big")).size, size);
   assert.equal(both.chunks("d/big").missing, before.missing);
   assert.deepEqual(await changesIn(pair.b), ["change d/big"]);
@@ -170,11 +50,11 @@ test("live filesystem: a small write into a large unreal file brings a few chunk
 });
 
 test("live filesystem: what was written is there after a kill, for the next mount and for a commit without one", async () => {
-  await using both = await StagedPair.make({ big: someBytes(1, 100_000), other: someBytes(2, 100_000) });
-  await write(both.client, "big", 5, Buffer.from("written"));
+  await using both = await StagedPair.make(world, { big: someBytes(1, 100_000), other: someBytes(2, 100_000) });
+  await writeTo(both.client, "big", 5, Buffer.from("written"));
   await both.kill();
   assert.equal((await readAll(both.client, "big")).toString("latin1", 5, 12), "written");
-  await write(both.client, "other", 100_000, Buffer.from("more"));
+  await writeTo(both.client, "other", 100_000, Buffer.from("more"));
   await both.unmount();
   assert.equal(both.stagedCount, 2);
   await both.committer.commit({ message: "by hand", all: true });
@@ -186,9 +66,9 @@ test("live filesystem: what was written is there after a kill, for the next moun
 });
 
 test("live filesystem: others' change of a file that was changed here is a conflict", async () => {
-  await using both = await StagedPair.make({ "d/big": someBytes(1, 100_000) });
+  await using both = await StagedPair.make(world, { "d/big": someBytes(1, 100_000) });
   const { client, pair } = both;
-  await write(client, "d/big", 5, Buffer.from("here"));
+  await writeTo(client, "d/big", 5, Buffer.from("here"));
   writeFileSync(join(pair.pathA, "d/big"), "there\n");
   await pair.pushA();
   await both.committer.pull();
@@ -199,9 +79,9 @@ test("live filesystem: others' change of a file that was changed here is a confl
 });
 
 test("live filesystem: a file that somebody puts into the folder meanwhile stays, and what was written comes beside", async () => {
-  await using both = await StagedPair.make({ "d/big.bin": someBytes(1, 100_000) });
+  await using both = await StagedPair.make(world, { "d/big.bin": someBytes(1, 100_000) });
   const { client, pair } = both;
-  await write(client, "d/big.bin", 5, Buffer.from("here"));
+  await writeTo(client, "d/big.bin", 5, Buffer.from("here"));
   mkdirSync(join(pair.pathB, "d"));
   writeFileSync(join(pair.pathB, "d/big.bin"), "in the folder\n");
   await both.commit();
@@ -214,10 +94,10 @@ test("live filesystem: a file that somebody puts into the folder meanwhile stays
 });
 
 test("live filesystem: a restore of a file that was changed commits what it was before", async () => {
-  await using both = await StagedPair.make({ big: someBytes(1, 100_000) });
+  await using both = await StagedPair.make(world, { big: someBytes(1, 100_000) });
   const { client, pair, committer } = both;
   const source = committer.head()?.commit as Uint8Array;
-  await write(client, "big", 5, Buffer.from("here"));
+  await writeTo(client, "big", 5, Buffer.from("here"));
   const { saved } = await committer.restore({ source, paths: [Buffer.from("big")], dryRun: false });
   assert(saved !== undefined);
   assert(readFileSync(join(pair.pathB, "big")).equals(someBytes(1, 100_000)));
@@ -225,26 +105,26 @@ test("live filesystem: a restore of a file that was changed commits what it was 
 });
 
 test("live filesystem: on the way to another branch what was changed stays, and is not replaced", async () => {
-  await using both = await StagedPair.make({ big: someBytes(1, 100_000), other: someBytes(2, 100_000) });
+  await using both = await StagedPair.make(world, { big: someBytes(1, 100_000), other: someBytes(2, 100_000) });
   const { client, pair, committer } = both;
   await committer.switch({ name: "side", create: committer.head()?.commit as Uint8Array });
-  await write(client, "big", 5, Buffer.from("side"));
+  await writeTo(client, "big", 5, Buffer.from("side"));
   await both.commit();
-  await write(client, "other", 5, Buffer.from("here"));
+  await writeTo(client, "other", 5, Buffer.from("here"));
   await committer.switch({ name: "main" });
   assert((await readAll(client, "big")).equals(someBytes(1, 100_000)));
   assert.equal((await readAll(client, "other")).toString("latin1", 5, 9), "here");
   assert.deepEqual(await changesIn(pair.b), ["change other"]);
-  await write(client, "big", 5, Buffer.from("main"));
+  await writeTo(client, "big", 5, Buffer.from("main"));
   const there = committer.switch({ name: "side" });
   await assert.rejects(there, (error) => isKind(error, "diverged") && error.message.includes("big"));
   assert.equal((await readAll(client, "big")).toString("latin1", 5, 9), "main");
 });
 
 test("live filesystem: without the remote what was changed stays staged, and is committed when it is back", async () => {
-  await using both = await StagedPair.make({ big: someBytes(1, 100_000) });
+  await using both = await StagedPair.make(world, { big: someBytes(1, 100_000) });
   const { client, pair } = both;
-  await write(client, "big", 50_000, Buffer.from("here"));
+  await writeTo(client, "big", 50_000, Buffer.from("here"));
   renameSync(pair.remote, `${pair.remote}-away`);
   const away = await both.commit();
   assert(away.partial && away.id === undefined);
@@ -260,16 +140,16 @@ test("live filesystem: without the remote what was changed stays staged, and is 
 });
 
 test("live filesystem: a file that is made real is what it was changed to", async () => {
-  await using both = await StagedPair.make({ big: someBytes(1, 100_000) });
+  await using both = await StagedPair.make(world, { big: someBytes(1, 100_000) });
   const { client, pair, committer } = both;
-  await write(client, "big", 5, Buffer.from("here"));
+  await writeTo(client, "big", 5, Buffer.from("here"));
   await committer.realize([Buffer.from("big")]);
   assert.equal(readFileSync(join(pair.pathB, "big")).toString("latin1", 5, 9), "here");
   assert.deepEqual(await changesIn(pair.b), []);
 });
 
 test("live filesystem: a large unreal file gets another name and mode without being brought, and without a remote", async () => {
-  await using both = await StagedPair.make({ "d/big": someBytes(1, 100_000), "e/other": someBytes(2, 100_000) });
+  await using both = await StagedPair.make(world, { "d/big": someBytes(1, 100_000), "e/other": someBytes(2, 100_000) });
   const { client, pair } = both;
   renameSync(pair.remote, `${pair.remote}-away`);
   const { inode } = await client.stat("d/big");
@@ -300,7 +180,50 @@ test("live filesystem: a large unreal file gets another name and mode without be
   assert(readFileSync(join(pair.pathA, "e/other")).equals(someBytes(1, 100_000)));
 });
 
+test("live filesystem: a large unreal file that is deleted is written to by who has it open, whatever comes in its place", async () => {
+  await using both = await StagedPair.make(world, { "d/big": someBytes(1, 100_000), "d/other": someBytes(2, 100_000) });
+  const { client, pair } = both;
+  const expected = someBytes(1, 100_000);
+  const fd = await client.open("d/big", { read: true, write: true });
+  const other = await client.open("d/other", { read: true, write: true });
+  await client.unlink("d/big");
+  await writeAll(client, "d/big", "again");
+  await client.rename("d/big", "d/other");
+  for (const at of [5, 40_000]) {
+    await both.commit();
+    await client.readdir("d");
+    const bytes = someBytes(at, 30_000);
+    await client.write(fd, at, bytes);
+    bytes.copy(expected, at);
+    await client.write(other, at, bytes);
+    assert((await client.read(fd, 0, 100_000)).equals(expected));
+  }
+  for (const each of [fd, other]) await client.close(each);
+  await both.commit();
+  assert.equal((await readAll(client, "d/other")).toString(), "again");
+  assert.deepEqual(namesIn(pair.b), ["d/other"]);
+  assert.equal(both.stagedCount, 0);
+});
+
 type Step = (client: FsClient, kept: number[]) => Promise<unknown>;
+
+/** As programs do, in pieces of at least `offset` bytes. */
+async function copyAll(client: FsClient, from: number, to: number, offset: number): Promise<void> {
+  for (let at = 0; ; ) {
+    const length = 50_000 + offset;
+    try {
+      const count = await client.copy(from, at, to, at, length);
+      if (count === 0) return;
+      at += count;
+    } catch (thrown) {
+      if ((thrown as { code?: string }).code !== "EXDEV") throw thrown;
+      const bytes = await client.read(from, at, length);
+      if (bytes.length === 0) return;
+      await client.write(to, at, bytes);
+      at += bytes.length;
+    }
+  }
+}
 
 function anyStep(prng: Prng): { readonly text: string; readonly step: Step } {
   const paths = ["big", "d/large", "d/e/huge", "new"];
@@ -317,6 +240,14 @@ function anyStep(prng: Prng): { readonly text: string; readonly step: Step } {
         await client.close(fd);
       }
     };
+  };
+  const copied = prng.pick(["copy", "d/copy"]);
+  const copyIt: Step = async (client) => {
+    const from = await client.open(path, { read: true });
+    const to = await client.open(copied, { write: true, create: true, truncate: length % 4 > 0 });
+    await copyAll(client, from, to, offset);
+    await client.close(to);
+    await client.close(from);
   };
   const steps: Record<string, Step> = {
     write: onFile((client, fd) => client.write(fd, offset, bytes)),
@@ -338,6 +269,16 @@ function anyStep(prng: Prng): { readonly text: string; readonly step: Step } {
     reserve: onFile((client, fd) => client.fallocate(fd, "reserve", { offset, length })),
     read: onFile((client, fd) => client.read(fd, offset, length)),
     time: (client) => client.setTime(path, BigInt(offset) * 1_000_000_000n),
+    copy: copyIt,
+    "copy again": copyIt,
+    "write to a copy": async (client) => {
+      const fd = await client.open(copied, { write: true });
+      await client.write(fd, offset, bytes);
+      await client.close(fd);
+    },
+    "cut a copy": (client) => client.truncate(copied, offset),
+    "unlink a copy": (client) => client.unlink(copied),
+    "rename a copy": (client) => client.rename(copied, "copy"),
     chmod: (client) => client.chmod(path, 0o600 + (length % 8)),
     rename: (client) => client.rename(path, other),
     "rename the directory": async (client) => {
@@ -393,7 +334,7 @@ testSeeds(
   "live filesystem: large unreal files, changed at random between commits and kills, are what plain ones are",
   6,
   async (prng) => {
-    await using both = await StagedPair.make({
+    await using both = await StagedPair.make(world, {
       big: someBytes(1, 100_000),
       "d/large": someBytes(2, 60_000),
       "d/e/huge": someBytes(3, 140_000),

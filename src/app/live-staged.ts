@@ -76,6 +76,10 @@ export class LiveStagedFiles implements StagedFiles, Disposable {
     return this.#files.size;
   }
 
+  get hasRoom(): boolean {
+    return this.#files.size < filesMax;
+  }
+
   find(id: Dot): StagedFile | undefined {
     // Asked of every entry that is listed.
     if (this.#files.size === 0) return undefined;
@@ -83,7 +87,7 @@ export class LiveStagedFiles implements StagedFiles, Disposable {
   }
 
   begin(base: StagedBase): StagedFile | undefined {
-    if (this.#files.size >= filesMax) return undefined;
+    if (!this.hasRoom) return undefined;
     const { context, layout } = this.#box;
     makeFolder(this.#box);
     const name = newStagedName(this.#box);

@@ -11,7 +11,8 @@ import { birthMarkOf } from "../workdir/mod.ts";
 import type { Path } from "./changes.ts";
 import type { OpenBox } from "./open-box.ts";
 
-const pathBytesMax = 4096;
+/** Of one that the kernel takes at once. */
+export const pathBytesMax = 4096;
 
 interface Moved {
   readonly path: Path;

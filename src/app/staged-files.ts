@@ -222,7 +222,7 @@ export function removeTaken(box: OpenBox): void {
   unlessLive(box, () => {
     using opened = new OpenStaged(box);
     const rows = loadStagedRows(box);
-    const done = opened.files.filter(({ name, file }) => !file.isChanged && rows.has(name));
+    const done = opened.files.filter(({ name, file }) => file.isDropped || (!file.isChanged && rows.has(name)));
     removeLogs(
       box,
       done.map(({ name }) => name),

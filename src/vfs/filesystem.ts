@@ -310,7 +310,7 @@ export interface Filesystem {
   fallocate(inode: number, handle: number, options: AllocateOptions, caller: Caller): Answer<void>;
   /** Of SEEK_DATA and SEEK_HOLE. @throws ENXIO past the end, or when no data follows. */
   lseek(inode: number, handle: number, offset: number, what: "data" | "hole"): Answer<number>;
-  /** @returns How many bytes; fewer at the end of the source. @throws EINVAL: the ranges overlap. */
+  /** @returns How many bytes: 0 at the end of the source; fewer than asked for anywhere. @throws EINVAL: the ranges overlap. EXDEV: the caller has to copy. */
   copyFileRange(options: CopyOptions, caller: Caller): Answer<number>;
 
   /** A lock in the way of this one, or undefined. */

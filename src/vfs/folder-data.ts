@@ -13,6 +13,8 @@ const [setUidBit, setGidBit, groupExecuteBit] = [0o4000, 0o2000, 0o010];
 const readBytesUsual = 1024 * 1024;
 /** One read: more is given in further ones. */
 const readBytesMax = 16 * 1024 * 1024;
+/** A copy is made in pieces, so that it does not keep others waiting. */
+const copyBytesMax = 64 * 1024 * 1024;
 const nul = 0;
 
 export interface FolderHandle {
@@ -21,6 +23,8 @@ export interface FolderHandle {
   /** Of one that may be written: when its content was last seen to change. Not of one whose writes come here. */
   writtenNs: bigint | undefined;
   readonly isWriter: boolean;
+  /** A door may have the kernel read and write it by itself (`backingFd`). */
+  isBacking: boolean;
 }
 
 type Written = Pick<posix.InodeStat, "kind" | "mode" | "mtimeNs">;
@@ -67,6 +71,24 @@ export abstract class FolderData {
       name: () => (parent === undefined ? undefined : { parent: parent.number, name: Buffer.from(name, "latin1") }),
     }));
     for (const listener of this.#listeners) listener.unwanted(unwanted);
+  }
+
+  /** Its open handles. */
+  handlesOf(inode: number): number[] {
+    const node = this.inodes.get(inode);
+    return [...this.handles].flatMap(([handle, opened]) => (opened.node === node ? [handle] : []));
+  }
+
+  /** Whether it is open in a way in which reads and writes need not come here. */
+  isBacking(inode: number): boolean {
+    return this.handlesOf(inode).some((handle) => this.handles.get(handle)?.isBacking === true);
+  }
+
+  /** All that is done with a handle comes here: the door was not given its `backingFd`. */
+  keepBacking(handle: number): void {
+    const opened = this.handleAt(handle);
+    opened.isBacking = false;
+    opened.writtenNs = undefined;
   }
 
   getattr(inode: number): fs.Attributes {
@@ -146,7 +168,8 @@ export abstract class FolderData {
   /** On another thread: it takes as long as the disk does. With it go the names, as far as the folder's file system does so (ext4, xfs and btrfs do). */
   fsync(inode: number, handle: number, dataOnly: boolean): fs.Answer<void> {
     const node = this.inodeAt(inode);
-    const held = handle === 0 ? undefined : this.handleAt(handle).fd;
+    const opened = handle === 0 ? undefined : this.handleAt(handle);
+    const held = opened?.node === node ? opened.fd : undefined;
     const fd = held ?? posix.reopen(this.inodes.fdOf(node), openFlags.read | openFlags.nonBlock);
     return new Promise((resolve, reject) => {
       (dataOnly ? startFdatasync : startFsync)(fd, (error) => {
@@ -213,7 +236,7 @@ export abstract class FolderData {
     return this.#withContent(from.inode, from.handle, false, (source) =>
       this.#withContent(to.inode, to.handle, true, (target, node) => {
         if (isCleared) this.#clearSetIdOf(node, target);
-        return posix.copyRangeAt(source, from.offset, target, to.offset, length);
+        return posix.copyRangeAt(source, from.offset, target, to.offset, Math.min(length, copyBytesMax));
       }),
     );
   }
@@ -256,7 +279,7 @@ export abstract class FolderData {
     this.inodes.handleOpened(node, fd);
     const isWriter = writable !== undefined;
     const isBacking = !isWriter || isPrivileged || setIdBits(writable) === 0;
-    this.handles.set(handle, { node, fd, isWriter, writtenNs: isBacking ? writable?.mtimeNs : undefined });
+    this.handles.set(handle, { node, fd, isWriter, isBacking, writtenNs: isBacking ? writable?.mtimeNs : undefined });
     if (isWriter) this.onChange();
     return isBacking ? { handle, backingFd: fd } : { handle };
   }
@@ -268,10 +291,11 @@ export abstract class FolderData {
     return node;
   }
 
-  /** Does something at once with a handle's descriptor, or one that is opened for it. */
+  /** Does something at once with a handle's descriptor, or one that is opened for it, as for a handle of what had this number before (`giveAway`). */
   #withContent<T>(inode: number, handle: number, write: boolean, act: (fd: number, node: FolderInode) => T): T {
-    if (handle !== 0) {
-      const { fd, node } = this.handleAt(handle);
+    const opened = handle === 0 ? undefined : this.handleAt(handle);
+    if (opened?.node.number === inode) {
+      const { fd, node } = opened;
       if (write) this.onChange();
       return act(fd, node);
     }

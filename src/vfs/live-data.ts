@@ -5,11 +5,13 @@
 import { asBuffer, utf8 } from "../base/bytes.ts";
 import { errnoOf, isKind } from "../base/errors.ts";
 import type { StagedFile } from "../workdir/mod.ts";
+import { accessAclName, decodeAcl, isMinimalAcl, modeOfAcl } from "./acl.ts";
 import type { CommitFilesystem } from "./commit-filesystem.ts";
 import { type ErrnoName, type FailureLog, FilesystemFailure } from "./failure.ts";
 import { FileLocks } from "./file-locks.ts";
 import type * as fs from "./filesystem.ts";
 import { LiveChanges } from "./live-changes.ts";
+import { LiveCopies } from "./live-copies.ts";
 import type { LiveRealizer } from "./live-realizer.ts";
 import { LiveStaged } from "./live-staged.ts";
 import { textOf } from "./live-trees.ts";
@@ -31,11 +33,14 @@ export abstract class LiveData {
   protected readonly live: LiveRealizer;
   protected readonly staged: LiveStaged;
   protected readonly changes: LiveChanges;
+  readonly #copies: LiveCopies;
   readonly #locks = new FileLocks();
   readonly #listeners = new Set<fs.ChangeListener>();
   readonly #log: FailureLog;
   /** Inodes by handle of the folder's, of what was known before it was real: they live as long as the handle. */
   readonly #opened = new Map<number, number>();
+  /** Of those that of what is unreal by now: they count as its own. */
+  readonly #openedUnreal = new Set<number>();
   /** How many handles there are of what was unreal when it was opened, by inode. */
   readonly #shownOpens = new Map<number, number>();
   /** What the kernel may have kept of unreal files, by inode. */
@@ -45,6 +50,8 @@ export abstract class LiveData {
     this.live = live;
     this.staged = new LiveStaged(live);
     this.changes = new LiveChanges(live);
+    this.#copies = new LiveCopies(live, this.staged);
+    live.onUnreal = (inode, handles) => this.#becameUnreal(inode, handles);
     this.#log = log;
   }
 
@@ -104,10 +111,15 @@ export abstract class LiveData {
   }
 
   open(inode: number, flags: fs.OpenFlags, caller: fs.Caller): fs.Answer<fs.Opened> {
+    return this.#copies.whenDone(inode, () => this.#open(inode, flags, caller));
+  }
+
+  #open(inode: number, flags: fs.OpenFlags, caller: fs.Caller): fs.Answer<fs.Opened> {
     const known = this.live.realOf(inode);
     const isShown = known === undefined && !flags.truncate && !this.live.isBecomingReal(inode);
     if (isShown && (!flags.write || this.staged.isFor(inode))) return this.#openShown(inode, flags);
-    const open = (real: number): fs.Opened => this.openedAs(inode, this.live.folder.open(real, flags, caller));
+    const open = (real: number): fs.Opened =>
+      this.openedAs(inode, this.openedEmpty(real, this.live.folder.open(real, flags, caller)));
     return this.onReal(inode, "open", open, !flags.truncate);
   }
 
@@ -155,11 +167,9 @@ export abstract class LiveData {
   release(inode: number, handle: number, flockOwner?: bigint): void {
     if (flockOwner !== undefined) this.#locks.release(inode, "flock", flockOwner);
     const real = this.live.realOf(inode) ?? 0;
+    if (handle >= shownHandlesFrom || this.#openedUnreal.delete(handle)) this.#countOpen(inode, -1);
     if (handle < shownHandlesFrom) this.live.folder.release(real, handle);
-    else {
-      this.#countOpen(inode, -1);
-      this.shownAt().release(inode, handle - shownHandlesFrom);
-    }
+    else this.shownAt().release(inode, handle - shownHandlesFrom);
     this.live.forget(inode, this.#opened.delete(handle) ? 1 : 0);
     if (this.live.shown?.nodeAt(inode) === undefined) this.#keptContent.delete(inode);
   }
@@ -185,7 +195,22 @@ export abstract class LiveData {
       this.#setMark(inode, textOf(name), asBuffer(value).toString("latin1"));
       return;
     }
+    const mode = textOf(name) === accessAclName ? this.#modeOf(inode, value, options) : undefined;
+    if (mode !== undefined) return discard(this.setattr(inode, { mode }));
     return this.onReal(inode, "change", (real) => this.live.folder.setxattr(real, name, value, options));
+  }
+
+  /** What an ACL makes of the mode of something unreal, where the mode is all that it says: as `cp -p` has them of every file. */
+  #modeOf(inode: number, acl: Uint8Array, { mode, clearSetGid }: fs.SetXattrOptions): number | undefined {
+    if (this.live.realOf(inode) !== undefined || mode !== "any") return undefined;
+    const entries = decodeAcl(acl);
+    const { shown } = this.live;
+    const had = shown?.nodeAt(inode)?.listXattrs() ?? [];
+    if (entries.length === 0 || !isMinimalAcl(entries) || had.some((each) => textOf(each) === accessAclName))
+      return undefined;
+    const kept = this.shownAt().getattr(inode);
+    if (kept instanceof Promise) return undefined;
+    return (kept.mode & (clearSetGid ? 0o5000 : 0o7000)) | modeOfAcl(entries);
   }
 
   listxattr(inode: number): fs.Answer<readonly Uint8Array[]> {
@@ -222,11 +247,20 @@ export abstract class LiveData {
     return this.attempt("read", () => this.staged.seek(file, offset, what));
   }
 
-  /** From what is unreal, and to it, the caller copies by itself. */
-  copyFileRange({ from, to, ...rest }: fs.CopyOptions): fs.Answer<number> {
+  /** What is unreal lends its content; where that cannot be, the caller copies by itself. */
+  copyFileRange(options: fs.CopyOptions): fs.Answer<number> {
+    const { from, to } = options;
+    return this.#copies.whenDone(from.inode, () =>
+      this.#copies.whenDone(to.inode, () => {
+        if (this.live.realOf(from.inode) !== undefined) return this.#copyReal(options);
+        return this.attempt("copy", async () => (await this.#copies.copy(options)) ?? copyByHand());
+      }),
+    );
+  }
+
+  #copyReal({ from, to, ...rest }: fs.CopyOptions): fs.Answer<number> {
     const source = this.live.realOf(from.inode);
-    if (source === undefined || this.staged.isFor(to.inode))
-      throw new FilesystemFailure("EXDEV", "cannot copy at once: it is not in the folder");
+    if (source === undefined || this.staged.isFor(to.inode)) copyByHand();
     return this.onReal(to.inode, "write", (target) =>
       this.live.folder.copyFileRange({
         ...rest,
@@ -246,14 +280,26 @@ export abstract class LiveData {
 
   /** An unreal file was deleted: what was changed of it is for those who have it open. */
   protected dropStaged(node: TreeNode): void {
-    const { staged } = this.live.layer;
-    const { id } = node.entry;
-    const file = staged.find(id);
+    const inode = this.shownAt().numberOf(node);
+    const isOpen = (this.#shownOpens.get(inode) ?? 0) > 0;
+    // The tree will have nothing to write to.
+    const file = this.staged.find(inode) ?? (isOpen ? this.staged.beginOf(node) : undefined);
     if (file === undefined) return;
     // A crash must not leave it as it was before it was changed.
     this.live.layer.flush();
-    if ((this.#shownOpens.get(this.shownAt().numberOf(node)) ?? 0) > 0) file.drop();
-    else staged.end(id);
+    if (isOpen) file.drop();
+    else this.live.layer.staged.end(node.entry.id);
+  }
+
+  /** What was opened in the folder is open as something unreal. */
+  #becameUnreal(inode: number, handles: readonly number[]): void {
+    for (const handle of handles) {
+      this.#openedUnreal.add(handle);
+      this.#countOpen(inode, 1);
+      if (this.#opened.has(handle)) continue;
+      this.#opened.set(handle, inode);
+      this.shownAt().again(inode);
+    }
   }
 
   #countOpen(inode: number, change: number): void {
@@ -273,11 +319,13 @@ export abstract class LiveData {
     act: (file: StagedFile) => fs.Answer<T>,
     onReal: () => fs.Answer<T>,
   ): fs.Answer<T> {
-    if (!isFit || this.live.realOf(inode) !== undefined) return onReal();
-    return this.attempt("change", () => {
-      const file = this.staged.toChange(inode);
-      if (!(file instanceof Promise)) return file === undefined ? onReal() : act(file);
-      return file.then((each) => (each === undefined ? onReal() : act(each)));
+    return this.#copies.whenDone(inode, () => {
+      if (!isFit || this.live.realOf(inode) !== undefined) return onReal();
+      return this.attempt("change", () => {
+        const file = this.staged.toChange(inode);
+        if (!(file instanceof Promise)) return file === undefined ? onReal() : act(file);
+        return file.then((each) => (each === undefined ? onReal() : act(each)));
+      });
     });
   }
 
@@ -290,14 +338,15 @@ export abstract class LiveData {
 
   /** Does something with the real thing, which comes into the folder for it. */
   protected onReal<T>(inode: number, what: string, act: (real: number) => fs.Answer<T>, isKept = true): fs.Answer<T> {
-    return this.attempt(what, () => {
+    const make = (): fs.Answer<T> => {
       const real = this.live.makeReal(inode, isKept);
       if (!(real instanceof Promise)) return act(real);
       return real.then((each) => {
         for (const listener of this.#listeners) listener.attributesChanged(inode);
         return act(each);
       });
-    });
+    };
+    return this.attempt(what, () => this.#copies.whenDone(inode, make));
   }
 
   /** What this machine or a remote cannot do is an error to the caller, and a line in the log. */
@@ -322,7 +371,23 @@ export abstract class LiveData {
     if (!this.live.wasUnreal(inode)) return opened;
     this.shownAt().again(inode);
     this.#opened.set(opened.handle, inode);
-    return { handle: opened.handle };
+    return this.#unbacked(opened);
+  }
+
+  /** What was opened in the folder: an empty file may become a copy of something unreal that is open, and what is done with it has to come here then. */
+  protected openedEmpty(real: number, opened: fs.Opened): fs.Opened {
+    const { shown, layer, folder } = this.live;
+    const isLarge = (inode: number): boolean => {
+      const content = shown?.nodeAt(inode)?.content;
+      return content !== undefined && !(content instanceof Uint8Array) && content.size >= layer.staged.sizeMin;
+    };
+    const mayBeCopy = this.#shownOpens.keys().some(isLarge) && folder.getattr(real).size === 0;
+    return mayBeCopy ? this.#unbacked(opened) : opened;
+  }
+
+  #unbacked({ handle }: fs.Opened): fs.Opened {
+    this.live.folder.keepBacking(handle);
+    return { handle };
   }
 
   #openShown(inode: number, flags: fs.OpenFlags): fs.Answer<fs.Opened> {
@@ -388,6 +453,14 @@ export abstract class LiveData {
 /** Of the folder; one that was opened while it was unreal stands for none. */
 function realHandle(handle: number): number {
   return handle < shownHandlesFrom ? handle : 0;
+}
+
+function discard(answer: fs.Answer<unknown>): fs.Answer<void> {
+  return answer instanceof Promise ? answer.then(() => {}) : undefined;
+}
+
+function copyByHand(): never {
+  throw new FilesystemFailure("EXDEV", "cannot copy at once: it is not in the folder");
 }
 
 function noAttribute(): FilesystemFailure {

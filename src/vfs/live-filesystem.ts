@@ -88,7 +88,7 @@ export class LiveFilesystem extends LiveData implements fs.Filesystem {
   create(parent: number, name: Uint8Array, file: fs.NewFile & fs.OpenFlags, caller: fs.Caller): fs.Answer<fs.Created> {
     return this.#make(parent, name, (real) => {
       const created = this.live.folder.create(real, name, file, caller);
-      return { ...created, ...this.live.found(created) };
+      return { ...this.openedEmpty(created.attributes.inode, created), ...this.live.found(created) };
     });
   }
 
@@ -265,6 +265,7 @@ export class LiveFilesystem extends LiveData implements fs.Filesystem {
       if (mode === "exchange") return;
       live.hide(live.directoryAt(from.parent).tree, from.name);
       live.hide(live.directoryAt(to.parent).tree, to.name);
+      if (unreal?.kind === "file") this.dropStaged(unreal);
     } finally {
       live.folder.forget(moved, 1);
     }

@@ -26,13 +26,19 @@ const fdatasync = promisify(startFdatasync);
 const shareMax = 1 / 4;
 /** Each takes some hundred bytes of memory. */
 const rangesMax = 65_536;
-const setIdBits = 0o6000;
+export const setIdBits = 0o6000;
 export interface StagedRead {
   readonly inode: number;
   /** In bytes, as the length. */
   readonly offset: number;
   readonly length: number;
   readonly signal: () => AbortSignal;
+}
+
+/** In bytes. */
+export interface FileRange {
+  readonly offset: number;
+  readonly length: number;
 }
 
 /** What may be changed of a file that is not in the folder; "ctimeNs" and "atimeNs" are not kept. */
@@ -88,14 +94,20 @@ export class LiveStaged {
     if (node === undefined || this.#live.isBecomingReal(inode)) return undefined;
     const { staged } = this.#live.layer;
     const found = this.find(inode);
-    if (found !== undefined && !isFull(found)) return found;
+    if (found !== undefined && (found.isDropped || !isFull(found))) return found;
     if (found !== undefined) {
       if (isMuch(found)) return undefined;
       return this.#live.layer.settle().then(() => this.toChange(inode));
     }
-    if (!canStage(node, this.#live.layer.staged)) return undefined;
+    if (!canStage(node, staged)) return undefined;
     this.#changed.add(inode);
-    return staged.begin(baseOf(this.#live.nodeAt(inode)));
+    return this.beginOf(this.#live.nodeAt(inode));
+  }
+
+  /** Undefined of a file that cannot be changed where it lies, or where there are too many. @throws Error of the disk. */
+  beginOf(node: TreeNode): StagedFile | undefined {
+    const { staged } = this.#live.layer;
+    return canStage(node, staged) ? staged.begin(baseOf(node)) : undefined;
   }
 
   /** Whether all of a change can be kept so. */
@@ -128,6 +140,20 @@ export class LiveStaged {
     if (!keepSize && end > file.size) file.resize(end, this.#nowNs());
     else if (kind === "reserve") file.setTime(this.#nowNs());
     this.#live.layer.staged.changed();
+  }
+
+  /** A range is what it was before all that was changed. */
+  restore(file: StagedFile, { offset, length }: FileRange): void {
+    file.restore(offset, length, this.#nowNs());
+    this.#live.layer.staged.changed();
+  }
+
+  /** Begins with a hole, and a range of what a file holds. @throws FilesystemFailure ENOSPC: too many files are changed. Error of the disk. */
+  beginPart(node: TreeNode, size: number, range: FileRange): void {
+    const file = this.beginOf(node);
+    if (file === undefined) throw new FilesystemFailure("ENOSPC", "cannot copy: too many files are changed");
+    for (const each of [0, size]) file.resize(each, this.#nowNs());
+    this.restore(file, range);
   }
 
   /** On another thread: it takes as long as the disk does. */

@@ -8,6 +8,7 @@ import { asBuffer, equalBytes } from "../base/bytes.ts";
 import { type Dot, dotKey, equalDots } from "../format/mod.ts";
 import { joinPath, splitPath } from "../history/mod.ts";
 import type { CommitFilesystem } from "./commit-filesystem.ts";
+import { countLinks } from "./count-links.ts";
 import { FilesystemFailure } from "./failure.ts";
 import type * as fs from "./filesystem.ts";
 import { rootInode } from "./filesystem.ts";
@@ -62,6 +63,8 @@ export class LiveTrees {
   #realById = new Map<string, number>();
   /** Directories that have another name than the tree has for them: what they are is kept for as long as the tree is this one, whoever forgets them. */
   readonly #renamed = new Map<number, { readonly generation: number; readonly tree: TreeNode }>();
+  /** Told of what was real, and its handles in the folder, which somebody has. */
+  onUnreal: (inode: number, handles: readonly number[]) => void = () => {};
   /** Directories in the folder that were made or looked up here: a lookup each, as long as the tree is this one. */
   protected readonly kept: Set<number> = new Set();
 
@@ -170,14 +173,13 @@ export class LiveTrees {
       this.layer.note(directory.entry.id, tree.entry, this.pathOf(real));
   }
 
-  /**
-   * Attributes of the folder's, by the number that is known. A directory's links are its subdirectories, of which the folder may have only a part: one that the tree
-   * has, too, has one link.
-   */
+  /** Attributes of the folder's, by the number that is known, with the links of all directories in it. */
   asLive(attributes: fs.Attributes): fs.Attributes {
     const { inode: real, kind, nlink } = attributes;
-    const isPart = kind === "directory" && nlink > 1 && this.treeOf(real) !== undefined;
-    const linked = isPart ? { ...attributes, nlink: 1 } : attributes;
+    const tree = kind === "directory" && nlink > 1 ? this.treeOf(real) : undefined;
+    const isUnreal = (node: TreeNode): boolean =>
+      tree !== undefined && this.isUnreal(tree.entry.id, node) && !this.folder.hasName(real, node.name);
+    const linked = tree === undefined ? attributes : { ...attributes, nlink: countLinks(tree, nlink, isUnreal) };
     const inode = this.shownOf.get(real);
     if (inode === undefined) return linked;
     return { ...linked, inode, generation: this.realized.get(inode)?.generation ?? attributes.generation };
@@ -199,10 +201,13 @@ export class LiveTrees {
     this.layer.settleNumber(node.entry);
     const inode = shown.numberOf(node);
     if (inode === rootInode) return shown.show(node);
+    const real = this.realOf(inode);
+    const handles = real === undefined ? [] : this.folder.handlesOf(real);
     const lookups = this.#notReal(inode);
     this.marks.found(inode);
     const found = shown.show(node);
     if (lookups > 0) shown.again(inode, lookups);
+    if (handles.length > 0) this.onUnreal(inode, handles);
     const marked = ({ attributes }: fs.Found): fs.Found => ({ attributes: this.marks.apply(attributes) });
     return found instanceof Promise ? found.then(marked) : marked(found);
   }

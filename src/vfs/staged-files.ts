@@ -8,6 +8,8 @@ import type { StagedBase, StagedFile } from "../workdir/mod.ts";
 export interface StagedFiles {
   /** How many there are: mostly none. */
   readonly count: number;
+  /** Whether one more may be begun. */
+  readonly hasRoom: boolean;
   /** What was changed of a file since a commit has seen it. */
   find(id: Dot): StagedFile | undefined;
   /** Begins to keep edits of a file. Undefined where there are too many already. @throws Error of the disk. */

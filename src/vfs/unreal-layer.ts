@@ -5,7 +5,7 @@
  * Whether a name of the tree that is not in the folder is unreal or was deleted is what scan rows say (doc/decisions/0012-unreal-content.md): what is recorded
  * and missing was deleted. So deleting something unreal is recording it.
  */
-import type { Dot, Entry, Hash, Meta } from "../format/mod.ts";
+import type { Content, Dot, Entry, Hash, Meta } from "../format/mod.ts";
 import type { StagedFiles } from "./staged-files.ts";
 
 export type LayerMark = "real" | "unreal";
@@ -33,6 +33,8 @@ export interface UnrealChange {
   /** Its new path, where nothing is. */
   readonly to?: Uint8Array;
   readonly meta?: Partial<Pick<Meta, "mode" | "uid" | "gid">>;
+  /** What it holds from now on: a content of the last commit. It is an empty file, or one hole. */
+  readonly content?: Content;
 }
 
 export interface UnrealLayer {
@@ -54,8 +56,17 @@ export interface UnrealLayer {
    * @throws OuroError of a `ContentSource`, "locked", "no-space" and their like.
    */
   realize(paths: readonly Uint8Array[]): Promise<void>;
+  /** Does something at once while nobody commits, or changes the folder by a command. @throws OuroError "locked" and its like. */
+  alone<T>(act: () => T): Promise<T>;
   /** Gives an unreal file another name or other attributes, without bringing it: by a commit. @throws OuroError "stale": it is not there any more; "locked" and their like. */
   change(change: UnrealChange): Promise<void>;
+  /**
+   * Makes a file of the folder unreal, with a commit of it before, if there is nothing in it and it need not be real.
+   * @param mayLeave Asked after that commit.
+   * @returns What it is in the tree; undefined where it stays.
+   * @throws OuroError "locked" and their like.
+   */
+  takeOutEmpty(path: Uint8Array, file: FolderFile, mayLeave: () => boolean): Promise<Dot | undefined>;
   /** A node of the tree is this file of the folder from now on, with the number it had (inode-numbers.ts): durably after `flush`. */
   becameReal(entry: Entry, file: FolderFile): void;
   /** Makes sure that nothing else gets the number of something unreal that is shown. */

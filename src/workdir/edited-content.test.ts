@@ -60,6 +60,12 @@ class Edited {
     this.bytes.fill(0, offset, Math.min(this.bytes.length, offset + length));
   }
 
+  restore(offset: number, length: number): void {
+    this.edits.restore(offset, length);
+    this.resizeBytes(Math.max(this.bytes.length, offset + length));
+    bytesOf(this.base).copy(this.bytes, offset, offset, offset + length);
+  }
+
   resizeBytes(size: number): void {
     this.bytes = Buffer.concat([this.bytes, Buffer.alloc(Math.max(0, size - this.bytes.length))]).subarray(0, size);
   }
@@ -111,11 +117,15 @@ function randomBytes(prng: Prng, length: number): Buffer {
 function change(prng: Prng, edited: Edited, canFree: boolean): void {
   const size = edited.bytes.length;
   const at = prng.int(0, size);
-  const what = prng.int(0, 9);
+  const what = prng.int(0, 10);
   if (what === 0) edited.resize(at);
   else if (what === 1 && canFree) edited.resize(size + prng.int(0, 30_000));
   else if (what === 2 && canFree) edited.free(at, prng.int(0, 30_000));
-  else if (what === 3) edited.write(size, randomBytes(prng, prng.int(1, 3000)));
+  else if (what === 10) {
+    const baseSize = bytesOf(edited.base).length;
+    const from = Math.min(prng.int(0, baseSize), canFree ? baseSize : size);
+    edited.restore(from, prng.int(0, baseSize - from));
+  } else if (what === 3) edited.write(size, randomBytes(prng, prng.int(1, 3000)));
   else if (what === 4 && canFree) edited.write(size + prng.int(0, 9000), randomBytes(prng, 10));
   else edited.write(at, randomBytes(prng, prng.int(1, prng.pick([10, 500, 20_000]))));
 }

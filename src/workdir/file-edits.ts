@@ -62,6 +62,15 @@ export class FileEdits {
     this.#put({ from: "hole", start, end: Math.min(start + length, this.#size) });
   }
 
+  /** A range is as it was before all edits from now on. It was within the file then. */
+  restore(start: number, length: number): void {
+    const end = start + length;
+    if (start > this.#size) this.#put({ from: "hole", start: this.#size, end: start });
+    this.#cutOut(start, end, []);
+    this.#baseEnd = Math.max(this.#baseEnd, end);
+    this.#size = Math.max(this.#size, end);
+  }
+
   resize(size: number): void {
     if (size > this.#size) this.#put({ from: "hole", start: this.#size, end: size });
     else {
@@ -103,11 +112,13 @@ export class FileEdits {
   }
 
   #put(edit: Edit): void {
-    const { start, end } = edit;
-    if (start >= end) return;
+    if (edit.start < edit.end) this.#cutOut(edit.start, edit.end, [edit]);
+  }
+
+  /** Puts others, in order and within the range, in the place of what there is of edits in a range. */
+  #cutOut(start: number, end: number, parts: Edit[]): void {
     const from = this.#firstAt(start);
     let to = from;
-    const parts: Edit[] = [edit];
     for (let other = this.#edits[to]; other !== undefined && other.start < end; other = this.#edits[to]) {
       if (other.start < start) parts.unshift(cutTo(other, other.start, start));
       if (other.end > end) parts.push(cutTo(other, end, other.end));

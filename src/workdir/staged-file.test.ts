@@ -41,6 +41,7 @@ function change(prng: Prng, file: StagedFile, time: bigint): void {
   if (what === 0) file.resize(offset, time);
   else if (what === 1) file.free(offset, prng.int(1, 300), time);
   else if (what === 2) file.setTime(time);
+  else if (what === 3) file.restore(offset % 500, prng.int(1, 300), time);
   else file.write(offset, prng.bytes(prng.int(1, 300)), time);
 }
 

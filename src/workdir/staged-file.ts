@@ -19,7 +19,7 @@ const pathBytesMax = 64 * 1024;
 const recordBytes = 29;
 /** Of one write: more comes in several. */
 const writeBytesMax = 16 * 1024 * 1024;
-const codes = { write: 1, resize: 2, free: 3, touch: 4, drop: 5 } as const;
+const codes = { write: 1, resize: 2, free: 3, touch: 4, drop: 5, restore: 6 } as const;
 
 /** What is changed. */
 export interface StagedBase {
@@ -146,6 +146,11 @@ export class StagedFile implements Disposable {
     this.#add(codes.free, { offset, length, timeNs });
   }
 
+  /** Makes a range what it was before all edits. */
+  restore(offset: number, length: number, timeNs: bigint): void {
+    this.#add(codes.restore, { offset, length, timeNs });
+  }
+
   setTime(timeNs: bigint): void {
     this.#add(codes.touch, { offset: 0, length: 0, timeNs });
   }
@@ -190,6 +195,7 @@ export class StagedFile implements Disposable {
     if (kind === codes.write) this.edits.write(offset, length, at);
     else if (kind === codes.resize) this.edits.resize(offset);
     else if (kind === codes.free) this.edits.free(offset, length);
+    else if (kind === codes.restore) this.edits.restore(offset, length);
     else if (kind === codes.drop) this.#isDropped = true;
     this.#mtimeNs = timeNs;
     this.#end = at + (kind === codes.write ? length : 0);

@@ -3,10 +3,10 @@
  * has taken in of it, and the file never comes whole.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after } from "node:test";
+import { after, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Prng } from "../../src/base/prng.ts";
 import { BoxMount } from "../support/box-mount.ts";
@@ -26,19 +26,29 @@ function ok(cwd: string, ...args: readonly string[]): Promise<string> {
   return succeed(program.run(args, { cwd }));
 }
 
+function bytesIn(folder: string): number {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((each) => each.isFile());
+  return files.reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0);
+}
+
 /** Of a step that was interrupted all is there, or nothing: it is one write. */
 function requireSteps(found: Buffer, base: Buffer, done: number): number {
   for (const steps of [done, done + 1]) if (found.equals(bytesAfter(base, steps))) return steps;
   assert.fail(`after ${done} steps the file has other bytes`);
 }
 
-async function killedRounds(prng: Prng): Promise<void> {
-  const [full, lean, remote, directory] = ["full", "lean", "remote", "mount"].map((name) => join(place, name)) as [
-    string,
-    string,
-    string,
-    string,
-  ];
+interface Boxes {
+  readonly full: string;
+  readonly lean: string;
+  readonly remote: string;
+  readonly directory: string;
+  readonly base: Buffer;
+}
+
+/** A box with a large file, and an unreal clone of it. */
+async function makeBoxes(name: string): Promise<Boxes> {
+  const at = (what: string): string => join(place, `${name} ${what}`);
+  const [full, lean, remote, directory] = [at("full"), at("lean"), at("remote"), at("mount")];
   const base = Buffer.from(new Prng(1).bytes(size));
   await ok(place, "init", full);
   writeFileSync(join(full, "big"), base);
@@ -46,6 +56,11 @@ async function killedRounds(prng: Prng): Promise<void> {
   await ok(full, "remote", "add", "origin", remote);
   await ok(full, "push");
   await ok(place, "clone", "--unreal", remote, lean);
+  return { full, lean, remote, directory, base };
+}
+
+async function killedRounds(prng: Prng): Promise<void> {
+  const { full, lean, directory, base } = await makeBoxes("killed");
   let done = 0;
   for (let round = 0; round < kills; round += 1) {
     await using mount = await BoxMount.start(program, { box: lean, directory, args: ["--commit-after", "200ms"] });
@@ -81,3 +96,39 @@ if (problem === undefined)
     1,
     killedRounds,
   );
+
+if (problem === undefined)
+  test("live mount, unreal: cp makes a copy without a remote, which is there after a kill", async () => {
+    const { full, lean, remote, directory, base } = await makeBoxes("copied");
+    renameSync(remote, `${remote} away`);
+    const names = ["again", "copy", "dir/kept", "install"];
+    {
+      await using mount = await BoxMount.start(program, { box: lean, directory, args: ["--commit-after", "off"] });
+      const copies =
+        "cp big copy && mkdir dir && cp -p big dir/kept && install -m 600 big install && cp copy again && cp big again";
+      assert.deepEqual(await mount.run(`${copies} && sync again install dir/kept`), { status: 0, out: "" });
+      mount.kill();
+    }
+    await using mount = await BoxMount.start(program, {
+      box: lean,
+      directory,
+      args: ["--commit-after", "off", "--wait"],
+    });
+    const { out } = await mount.run(
+      `stat -c '%n %s %a' ${names.join(" ")}; [ dir/kept -nt big -o big -nt dir/kept ] || echo as old`,
+    );
+    const modes = ["644", "644", "644", "600"];
+    assert.equal(out, `${names.map((name, at) => `${name} ${size} ${modes[at]}\n`).join("")}as old\n`);
+    assert.deepEqual(readdirSync(lean).sort(), [".ourobox", "dir"]);
+    assert.deepEqual(readdirSync(join(lean, "dir")), []);
+    renameSync(`${remote} away`, remote);
+    await ok(lean, "commit", "-m", "last");
+    const before = bytesIn(remote);
+    await ok(lean, "push");
+    const sent = bytesIn(remote) - before;
+    assert(sent < 100_000, `${sent}`);
+    await ok(full, "pull");
+    for (const name of names) assert(readFileSync(join(full, name)).equals(base), name);
+    assert.equal((await mount.run("cmp copy dir/kept")).out, "");
+    await ok(lean, "check");
+  });

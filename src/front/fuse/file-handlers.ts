@@ -10,8 +10,6 @@ import * as read from "./structs-in.ts";
 import { putAttrOut, putLkOut, putSizeOut, putStatfsOut, putU64Out } from "./structs-out.ts";
 
 const nameBytesMax = 255;
-/** A copy is answered in pieces, so that it does not keep others waiting. */
-const copyBytesMax = 64 * 1024 * 1024;
 const nul = Uint8Array.of(0);
 const trustedPrefix = Buffer.from("trusted.");
 const labelName = Buffer.from("security.selinux");
@@ -183,8 +181,7 @@ function lseek({ filesystem, replies }: Connection, { reader, inode, unique }: R
 /** COPY_FILE_RANGE answers with 32 bits, its successor with 64. */
 function copyFileRange({ filesystem, replies }: Connection, request: Request): Answer<void> {
   const { from, to, length } = read.readCopyFileRange(request.reader, request.inode);
-  const bounded = { from, to, length: Math.min(length, copyBytesMax), clearSetId: isUnprivileged(request) };
-  const copied = filesystem.copyFileRange(bounded, request);
+  const copied = filesystem.copyFileRange({ from, to, length, clearSetId: isUnprivileged(request) }, request);
   const put = request.opcode === opcodes.copyFileRange ? putSizeOut : putU64Out;
   return whenAnswered(copied, (count) => {
     replies.struct(request.unique, (into, at) => put(into, at, count));
