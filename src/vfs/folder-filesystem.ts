@@ -235,11 +235,12 @@ export class FolderFilesystem extends FolderData implements fs.Filesystem {
         const stat = inodes.findInode(listing.fd, name);
         // It has gone since.
         if (stat === undefined) return true;
-        const entry = { name, inode: this.inodes.numberOf(stat), kind: stat.kind, cookie };
-        if (!plus) return give(entry);
+        const { kind } = stat;
+        if (!plus) return give({ name, inode: this.inodes.numberOf(stat), kind, cookie });
         const found = this.#found(stat, node, name);
-        const isGiven = give({ ...entry, found });
-        if (!isGiven) this.inodes.forget(found.attributes.inode, 1);
+        const { inode: number } = found.attributes;
+        const isGiven = give({ name, inode: number, kind, cookie, found });
+        if (!isGiven) this.inodes.forget(number, 1);
         return isGiven;
       });
     } finally {

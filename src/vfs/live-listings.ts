@@ -92,7 +92,7 @@ export class LiveListings {
       after,
       plus,
       give: (entry) => {
-        if (late.has(textOf(entry.name))) return this.#skip(entry);
+        if (late.size > 0 && late.has(textOf(entry.name))) return this.#skip(entry);
         isRoom = this.#giveReal(entry, give);
         return isRoom;
       },
@@ -109,11 +109,11 @@ export class LiveListings {
   /** A refused entry's lookup is taken back by who gave it. */
   #giveReal(entry: fs.DirectoryEntry, give: fs.ListOptions["give"]): boolean {
     const live = this.#live;
-    const { found, ...rest } = entry;
-    if (found !== undefined) live.recognize(found);
+    const { name, kind, cookie, found } = entry;
+    if (found === undefined) return give({ name, inode: live.numberOf(entry.inode), kind, cookie });
+    live.recognize(found);
     const inode = live.numberOf(entry.inode);
-    if (found === undefined) return give({ ...rest, inode });
-    if (!give({ ...rest, inode, found: { attributes: live.asLive(found.attributes) } })) return false;
+    if (!give({ name, inode, kind, cookie, found: { attributes: live.asLive(found.attributes) } })) return false;
     live.keepFound(found);
     return true;
   }
