@@ -41,10 +41,14 @@ function hintFor(told: string): string {
   return "An ordinary user must own the directory, and needs `user_allow_other` in /etc/fuse.conf for allow_other.";
 }
 
-/** Takes a user's mount away. @throws OuroError "locked": it is in use. */
+/** Takes a user's mount away. @throws OuroError "locked": it is in use. "permission": it is another's, or none. */
 export async function unmountAsUser(directory: string, options: { readonly lazy?: boolean } = {}): Promise<void> {
   const { status, told } = await runFusermount(["-u", ...(options.lazy === true ? ["-z"] : []), "--", directory]);
-  if (status !== 0) throw new OuroError("locked", `Cannot unmount ${directory}: ${told}`);
+  if (status === 0) return;
+  if (/busy/i.test(told)) throw new OuroError("locked", `Cannot unmount ${directory}: ${told}`);
+  throw new OuroError("permission", `Cannot unmount ${directory}: ${told}`, {
+    hint: "Only who has mounted it can take it away, and root.",
+  });
 }
 
 async function runFusermount(args: readonly string[], socket?: number) {
