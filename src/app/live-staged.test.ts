@@ -180,6 +180,18 @@ test("live filesystem: a large unreal file gets another name and mode without be
   assert(readFileSync(join(pair.pathA, "e/other")).equals(someBytes(1, 100_000)));
 });
 
+test("live filesystem: in a large unreal file there is no more to reserve than there is on the disk", async () => {
+  await using both = await StagedPair.make(world, { big: someBytes(1, 100_000) });
+  const { client, pair } = both;
+  const fd = await client.open("big", { write: true });
+  const range = { offset: 0, length: 2 ** 50, keepSize: true };
+  await assert.rejects(client.fallocate(fd, "reserve", range), { code: "ENOSPC" });
+  await client.fallocate(fd, "reserve", { offset: 50_000, length: 70_000 });
+  await client.close(fd);
+  assert.equal((await client.stat("big")).size, 120_000);
+  assert.deepEqual(filesIn(pair.pathB), {});
+});
+
 test("live filesystem: a large unreal file that is deleted is written to by who has it open, whatever comes in its place", async () => {
   await using both = await StagedPair.make(world, { "d/big": someBytes(1, 100_000), "d/other": someBytes(2, 100_000) });
   const { client, pair } = both;

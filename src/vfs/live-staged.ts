@@ -132,10 +132,16 @@ export class LiveStaged {
     this.#live.layer.staged.changed();
   }
 
-  /** Zeros are a hole. Nothing is reserved: where there is no room for a write later it fails then. */
+  /**
+   * Zeros are a hole. Nothing is reserved, for the log goes with the next commit: where there is no room now that is said, where there is none later a write fails then.
+   * @throws FilesystemFailure ENOSPC.
+   */
   allocate(file: StagedFile, { kind, keepSize, offset, length }: fs.AllocateOptions): void {
     const end = offset + length;
     checkSize(end);
+    const { availableBlocks, blockBytes } = this.#live.folder.statfs();
+    if (kind === "reserve" && length > availableBlocks * blockBytes)
+      throw new FilesystemFailure("ENOSPC", "cannot reserve: there is no room for that");
     if (kind !== "reserve") file.free(offset, length, this.#nowNs());
     if (!keepSize && end > file.size) file.resize(end, this.#nowNs());
     else if (kind === "reserve") file.setTime(this.#nowNs());
