@@ -180,6 +180,16 @@ test("what is where is known before the first read, of places that cost little",
   assert.deepEqual(await Array.fromAsync(to.store.check({ readData: true })), []);
 });
 
+test("more packs than are looked into at one time are known before the first read", async () => {
+  const prng = new Prng(12);
+  using setup = await setUp(Array.from({ length: 10 }, (_, at) => ({ [`f${at}`]: prng.bytes(100_000) })));
+  const { to, remote } = setup;
+  await using source = open(to, [remote]);
+  await source.prepare({ costMax: 0 });
+  const { length } = to.store.packs().filter(({ class: kind }) => kind === "content");
+  assert.deepEqual({ length, reads: remote.reads.length }, { length: 10, reads: 20 });
+});
+
 test("what a place cannot give before the first read is told to who reads", async () => {
   const prng = new Prng(10);
   using setup = await setUp([some(prng, 6)]);
