@@ -8,7 +8,7 @@ import { equalBytes, toHex, toText } from "../base/bytes.ts";
 import type { Disk } from "../base/disk.ts";
 import { errnoOf, ioError, OuroError } from "../base/errors.ts";
 import { quotePath } from "../base/quote.ts";
-import { commitFlags, type Hash } from "../format/mod.ts";
+import { commitFlags, type Hash, kinds } from "../format/mod.ts";
 import { diffTrees, isShown, keysAbove, PathFilter, pathKey, splitPath } from "../history/mod.ts";
 import { type CheckoutReport, FolderRows, saveObservations } from "../workdir/mod.ts";
 import { type CommitReport, commitBox, statusOf } from "./box-commit.ts";
@@ -22,7 +22,7 @@ import { broughtBy, noteReal } from "./number-moves.ts";
 import type { OpenBox } from "./open-box.ts";
 import { changesOfPart } from "./part-changes.ts";
 import { TemporaryFolder } from "./temporary-folder.ts";
-import { existsIn, isPartFolder } from "./unreal-setting.ts";
+import { existsIn, isPartFolder, statIn } from "./unreal-setting.ts";
 
 const nothing = new Uint8Array();
 
@@ -76,9 +76,27 @@ type HereRequest = Pick<RestoreRequest, "source" | "paths" | "dryRun">;
 
 async function restoreHere(box: OpenBox, tree: Hash, request: HereRequest): Promise<RestoreReport> {
   const root = box.requireRoot("restore");
+  requireFoldersAbove(box, request.paths);
   if (request.dryRun) return restoreLocked(box, root, tree, request);
   using _ = await lockWhole(box, "alone");
   return await restoreLocked(box, root, tree, request);
+}
+
+/** What somebody has put in place of a directory stays, unless the directory itself is named. @throws OuroError "not-dir". */
+function requireFoldersAbove(box: OpenBox, paths: readonly Path[]): void {
+  const tree = box.headCommit()?.commit.tree;
+  if (tree === undefined) return;
+  const stat = statIn(box);
+  for (const path of paths) {
+    const above = keysAbove(pathKey(path)).reverse().map(pathOfKey);
+    const taken = above.find((each) => (stat(each)?.kind ?? "directory") !== "directory");
+    if (taken === undefined) continue;
+    if (box.reader.findPath(box.reader.root(tree), splitPath(taken))?.kind !== kinds.directory) continue;
+    throw new OuroError("not-dir", `Cannot restore ${quotePath(path)}: ${quotePath(taken)} is no folder any more`, {
+      subject: toText(path),
+      hint: `Bring it back whole: \`ourobox restore ${quotePath(taken)}\`.`,
+    });
+  }
 }
 
 async function restoreLocked(

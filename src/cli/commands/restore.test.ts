@@ -52,3 +52,16 @@ test("a file comes back though the directory that it was in is gone, and so does
   await box.ok("commit");
   assert.equal(await box.ok("ls", "-R"), "a.txt\n");
 });
+
+test("what is below a directory in whose place something else stands is not restored, and that is said", async () => {
+  rmSync(join(box.folder, "d"), { recursive: true });
+  box.write("d", "a file\n");
+  const { err, status } = await box.run("restore", "d/b.txt");
+  assert.equal(status, 1, err);
+  assert.match(
+    err,
+    /^ourobox: Cannot restore d\/b\.txt: d is no folder any more\nBring it back whole: `ourobox restore d`\./,
+  );
+  assert.match((await box.run("restore", "d")).err, /^Saved what was there [\s\S]*Restored 1 file/);
+  assert.equal(readFileSync(join(box.folder, "d/b.txt"), "utf8"), "b\n");
+});
