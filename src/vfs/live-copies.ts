@@ -104,7 +104,10 @@ export class LiveCopies {
       const { parent, name } = place;
       // The tree may have it as what was deleted under its name, which somebody still has open by another number.
       const mayLeave = (): boolean => this.#isKnownAs(this.#live.treeOf(parent)?.find(latin(name)), inode);
+      const { mtimeNs } = folder.getattr(parent);
       const id = await layer.takeOutEmpty(this.#live.pathOf(real), folder.fileAt(real), mayLeave);
+      // The new file is still there: its directory is not as old as in the tree.
+      if (folder.getattr(parent).mtimeNs < mtimeNs) folder.setattr(parent, { mtimeNs });
       const empty = id === undefined ? undefined : this.#showUnreal(place);
       if (id === undefined || empty === undefined) return false;
       this.#live.forget(inode, 1);
