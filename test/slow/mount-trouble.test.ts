@@ -1,6 +1,7 @@
 /**
  * What is not here is read through a live mount by sixteen at once, while its remote disappears, is slow, breaks off, sends other bytes, refuses, and comes back: nobody
- * waits longer than a time-out, nobody gets a wrong byte, and the process that serves is as large after thousands of opens as before.
+ * waits longer than a time-out, nobody gets a wrong byte, and the process that serves is as large after thousands of opens as before. When that process is killed, only
+ * what was not kept yet is brought again.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -139,4 +140,36 @@ test("live mount: while its remote is in trouble nobody hangs, reads a wrong byt
   assert.equal(status, 0, out);
   const after = JSON.parse(out) as Told;
   assert.deepEqual([after.wrong, after.other, after.failed], [[], [], 0]);
+});
+
+test("a mount that is killed after it has answered loses what it has not kept yet, and nothing else", {
+  skip,
+}, async () => {
+  const [full, lean, remote] = ["killed full", "killed lean", "killed remote"].map((name) => join(place, name)) as [
+    string,
+    string,
+    string,
+  ];
+  const sums = makeFiles(full);
+  await ok(full, "init", "-q");
+  await ok(full, "commit", "-q", "-m", "files");
+  await ok(full, "remote", "add", "origin", remote);
+  await ok(full, "push", "-q");
+  await ok(place, "clone", "-q", "--unreal", remote, lean);
+  const names = Object.keys(sums);
+  for (const count of [1, names.length]) {
+    await using mount = await BoxMount.start(program, { box: lean, directory: `${lean} live`, args: [] });
+    assert.equal(mount.started.status, 0, mount.started.err);
+    const { out } = await mount.run(`sha256sum ${names.slice(0, count).join(" ")}`);
+    mount.kill();
+    const read = out.trim().split("\n");
+    assert.deepEqual(
+      read,
+      names.slice(0, count).map((name) => `${sums[name]}  ${name}`),
+    );
+    await ok(place, "umount", "-q", mount.directory);
+    await ok(lean, "check", "--read-data");
+  }
+  const { bytes } = JSON.parse(await ok(lean, "cache", "--json")) as { readonly bytes: number };
+  assert(bytes > 0, "what was read in some time is kept");
 });
