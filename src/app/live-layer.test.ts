@@ -9,6 +9,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -175,6 +176,18 @@ test("live filesystem: of a directory that was made here, and is deleted in the 
     namesIn(pair.b).filter((name) => name.startsWith("d/")),
     ["d/new", "d/two"],
   );
+});
+
+test("live filesystem: a directory that was made here, and is moved in the folder, is there with all that is in it", async () => {
+  await using both = await LivePair.make(some);
+  const { client, pair } = both;
+  await client.chmod("d/one", 0o600);
+  renameSync(join(pair.pathB, "d"), join(pair.pathB, "moved"));
+  await assert.rejects(client.readdir("d"), { code: "ENOENT" });
+  assert.deepEqual((await client.readdir("moved")).sort(), ["deep", "link", "new", "one", "two"]);
+  assert.deepEqual((await client.readdir("")).sort(), ["a", "e", "moved"]);
+  await both.commit();
+  assert.deepEqual((await client.readdir("moved")).sort(), ["deep", "link", "new", "one", "two"]);
 });
 
 type Act = (client: FsClient, kept: Kept[]) => Promise<unknown>;

@@ -81,14 +81,9 @@ export class FolderFilesystem extends FolderData implements fs.Filesystem {
     return parent === undefined ? undefined : { parent: parent.number, name };
   }
 
-  /** Whether a directory that is known has not been deleted, as far as can be told: somebody else may have moved it. */
+  /** Whether a directory is known, and not known to be deleted: somebody else may have moved it. */
   stands(inode: number): boolean {
-    try {
-      return this.getattr(inode).nlink > 0;
-    } catch (thrown) {
-      if (thrown instanceof FilesystemFailure) return false;
-      throw thrown;
-    }
+    return this.inodes.has(inode) && !this.inodes.isDeleted(this.inodes.get(inode));
   }
 
   /** What a file is in the folder. */

@@ -236,6 +236,12 @@ export class FolderInodes {
     return stat;
   }
 
+  /** Whether it has lost its last name, as far as a descriptor on it tells: without one it may be anywhere. */
+  isDeleted(node: FolderInode): boolean {
+    const fd = node.fd >= 0 ? node.fd : node.opened[0];
+    return fd !== undefined && statInode(fd).nlink === 0;
+  }
+
   /** Closes what is held above the limit. Not between taking a descriptor and using it. */
   trim(): void {
     if (this.#held.size <= this.#descriptorsMax) return;
