@@ -9,7 +9,8 @@ import { unrealScenarios } from "./faulty-scenarios-unreal.ts";
 
 /** @param step 1: every operation. */
 export function testEveryOperation({ step }: { readonly step: number }): void {
-  for (const scenario of [...scenarios, ...unrealScenarios, ...branchScenarios, ...stagedScenarios]) {
+  const all = [...scenarios, ...unrealScenarios, ...branchScenarios, ...stagedScenarios];
+  for (const scenario of all.filter(({ isSlow = false }) => step === 1 || !isSlow)) {
     for (const kind of faultKinds) {
       const name = `${scenario.name}: ${kind} at any operation loses nothing, and the next run ends it`;
       test(name, async (t) => {

@@ -1,10 +1,18 @@
-/** A commit of what was changed in a mount and is in no folder, for tests that fail each operation: the change is in a log or in the head, and never in both. */
+/**
+ * What a live mount does with large unreal files, for tests that fail each operation. A commit of what was changed and is in no folder: the change is in a log or in the head, and never in both.
+ * A copy: it is an empty file, in the folder or not, or has the content.
+ */
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { changeUnreal } from "../../src/app/change-unreal.ts";
 import { type Box, cloneBox } from "../../src/app/mod.ts";
+import { resumeMove } from "../../src/app/move-folder.ts";
+import { takeOutEmpty } from "../../src/app/take-out-empty.ts";
 import { utf8 } from "../../src/base/bytes.ts";
-import { type Entry, kinds } from "../../src/format/mod.ts";
+import { lstat } from "../../src/base/posix.ts";
+import { type Content, type Entry, kinds } from "../../src/format/mod.ts";
+import { equalContents } from "../../src/history/mod.ts";
 import { StagedFile } from "../../src/workdir/mod.ts";
 import type { FaultyPlace } from "./faulty-box.ts";
 import { inBox, makeRemote, type Scenario } from "./faulty-scenarios.ts";
@@ -52,6 +60,42 @@ async function requireKept(place: FaultyPlace): Promise<void> {
   });
 }
 
+const copyPath = "new/copy.bin";
+
+function copyOf(box: Box): Entry | undefined {
+  return box.find(box.resolve("HEAD"), utf8(copyPath));
+}
+
+function contentIn(entry: Entry): Content {
+  const { value } = entry.data[0];
+  assert.equal(value.kind, kinds.file);
+  return value.content;
+}
+
+async function copyInMount(box: Box, inFolder: string): Promise<boolean> {
+  await resumeMove(box);
+  const path = utf8(copyPath);
+  const content = contentIn(entryOf(box));
+  const made = copyOf(box);
+  if (made !== undefined && !existsSync(inFolder) && equalContents(contentIn(made), content)) return true;
+  const file = existsSync(inFolder) ? lstat(inFolder) : undefined;
+  const id = file === undefined ? made?.id : await takeOutEmpty(box, { path, file, mayLeave: () => true });
+  if (id === undefined) return false;
+  await changeUnreal(box, { id, path, content });
+  return true;
+}
+
+/** It is somewhere, and no other file is. */
+async function requireCopy(place: FaultyPlace): Promise<void> {
+  const inFolder = place.path(`b/${copyPath}`);
+  await inBox(place, "b", place.context(), async (box) => {
+    const made = copyOf(box);
+    if (existsSync(inFolder)) assert.equal(statSync(inFolder).size, 0);
+    else assert([0, contentIn(entryOf(box)).size].includes(contentIn(made as Entry).size));
+    assert.deepEqual(await changesIn(box), made === undefined ? ["add new"] : []);
+  });
+}
+
 export const stagedScenarios: readonly Scenario[] = [
   {
     name: "commit of what is staged",
@@ -70,6 +114,25 @@ export const stagedScenarios: readonly Scenario[] = [
         assert.deepEqual(await Array.fromAsync(box.check({ readData: true })), []);
       });
       assert.deepEqual(readdirSync(place.path("b/.ourobox/staged")), []);
+    },
+  },
+  {
+    name: "copy of what is unreal",
+    isSlow: true,
+    async prepare(place) {
+      await makeRemote(place);
+      await cloneBox(place.path("remote"), place.path("b"), { bare: false, unreal: true }, place.context());
+      place.write("b", { [copyPath]: "" });
+    },
+    run: (place, context) => inBox(place, "b", context, (box) => copyInMount(box, place.path(`b/${copyPath}`))),
+    always: requireCopy,
+    async finished(place) {
+      await requireCopy(place);
+      await inBox(place, "b", place.context(), async (box) => {
+        assert(equalContents(contentIn(copyOf(box) as Entry), contentIn(entryOf(box))));
+        assert.deepEqual(await Array.fromAsync(box.check({ readData: true })), []);
+      });
+      assert(!existsSync(place.path(`b/${copyPath}`)));
     },
   },
 ];

@@ -9,6 +9,8 @@ import { type FaultyPlace, listFolder, smallChunks } from "./faulty-box.ts";
 
 export interface Scenario {
   readonly name: string;
+  /** Not among the fast tests. */
+  readonly isSlow?: boolean;
   /** With a good disk, once. */
   prepare(place: FaultyPlace): Promise<void>;
   /** What may fail. Run again, it ends what it began. @returns Whether the command said that all is done. */

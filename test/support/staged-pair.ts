@@ -8,8 +8,9 @@ import { openLiveFilesystem } from "../../src/app/live-filesystem.ts";
 import { lockLive } from "../../src/app/live-lock.ts";
 import { Prng } from "../../src/base/prng.ts";
 import { contentItems, type Entry, kinds } from "../../src/format/mod.ts";
+import { equalContents } from "../../src/history/mod.ts";
 import { TestWorld } from "./app-world.ts";
-import type { FsClient } from "./fs-client.ts";
+import type { FsClient, OpenHow } from "./fs-client.ts";
 import { DirectClient } from "./fs-client-direct.ts";
 import { KernelClient } from "./fs-client-kernel.ts";
 import { UnrealPair } from "./unreal-pair.ts";
@@ -99,6 +100,12 @@ export class StagedPair implements AsyncDisposable {
     return b.find(b.head()?.commit as Uint8Array, Buffer.from(path)) as Entry;
   }
 
+  /** Whether two files are committed with one content. */
+  isShared(path: string, other: string): boolean {
+    const [a, b] = [path, other].map((each) => this.entry(each).data[0].value);
+    return a?.kind === kinds.file && b?.kind === kinds.file && equalContents(a.content, b.content);
+  }
+
   /** Chunks of a committed file, and how many are not here. */
   chunks(path: string): { readonly all: Set<string>; readonly missing: number } {
     const { b } = this.pair;
@@ -130,4 +137,20 @@ export async function writeTo(client: FsClient, path: string, offset: number, by
   await client.write(fd, offset, bytes);
   await client.fsync(fd);
   await client.close(fd);
+}
+
+export const newFile: OpenHow = { write: true, create: true, exclusive: true };
+
+/** As `cp` does. @returns How many bytes could be copied at once, and the new file. */
+export async function copyFile(
+  client: FsClient,
+  from: string,
+  to: string,
+  how: OpenHow = newFile,
+): Promise<{ readonly count: number; readonly fd: number }> {
+  const source = await client.open(from, { read: true });
+  const fd = await client.open(to, how);
+  const count = await client.copy(source, 0, fd, 0, 2 ** 31);
+  await client.close(source);
+  return { count, fd };
 }
