@@ -47,6 +47,8 @@ class LivePair implements AsyncDisposable {
   /** As another process would have it. */
   readonly committer: Box;
   readonly live: ReturnType<typeof openLiveFilesystem>;
+  /** How often a commit was due. */
+  changes = 0;
   /** Of the box. */
   readonly client: FsClient;
   /** Of a folder with the same files, all of them there. */
@@ -55,7 +57,10 @@ class LivePair implements AsyncDisposable {
   private constructor(pair: UnrealPair, committer: Box, plain: string) {
     this.pair = pair;
     this.committer = committer;
-    this.live = openLiveFilesystem(pair.b, { settle: () => this.commit(), onChange: () => {}, directory: "/mnt" });
+    const onChange = (): void => {
+      this.changes += 1;
+    };
+    this.live = openLiveFilesystem(pair.b, { settle: () => this.commit(), onChange, directory: "/mnt" });
     this.client = new DirectClient(this.live.filesystem);
     this.plain = new KernelClient(plain, 0);
   }
@@ -188,6 +193,29 @@ test("live filesystem: a directory that was made here, and is moved in the folde
   assert.deepEqual((await client.readdir("")).sort(), ["a", "e", "moved"]);
   await both.commit();
   assert.deepEqual((await client.readdir("moved")).sort(), ["deep", "link", "new", "one", "two"]);
+});
+
+test("live filesystem: where a directory of which a part is in the folder is deleted or moved there, a commit is due, once", async () => {
+  await using both = await LivePair.make(some);
+  const { client, pair } = both;
+  await both.committer.realize([Buffer.from("d/one"), Buffer.from("e/four")]);
+  assert.equal(both.changes, 0);
+  renameSync(join(pair.pathB, "d"), join(pair.pathB, "moved"));
+  rmSync(join(pair.pathB, "e"), { recursive: true });
+  for (let times = 0; times < 3; times += 1) await client.readdir("");
+  assert.equal(both.changes, 2);
+  await both.commit();
+  assert.deepEqual((await client.readdir("")).sort(), ["a", "e", "moved"]);
+  assert.deepEqual((await client.readdir("moved")).sort(), ["deep", "link", "new", "one", "two"]);
+  assert.deepEqual((await client.readdir("e")).sort(), ["deep", "f", "two"]);
+  assert.equal(both.changes, 2);
+  // It is in the folder again, and once more not.
+  await writeAll(client, "e/again", "again");
+  const before = both.changes;
+  await both.commit();
+  rmSync(join(pair.pathB, "e"), { recursive: true });
+  await client.readdir("");
+  assert.equal(both.changes, before + 1);
 });
 
 type Act = (client: FsClient, kept: Kept[]) => Promise<unknown>;

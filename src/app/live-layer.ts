@@ -71,6 +71,8 @@ export class LiveLayer implements UnrealLayer, Disposable {
   readonly #options: LiveLayerOptions;
   readonly #rows = new Map<string, { has(name: string): boolean }>();
   readonly #gone = new Map<string, Gone>();
+  /** Directories that are recorded, and have been found missing since they were last seen in the folder. */
+  readonly #missing = new Set<string>();
   readonly staged: LiveStagedFiles;
   readonly #numbers: InodeNumbers;
   readonly #exists: (path: Uint8Array) => boolean;
@@ -137,6 +139,15 @@ export class LiveLayer implements UnrealLayer, Disposable {
     this.#gone.set(key, gone);
     this.#options.onChange();
     this.#flushSoon();
+  }
+
+  noteStanding(directory: Dot, stands: boolean): void {
+    const key = dotKey(directory);
+    if (stands) this.#missing.delete(key);
+    if (stands || this.#missing.has(key)) return;
+    // Once: it stays missing after the commit if more of it is unreal.
+    this.#missing.add(key);
+    this.#options.onChange();
   }
 
   note(directory: Dot, entry: Entry, path: Uint8Array): void {

@@ -178,7 +178,7 @@ export class LiveTrees {
     const { inode: real, kind, nlink } = attributes;
     const tree = kind === "directory" && nlink > 1 ? this.treeOf(real) : undefined;
     const isUnreal = (node: TreeNode): boolean =>
-      tree !== undefined && this.isUnreal(tree.entry.id, node) && !this.folder.hasName(real, node.name);
+      tree !== undefined && !this.folder.hasName(real, node.name) && this.isUnreal(tree.entry.id, node);
     const linked = tree === undefined ? attributes : { ...attributes, nlink: countLinks(tree, nlink, isUnreal) };
     const inode = this.shownOf.get(real);
     if (inode === undefined) return linked;
@@ -355,7 +355,9 @@ export class LiveTrees {
   isUnreal(directory: Dot, node: TreeNode): boolean {
     const { entry } = node;
     if (!this.layer.isRecorded(directory, textOf(entry.name))) return true;
-    return node.kind === "directory" && this.realWith(node) === undefined && this.hasUnreal(node);
+    const isUnreal = node.kind === "directory" && this.realWith(node) === undefined && this.hasUnreal(node);
+    if (isUnreal) this.layer.noteStanding(entry.id, false);
+    return isUnreal;
   }
 
   /** Whether a directory has something that is unreal. */
@@ -425,6 +427,7 @@ export class LiveTrees {
     this.#trees.set(real, tree);
     if (tree === undefined) return;
     this.#realById.set(keyOf(tree), real);
+    this.layer.noteStanding(tree.entry.id, true);
     const inode = this.lastShown?.knownAs(tree, real);
     if (inode === undefined || inode === rootInode || this.realized.has(inode)) return;
     this.folder.lookup(real, latin("."));

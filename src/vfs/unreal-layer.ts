@@ -48,6 +48,8 @@ export interface UnrealLayer {
   isRecorded(directory: Dot, name: string): boolean;
   /** What is not in the folder is deleted: at once here, durably after `flush`. */
   remove(directory: RemovedFrom, entry: Entry): void;
+  /** A directory that is recorded stands in the folder, or has been found missing: then somebody has deleted it there, or moved it, and a commit is due that finds out. */
+  noteStanding(directory: Dot, stands: boolean): void;
   /** What stands at a path of the folder is this directory of the tree. Durable. @param path Names joined by "/", of the folder. */
   note(directory: Dot, entry: Entry, path: Uint8Array): void;
   flush(): void;
