@@ -14,6 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { TestWorld } from "../../test/support/app-world.ts";
 import { readAll, writeAll } from "../../test/support/fs-client.ts";
 import { MountedBranch } from "../../test/support/mounted-branch.ts";
@@ -201,6 +202,8 @@ test("branch folder: what says how to read a folder of a branch is no cache", as
   await pair.b.fetch();
   await using side = await MountedBranch.open(pair.b, "side");
   await readAll(side.client, "d/.ouroboxattributes");
+  // It is kept a moment after it was read.
+  while ((await pair.b.cache()).bytes === 0) await setTimeout(20);
   await writeAll(side.client, "d/new", "new\n");
   await side.commit();
   await side.box.push();
