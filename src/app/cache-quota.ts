@@ -2,7 +2,7 @@
  * The cache's quota: room is made before anything is kept, so that the cache is never larger, but for what processes that read at the same moment have just
  * written. Much is given up at once, so that it is seldom done. What there is no room for is read all the same, and not kept.
  */
-import { isKind } from "../base/errors.ts";
+import { isKind, type OuroError } from "../base/errors.ts";
 import type { CacheRoom } from "../store/mod.ts";
 import { CacheEvictor, type EvictReport } from "./cache-evict.ts";
 import { readCacheLimits } from "./cache-limits.ts";
@@ -53,6 +53,7 @@ class CacheQuota implements CacheRoom {
   #making: Promise<void> | undefined;
   #pausedUntilMs = Number.NEGATIVE_INFINITY;
   #hasTold = false;
+  #hasFailed = false;
   /** The file system gives no space back: what is kept would stay for good. */
   #givesNothingBack = false;
 
@@ -104,6 +105,12 @@ class CacheQuota implements CacheRoom {
       this.#givesNothingBack ||= thrown.kind === "unsupported";
     }
     if (report === undefined || report.bytes === 0) this.#pausedUntilMs = this.#box.context.clock.nowMs() + pauseMs;
+  }
+
+  failed({ message }: OuroError): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    this.tell(`Not all that is read is kept: ${message}. It is read from the remotes again.`);
   }
 
   /** Once, and not to who wants no cache. */

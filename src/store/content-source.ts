@@ -2,7 +2,7 @@
  * Where content comes from when it is not here: the store knows that a chunk is missing, `app` knows which
  * remotes and peers may have it.
  */
-import { isKind } from "../base/errors.ts";
+import { isKind, type OuroError } from "../base/errors.ts";
 import type { Hash } from "../format/mod.ts";
 
 export interface MissingChunk {
@@ -33,6 +33,8 @@ export interface CacheRoom {
    * @returns What that returns.
    */
   keep<T>(sizes: readonly number[], take: (count: number) => T): Promise<T>;
+  /** Told why something was not kept that there was room for, and that nobody waits for. */
+  failed(reason: OuroError): void;
 }
 
 export interface ContentSource {

@@ -13,7 +13,7 @@ test("what comes in a moment is kept together, a pack at a time, without anybody
   await using later = new LateKeeping(async (pack, frames) => {
     kept.push(`${pack[0]}: ${frames.map(({ offset }) => offset).join(" ")}`);
     if (kept.length === 2) resolve();
-  });
+  }, assert.fail);
   await later.add(one, [frame(0)], 10);
   await later.add(two, [frame(7)], 10);
   await later.add(one, [frame(10), frame(20)], 20);
@@ -26,18 +26,23 @@ test("who brings much waits until it is kept", async () => {
   let kept = 0;
   await using later = new LateKeeping(async (_, frames) => {
     kept += frames.length;
-  });
+  }, assert.fail);
   await later.add(one, [frame(0)], 1024);
   await later.add(one, [frame(10)], 16 * 2 ** 20);
   assert.equal(kept, 2);
 });
 
-test("what cannot be kept is no failure of reading it; a bug is", async () => {
+test("what cannot be kept is told, and no failure of reading it; a bug is", async () => {
+  const told: string[] = [];
   const failures = [new OuroError("io", "Cannot write"), new TypeError("a bug")];
-  const later = new LateKeeping(async () => {
-    const failure = failures.shift();
-    if (failure !== undefined) throw failure;
-  });
+  const later = new LateKeeping(
+    async () => {
+      const failure = failures.shift();
+      if (failure !== undefined) throw failure;
+    },
+    ({ message }) => told.push(message),
+  );
   await later.add(one, [frame(0)], 16 * 2 ** 20);
   await assert.rejects(later.add(one, [frame(0)], 16 * 2 ** 20), TypeError);
+  assert.deepEqual(told, ["Cannot write"]);
 });

@@ -5,7 +5,7 @@
  * It is cache: a process that is killed loses what waits, and who reads that again brings it again.
  */
 import { toHex } from "../base/bytes.ts";
-import { isKind } from "../base/errors.ts";
+import { isKind, type OuroError } from "../base/errors.ts";
 import type { Hash } from "../format/mod.ts";
 import type { ArrivedFrame } from "../store/mod.ts";
 
@@ -23,6 +23,7 @@ interface WaitingPack {
 
 export class LateKeeping implements AsyncDisposable {
   readonly #keep: KeepFrames;
+  readonly #onFailure: (reason: OuroError) => void;
   /** By name in hex. */
   #waiting = new Map<string, WaitingPack>();
   #waitingBytes = 0;
@@ -30,8 +31,10 @@ export class LateKeeping implements AsyncDisposable {
   /** What was waiting until now is kept one after the other. */
   #keeping: Promise<void> = Promise.resolve();
 
-  constructor(keep: KeepFrames) {
+  /** @param onFailure Told why something was not kept. */
+  constructor(keep: KeepFrames, onFailure: (reason: OuroError) => void) {
     this.#keep = keep;
+    this.#onFailure = onFailure;
   }
 
   /** Keeps what waits. */
@@ -72,6 +75,7 @@ export class LateKeeping implements AsyncDisposable {
       await this.#keep(name, frames);
     } catch (thrown) {
       if (!isKind(thrown)) throw thrown;
+      this.#onFailure(thrown);
     }
   }
 }

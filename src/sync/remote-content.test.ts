@@ -344,6 +344,7 @@ function roomFor(frames: number): CacheRoom {
       left -= count;
       return take(count);
     },
+    failed: (reason) => assert.fail(reason),
   };
 }
 

@@ -74,7 +74,10 @@ export class RemoteContent implements ContentSource, AsyncDisposable {
     this.#options = options;
     this.#places = options.sources.map((source) => new ContentPlace(source, options));
     this.#turns = new Turns(options.transfers ?? transfersDefault);
-    if (options.keepsLater === true) this.#later = new LateKeeping((pack, frames) => this.#keep(pack, frames));
+    if (options.keepsLater === true) {
+      const onFailure = (reason: OuroError): void => options.room?.failed(reason);
+      this.#later = new LateKeeping((pack, frames) => this.#keep(pack, frames), onFailure);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
